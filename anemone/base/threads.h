@@ -1,0 +1,47 @@
+// A fixed pool of worker threads for loops that are split evenly.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+namespace anemone {
+
+// Threads this process may run on at the same time.
+int hardware_threads();
+
+class ThreadPool {
+ public:
+  // `threads` counts the calling thread: a pool of 1 starts nothing.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return threads_; }
+
+  // Calls body(begin, end, part) on consecutive pieces of [0, count), at most one a thread, each a
+  // multiple of `grain` long except the last. Returns when all are done; never allocates.
+  // An exception in a piece is rethrown here. Calls must not nest.
+  template <typename Body>
+  void parallel_for(size_t count, size_t grain, Body&& body) {
+    run(
+        count, grain,
+        [](void* context, size_t begin, size_t end, int part) {
+          (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end, part);
+        },
+        const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+ private:
+  struct State;
+  using Task = void (*)(void* context, size_t begin, size_t end, int part);
+
+  void run(size_t count, size_t grain, Task task, void* context);
+  void work(int part);
+
+  int threads_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace anemone

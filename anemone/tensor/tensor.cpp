@@ -1,0 +1,146 @@
+#include "anemone/tensor/tensor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+
+namespace anemone {
+namespace {
+
+// Calls `use` with a value of the C++ type that stores `dtype`.
+template <typename Use>
+void with_type(DType dtype, Use&& use) {
+  switch (dtype) {
+    case DType::kBool:
+      return use(bool{});
+    case DType::kFp16:
+      return use(Half{});
+    case DType::kBf16:
+      return use(BFloat16{});
+    case DType::kFp32:
+      return use(float{});
+    case DType::kFp64:
+      return use(double{});
+    case DType::kInt8:
+      return use(int8_t{});
+    case DType::kInt16:
+      return use(int16_t{});
+    case DType::kInt32:
+      return use(int32_t{});
+    case DType::kInt64:
+      return use(int64_t{});
+    case DType::kUInt8:
+      return use(uint8_t{});
+    case DType::kUInt16:
+      return use(uint16_t{});
+    case DType::kUInt32:
+      return use(uint32_t{});
+    case DType::kUInt64:
+      return use(uint64_t{});
+    default:
+      fail("tensor", "elements of type " + std::string(name(dtype)) + " are not numbers");
+  }
+}
+
+template <typename T>
+constexpr bool kIsNarrowFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
+// Float to integer outside the range of To is undefined in C++; it saturates here.
+template <typename To, typename From>
+To narrow(From value) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return value != From{};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    if (std::isnan(value)) return To{};
+    const double low = static_cast<double>(std::numeric_limits<To>::lowest());
+    const double high = static_cast<double>(std::numeric_limits<To>::max());
+    if (static_cast<double>(value) <= low) return std::numeric_limits<To>::lowest();
+    if (static_cast<double>(value) >= high) return std::numeric_limits<To>::max();
+    return static_cast<To>(value);
+  } else {
+    return static_cast<To>(value);
+  }
+}
+
+template <typename To, typename From>
+To convert_value(From value) {
+  if constexpr (kIsNarrowFloat<From>) {
+    return convert_value<To>(to_float(value));
+  } else if constexpr (std::is_same_v<To, Half>) {
+    return to_half(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<To, BFloat16>) {
+    return to_bfloat16(static_cast<float>(value));
+  } else {
+    return narrow<To>(value);
+  }
+}
+
+}  // namespace
+
+double TensorView::at(int64_t index) const {
+  double result = 0;
+  with_type(dtype, [&](auto type) {
+    result = convert_value<double>(static_cast<const decltype(type)*>(data)[index]);
+  });
+  return result;
+}
+
+void TensorView::set(int64_t index, double value) const {
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    static_cast<T*>(data)[index] = convert_value<T>(value);
+  });
+}
+
+AlignedBytes::AlignedBytes(size_t size) : size_(size) {
+  if (size == 0) return;
+  const size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
+  data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)));
+  if (!data_) throw std::bad_alloc();
+  std::memset(data_.get(), 0, rounded);
+}
+
+void AlignedBytes::Free::operator()(std::byte* data) const { std::free(data); }
+
+Tensor::Tensor(DType dtype, Shape shape)
+    : dtype_(dtype), shape_(std::move(shape)), bytes_(byte_size(dtype, element_count(shape_))) {}
+
+Tensor Tensor::clone() const {
+  Tensor copy(dtype_, shape_);
+  if (bytes() > 0) std::memcpy(copy.data(), data(), bytes());
+  return copy;
+}
+
+Tensor Tensor::cast(DType dtype) const {
+  Tensor result(dtype, shape_);
+  convert(*this, result);
+  return result;
+}
+
+void Tensor::reshape(Shape shape) {
+  ANEMONE_CHECK(element_count(shape) == size());
+  shape_ = std::move(shape);
+}
+
+void convert(const TensorView& from, const TensorView& to) {
+  ANEMONE_CHECK(from.size() == to.size());
+  const auto count = static_cast<size_t>(from.size());
+  if (from.dtype == to.dtype) {
+    if (count > 0) std::memmove(to.data, from.data, from.bytes());
+    return;
+  }
+  with_type(from.dtype, [&](auto from_type) {
+    using From = decltype(from_type);
+    const From* source = static_cast<const From*>(from.data);
+    with_type(to.dtype, [&](auto to_type) {
+      using To = decltype(to_type);
+      To* target = static_cast<To*>(to.data);
+      for (size_t i = 0; i < count; ++i) target[i] = convert_value<To>(source[i]);
+    });
+  });
+}
+
+}  // namespace anemone

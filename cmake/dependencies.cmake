@@ -1,0 +1,30 @@
+# Every library the project uses; docs/dependencies.md says why each is here.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(HWY_CONTRIB IMPORTED_TARGET libhwy-contrib)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+
+# GEMM: Accelerate where the system has it, oneDNN elsewhere.
+add_library(anemone_gemm_backend INTERFACE)
+if(APPLE)
+  target_link_libraries(anemone_gemm_backend INTERFACE "-framework Accelerate")
+  target_compile_definitions(anemone_gemm_backend INTERFACE ANEMONE_GEMM_ACCELERATE
+                                                            ACCELERATE_NEW_LAPACK)
+else()
+  find_package(dnnl REQUIRED)
+  # Debian's oneDNN runs on libgomp; we run it single-threaded inside our own pool (gemm.cpp).
+  target_link_libraries(anemone_gemm_backend INTERFACE DNNL::dnnl gomp)
+  target_compile_definitions(anemone_gemm_backend INTERFACE ANEMONE_GEMM_ONEDNN)
+endif()
+
+if(ANEMONE_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+if(ANEMONE_BENCHMARKS)
+  find_package(benchmark REQUIRED)
+endif()
