@@ -1,0 +1,43 @@
+// const and fill: values that come from the program itself.
+#include "anemone/ops/elementwise.h"
+#include "anemone/ops/families.h"
+
+namespace anemone {
+namespace {
+
+constexpr Param kConst[] = {const_param("val", Accepts::kAny)};
+constexpr Param kFill[] = {const_param("shape", Accepts::kInteger),
+                           optional_const("value", Accepts::kAny)};
+
+std::vector<Type> infer_const(const OpArgs& args) {
+  const Literal* value = args.op().attribute("val");
+  args.require(value != nullptr, "const needs the attribute 'val'");
+  return {value->type};
+}
+
+std::vector<Type> infer_fill(const OpArgs& args) {
+  const std::vector<int64_t> shape = args.integers("shape");
+  for (int64_t size : shape) args.require(size > 0, "fill.c1: size {} is not positive", size);
+  const DType dtype = args.has("value") ? args.type("value").dtype : DType::kFp32;
+  return {Type::tensor(dtype, shape)};
+}
+
+void eval_fill(const EvalArgs& args) {
+  const double value = args.number("value", 0.0);
+  for (int64_t i = 0; i < args.out().size(); ++i) args.out().set(i, value);
+}
+
+const OpDef kOps[] = {
+    {.name = "const", .params = kConst, .infer = infer_const},
+    {.name = "fill",
+     .params = kFill,
+     .infer = infer_fill,
+     .eval = eval_fill,
+     .grad = zero_gradient},
+};
+
+}  // namespace
+
+std::span<const OpDef> constant_ops() { return kOps; }
+
+}  // namespace anemone

@@ -1,0 +1,127 @@
+#include "anemone/ops/verify.h"
+
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+bool accepts(Accepts rule, DType dtype) {
+  switch (rule) {
+    case Accepts::kFloat:
+      return is_float(dtype);
+    case Accepts::kNumber:
+      return is_float(dtype) || dtype == DType::kInt32;
+    case Accepts::kInteger:
+      return is_integer(dtype);
+    case Accepts::kBool:
+      return dtype == DType::kBool;
+    case Accepts::kString:
+      return dtype == DType::kString;
+    case Accepts::kAny:
+      return dtype != DType::kString;
+  }
+  return false;
+}
+
+std::string_view describe(Accepts rule) {
+  switch (rule) {
+    case Accepts::kFloat:
+      return "floats";
+    case Accepts::kNumber:
+      return "floats or int32";
+    case Accepts::kInteger:
+      return "integers";
+    case Accepts::kBool:
+      return "bools";
+    case Accepts::kString:
+      return "a string";
+    case Accepts::kAny:
+      return "numbers or bools";
+  }
+  return "";
+}
+
+const Param* find_param(const OpDef& def, std::string_view name) {
+  for (const Param& param : def.params) {
+    if (param.name == name) return &param;
+  }
+  return nullptr;
+}
+
+void check_argument(const OpArgs& args, const OpDef& def, const Argument& argument) {
+  const Param* param = find_param(def, argument.name);
+  args.require(param != nullptr, "{} has no parameter '{}'", def.name, argument.name);
+  args.require(argument.is_tuple ? param->form == Param::Form::kTuple : true,
+               "{}: parameter '{}' takes one value, not a tuple", def.name, argument.name);
+  args.require(!argument.operands.empty(), "{}: parameter '{}' is empty", def.name, argument.name);
+  for (const Operand& operand : argument.operands) {
+    const Type& type = operand.type();
+    args.require(type.is_tensor() && accepts(param->accepts, type.dtype),
+                 "{}: parameter '{}' takes {}, not {}", def.name, argument.name,
+                 describe(param->accepts), to_string(type));
+    args.require(param->form != Param::Form::kConst || Operation::constant(operand) != nullptr,
+                 "{}: parameter '{}' must be a constant", def.name, argument.name);
+  }
+}
+
+void check_parameters(const OpArgs& args, const OpDef& def) {
+  for (const Argument& argument : args.op().arguments) check_argument(args, def, argument);
+  for (const Param& param : def.params) {
+    args.require(param.optional || args.has(param.name) || args.op().attribute(param.name),
+                 "{} needs parameter '{}'", def.name, param.name);
+  }
+}
+
+void check_declared(const OpArgs& args, const std::vector<Type>& inferred) {
+  const Operation& op = args.op();
+  args.require(inferred.size() == op.outputs.size(), "{} gives {} values, {} are named", op.type,
+               inferred.size(), op.outputs.size());
+  for (size_t i = 0; i < inferred.size(); ++i) {
+    args.require(inferred[i] == op.outputs[i]->type, "'{}' is declared {}, but {} gives {}",
+                 op.outputs[i]->name, to_string(op.outputs[i]->type), op.type,
+                 to_string(inferred[i]));
+  }
+}
+
+}  // namespace
+
+std::vector<Type> infer_types(const Operation& op) {
+  const OpDef& def = get_op(op);
+  const OpArgs args(op);
+  check_parameters(args, def);
+  return def.infer(args);
+}
+
+std::vector<Diagnostic> verify(const Function& function) {
+  std::vector<Diagnostic> diagnostics = verify_structure(function);
+  for (const auto& op : function.operations) {
+    try {
+      check_declared(OpArgs(*op), infer_types(*op));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInvalidInput) throw;
+      diagnostics.push_back({error.where(), error.message(), error.hint()});
+    }
+  }
+  return diagnostics;
+}
+
+std::vector<Diagnostic> verify(const Program& program) {
+  std::vector<Diagnostic> diagnostics;
+  for (const Function& function : program.functions) {
+    for (Diagnostic& found : verify(function)) diagnostics.push_back(std::move(found));
+  }
+  return diagnostics;
+}
+
+void require_valid(const Function& function) {
+  const std::vector<Diagnostic> diagnostics = verify(function);
+  if (diagnostics.empty()) return;
+  const Diagnostic& first = diagnostics[0];
+  std::string message = first.message;
+  if (diagnostics.size() > 1) {
+    message += fmt::format("; {} more finding(s)", diagnostics.size() - 1);
+  }
+  fail(first.where, message, first.hint);
+}
+
+}  // namespace anemone
