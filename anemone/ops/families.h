@@ -10,5 +10,16 @@ namespace anemone {
 std::span<const OpDef> constant_ops();
 std::span<const OpDef> elementwise_unary_ops();
 std::span<const OpDef> elementwise_binary_ops();
+std::span<const OpDef> composite_elementwise_ops();
+std::span<const OpDef> composite_norm_ops();
+std::span<const OpDef> composite_attention_ops();
+std::span<const OpDef> composite_loss_ops();
+std::span<const OpDef> shape_ops();
+std::span<const OpDef> slicing_ops();
+std::span<const OpDef> joining_ops();
+std::span<const OpDef> reduction_ops();
+std::span<const OpDef> linear_ops();
+std::span<const OpDef> attention_ops();
+std::span<const OpDef> conv_ops();
 
 }  // namespace anemone

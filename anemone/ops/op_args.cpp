@@ -56,7 +56,11 @@ std::vector<int64_t> OpArgs::integers(std::string_view name,
           anemone::name(tensor->dtype()));
   std::vector<int64_t> values(static_cast<size_t>(tensor->size()));
   for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = static_cast<int64_t>(tensor->at(static_cast<int64_t>(i)));
+    // Within 32 bits, so that no rule's arithmetic overflows.
+    const double value = tensor->at(static_cast<int64_t>(i));
+    require(std::abs(value) <= 0x1p31, "{}: parameter '{}' holds {}, beyond 32 bits", op_.type,
+            name, value);
+    values[i] = static_cast<int64_t>(value);
   }
   return values;
 }

@@ -1,5 +1,6 @@
 #include "anemone/ops/op_def.h"
 
+#include "anemone/ops/builder.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -27,6 +28,12 @@ const TensorView& EvalArgs::in(std::string_view name) const {
 
 std::span<const TensorView> EvalArgs::tuple(std::string_view name) const {
   return inputs_.subspan(first_operand(op(), name), operands(name).size());
+}
+
+Value GradArgs::value(std::string_view name) const {
+  if (!has(name)) return nullptr;
+  const Operand& bound = operand(name);
+  return bound.value ? bound.value : builder.constant(*bound.literal);
 }
 
 Cost& Cost::operator+=(const Cost& other) {

@@ -74,7 +74,11 @@ struct GradArgs : OpArgs {
       : OpArgs(op), builder(b), output_gradients(gradients), active(&active_values) {}
 
   // Whether a gradient of this parameter is of use to anyone.
-  bool wants(std::string_view name) const { return has(name) && active->contains(value(name)); }
+  bool wants(std::string_view name) const {
+    return has(name) && active->contains(OpArgs::value(name));
+  }
+  // As OpArgs::value, but a literal in place becomes a constant.
+  Value value(std::string_view name) const;
 
   Value output(size_t index = 0) const { return op().outputs[index]; }
   // The gradient of output `index`; null where none flows back (never for a single output).

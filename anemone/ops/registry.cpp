@@ -17,6 +17,17 @@ const Registry& registry() {
              constant_ops(),
              elementwise_unary_ops(),
              elementwise_binary_ops(),
+             composite_elementwise_ops(),
+             composite_norm_ops(),
+             composite_attention_ops(),
+             composite_loss_ops(),
+             shape_ops(),
+             slicing_ops(),
+             joining_ops(),
+             reduction_ops(),
+             linear_ops(),
+             attention_ops(),
+             conv_ops(),
          }) {
       for (const OpDef& def : family) result.emplace(def.name, &def);
     }

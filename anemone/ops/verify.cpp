@@ -1,5 +1,7 @@
 #include "anemone/ops/verify.h"
 
+#include <limits>
+
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -72,6 +74,32 @@ void check_parameters(const OpArgs& args, const OpDef& def) {
   }
 }
 
+constexpr int64_t kMaxElements = int64_t{1} << 40;
+
+// Rules of every operation: no rule's arithmetic overflows and no kernel meets an empty tensor.
+void check_sizes(const OpArgs& args, const Type& type) {
+  if (!type.is_tensor()) return;
+  int64_t count = 1;
+  for (int64_t size : type.shape) {
+    args.require(size != kUnknownSize, "any.c1: {} has an unknown size", to_string(type));
+    args.require(size > 0 && size <= std::numeric_limits<int32_t>::max(),
+                 "any.c2: {} has a size outside 1 to 2^31-1", to_string(type));
+    args.require(count <= kMaxElements / size, "any.c3: {} has more than 2^40 elements",
+                 to_string(type));
+    count *= size;
+  }
+  args.require(bits(type.dtype) >= 8, "any.c4: {} has elements smaller than a byte",
+               to_string(type));
+}
+
+// Compile-time parameters may be empty lists or packed bits.
+void check_operand_sizes(const OpArgs& args, const OpDef& def) {
+  for (const Argument& argument : args.op().arguments) {
+    if (find_param(def, argument.name)->form == Param::Form::kConst) continue;
+    for (const Operand& operand : argument.operands) check_sizes(args, operand.type());
+  }
+}
+
 void check_declared(const OpArgs& args, const std::vector<Type>& inferred) {
   const Operation& op = args.op();
   args.require(inferred.size() == op.outputs.size(), "{} gives {} values, {} are named", op.type,
@@ -89,7 +117,11 @@ std::vector<Type> infer_types(const Operation& op) {
   const OpDef& def = get_op(op);
   const OpArgs args(op);
   check_parameters(args, def);
-  return def.infer(args);
+  check_operand_sizes(args, def);
+  std::vector<Type> types = def.infer(args);
+  if (op.type == "const") return types;
+  for (const Type& type : types) check_sizes(args, type);
+  return types;
 }
 
 std::vector<Diagnostic> verify(const Function& function) {

@@ -142,4 +142,8 @@ std::string error_of(const std::function<void()>& action) {
   return "";
 }
 
+std::string refusal(const Inputs& inputs, const BuildOne& build) {
+  return error_of([&] { run_one(inputs, build); });
+}
+
 }  // namespace anemone

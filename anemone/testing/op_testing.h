@@ -44,4 +44,7 @@ void expect_gradient(const Inputs& inputs, const BuildOne& build, double toleran
 // The message of the Error that `action` throws; fails the test if it throws none.
 std::string error_of(const std::function<void()>& action);
 
+// The message with which the function is refused, while it is built or run.
+std::string refusal(const Inputs& inputs, const BuildOne& build);
+
 }  // namespace anemone

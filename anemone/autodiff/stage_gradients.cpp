@@ -1,0 +1,148 @@
+#include "anemone/autodiff/stage_gradients.h"
+
+#include <algorithm>
+
+#include "anemone/autodiff/reverse_sweep.h"
+#include "anemone/ir/extract.h"
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+using ValueSet = std::unordered_set<Value>;
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Made again where it is needed instead of being kept.
+bool is_free(Value value) {
+  return value->producer && (value->producer->type == "const" || value->producer->type == "fill" ||
+                             is_view(*value->producer));
+}
+
+ValueSet outputs_of(const Function& function, size_t first_op, size_t end_op) {
+  ValueSet values;
+  for (size_t i = first_op; i < end_op; ++i) {
+    for (Value output : function.operations[i]->outputs) values.insert(output);
+  }
+  return values;
+}
+
+// The stage and its gradients in one function, before it is cut up.
+struct Joint {
+  Function function;
+  size_t forward_ops = 0;
+  std::vector<Value> data_gradients, weight_gradients;
+};
+
+// A value of its own to be an output called `name`.
+Value as_output(Builder& builder, Value value, const std::string& name, const ValueSet& reserved) {
+  if (!value->producer || reserved.contains(value)) value = builder.unary("identity", value);
+  builder.function().rename(value, name);
+  return value;
+}
+
+Joint build_joint(const Function& stage, const std::vector<std::string>& data,
+                  const std::vector<std::string>& weights,
+                  const std::vector<std::string>& without_gradient) {
+  Joint joint{stage.clone(), stage.operations.size(), {}, {}};
+  Function& function = joint.function;
+  Builder builder(function);
+  std::vector<std::pair<Value, Value>> seeds;
+  for (Value output : function.outputs) {
+    if (!is_float(output->type.dtype) || contains(without_gradient, output->name)) continue;
+    seeds.emplace_back(output, function.add_input("d" + output->name, output->type));
+  }
+  std::vector<Value> wanted;
+  for (const auto* names : {&data, &weights}) {
+    for (const std::string& name : *names) {
+      const Value input = function.find(name);
+      ANEMONE_CHECK(input && !input->producer);
+      wanted.push_back(input);
+    }
+  }
+  const std::vector<Value> gradients = reverse_sweep(builder, seeds, wanted);
+  ValueSet reserved = outputs_of(function, 0, joint.forward_ops);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const std::string& name = wanted[i]->name;
+    if (!gradients[i]) fail("stage '" + stage.name + "'", "its outputs do not depend on " + name);
+    Value gradient = gradients[i];
+    if (i < data.size()) {
+      gradient = as_output(builder, gradient, "d" + name, reserved);
+      joint.data_gradients.push_back(gradient);
+    } else {
+      const Value sum = function.add_input("d" + name + "_sum", wanted[i]->type);
+      gradient = as_output(builder, builder.add(sum, gradient), "d" + name, reserved);
+      joint.weight_gradients.push_back(gradient);
+    }
+    reserved.insert(gradient);
+  }
+  return joint;
+}
+
+// Names of the inputs of `part` that are in `candidates`, appended to `names` once each.
+void collect_taps(const Function& joint, const Function& part, const ValueSet& candidates,
+                  std::vector<std::string>& names) {
+  for (Value input : part.inputs) {
+    if (candidates.contains(joint.find(input->name)) && !contains(names, input->name)) {
+      names.push_back(input->name);
+    }
+  }
+}
+
+}  // namespace
+
+StageGradients differentiate_stage(const Function& stage, const std::vector<std::string>& data,
+                                   const std::vector<std::string>& weights,
+                                   const std::vector<std::string>& without_gradient) {
+  Joint joint = build_joint(stage, data, weights, without_gradient);
+  const Function& all = joint.function;
+  const ValueSet forward_values = outputs_of(all, 0, joint.forward_ops);
+  const auto tapped = [&](Value v) { return forward_values.contains(v) && !is_free(v); };
+
+  // What the weight gradients share with the way to the data gradients is computed there, once.
+  const Function draft = extract(all, "backward", joint.data_gradients, tapped);
+  ValueSet backward_values;
+  for (const auto& op : draft.operations) {
+    for (Value output : op->outputs) backward_values.insert(all.find(output->name));
+  }
+  const auto given = [&](Value v) {
+    return tapped(v) || (backward_values.contains(v) && !is_free(v));
+  };
+  StageGradients result{
+      stage.clone(),
+      Function("", ""),
+      extract(all, stage.name + "_weight_gradient", joint.weight_gradients, given),
+      {},
+      {}};
+  collect_taps(all, result.weight_gradient, backward_values, result.backward_taps);
+  std::vector<Value> backward_outputs = joint.data_gradients;
+  for (const std::string& name : result.backward_taps) {
+    // A data gradient may itself be what a weight gradient reads.
+    const Value tap = all.find(name);
+    if (std::find(backward_outputs.begin(), backward_outputs.end(), tap) ==
+        backward_outputs.end()) {
+      backward_outputs.push_back(tap);
+    }
+  }
+  std::erase_if(result.backward_taps, [&](const std::string& name) {
+    const auto& gradients = joint.data_gradients;
+    return std::find(gradients.begin(), gradients.end(), all.find(name)) != gradients.end();
+  });
+  result.backward = extract(all, stage.name + "_backward", backward_outputs, tapped);
+
+  collect_taps(all, result.backward, forward_values, result.forward_taps);
+  collect_taps(all, result.weight_gradient, forward_values, result.forward_taps);
+  result.forward.name = stage.name + "_forward";
+  std::erase_if(result.forward_taps, [&](const std::string& name) {
+    return std::find(result.forward.outputs.begin(), result.forward.outputs.end(),
+                     result.forward.find(name)) != result.forward.outputs.end();
+  });
+  for (const std::string& name : result.forward_taps) {
+    result.forward.outputs.push_back(result.forward.find(name));
+  }
+  return result;
+}
+
+}  // namespace anemone

@@ -1,0 +1,241 @@
+#include "anemone/devices/cpu/cpu_device.h"
+
+#include <algorithm>
+
+#include "anemone/base/clock.h"
+#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/devices/cpu/memory_plan.h"
+#include "anemone/ops/registry.h"
+#include "anemone/ops/verify.h"
+#include "anemone/passes/passes.h"
+
+namespace anemone {
+namespace {
+
+class CpuBuffer final : public Buffer {
+ public:
+  explicit CpuBuffer(const Type& type) : type_(type), tensor_(type.dtype, type.shape) {}
+  const Type& type() const override { return type_; }
+  void write(const TensorView& from) override {
+    ANEMONE_CHECK(from.dtype == type_.dtype && from.size() == tensor_.size());
+    convert(from, tensor_);
+  }
+  void read(const TensorView& to) const override {
+    ANEMONE_CHECK(to.dtype == type_.dtype && to.size() == tensor_.size());
+    convert(tensor_, to);
+  }
+  TensorView map() override { return tensor_; }
+
+ private:
+  Type type_;
+  Tensor tensor_;
+};
+
+// One kernel with its operands' memory.
+struct Step {
+  const Kernel* kernel;
+  std::vector<TensorView> in, out;
+};
+
+class CpuRequest final : public Request {
+ public:
+  CpuRequest(ThreadPool& pool, std::byte* scratch, std::vector<Step> steps)
+      : pool_(pool), scratch_(scratch), steps_(std::move(steps)) {}
+  void run() override {
+    for (const Step& step : steps_) step.kernel->run({pool_, scratch_, step.in, step.out});
+  }
+
+ private:
+  ThreadPool& pool_;
+  std::byte* scratch_;
+  std::vector<Step> steps_;
+};
+
+std::vector<std::pair<std::string, Type>> signature(const std::vector<Value>& values) {
+  std::vector<std::pair<std::string, Type>> result;
+  for (Value value : values) result.emplace_back(value->name, value->type);
+  return result;
+}
+
+class CpuExecutable final : public Executable {
+ public:
+  CpuExecutable(ThreadPool& pool, Function function, const CompileOptions& options)
+      : pool_(pool), function_(std::move(function)) {
+    const Stopwatch watch;
+    for (const auto& op : function_.operations) {
+      if (op->type == "const") {
+        kernels_[op.get()] = copy_constant(*op);
+      } else {
+        kernels_[op.get()] = make_kernel(*op);
+      }
+    }
+    plan_ = plan_memory(function_, kernels_, options);
+    size_t scratch = 0;
+    for (const Operation* step : plan_.steps) {
+      scratch = std::max(scratch, kernels_.at(step)->scratch_bytes(pool.threads()));
+    }
+    arena_ = AlignedBytes(plan_.arena_bytes);
+    scratch_ = AlignedBytes(scratch);
+    inputs_ = signature(function_.inputs);
+    outputs_ = signature(function_.outputs);
+    measure();
+    stats_.compile_ms = watch.elapsed_ms();
+  }
+
+  const std::vector<std::pair<std::string, Type>>& inputs() const override { return inputs_; }
+  const std::vector<std::pair<std::string, Type>>& outputs() const override { return outputs_; }
+  const ExecutableStats& stats() const override { return stats_; }
+
+  std::unique_ptr<Request> bind(std::span<const Binding> inputs,
+                                std::span<const Binding> outputs) override {
+    const std::vector<void*> in = resolve(inputs_, inputs, "input");
+    const std::vector<void*> out = resolve(outputs_, outputs, "output");
+    std::vector<Step> steps;
+    for (const Operation* op : plan_.steps) {
+      Step step{kernels_.at(op).get(), {}, {}};
+      for (const Argument& argument : op->arguments) {
+        for (const Operand& operand : argument.operands) {
+          step.in.push_back(operand.value ? view(operand.value, in, out)
+                                          : literal_view(*operand.literal));
+        }
+      }
+      for (Value output : op->outputs) step.out.push_back(view(output, in, out));
+      steps.push_back(std::move(step));
+    }
+    return std::make_unique<CpuRequest>(pool_, scratch_.data(), std::move(steps));
+  }
+
+ private:
+  static std::unique_ptr<Kernel> copy_constant(const Operation& op) {
+    const Literal* literal = op.attribute("val");
+    return kernel_of([literal](const KernelRun& args) { convert(*literal->tensor, args.out[0]); });
+  }
+
+  static TensorView literal_view(const Literal& literal) {
+    if (literal.tensor) return *literal.tensor;
+    return {literal.type.dtype, literal.type.shape, nullptr};
+  }
+
+  std::vector<void*> resolve(const std::vector<std::pair<std::string, Type>>& wanted,
+                             std::span<const Binding> bindings, const char* kind) const {
+    std::vector<void*> pointers;
+    for (const auto& [name, type] : wanted) {
+      const auto found = std::find_if(bindings.begin(), bindings.end(),
+                                      [&](const Binding& b) { return b.name == name; });
+      const std::string where = std::string(kind) + " '" + name + "' of " + function_.name;
+      if (found == bindings.end()) fail(where, "nothing is bound to it");
+      const TensorView memory = found->buffer->map();
+      if (memory.dtype != type.dtype || memory.size() != element_count(type.shape)) {
+        fail(where, "it takes " + to_string(type) + ", the buffer holds " +
+                        to_string(found->buffer->type()));
+      }
+      pointers.push_back(memory.data);
+    }
+    return pointers;
+  }
+
+  TensorView view(Value value, const std::vector<void*>& in, const std::vector<void*>& out) const {
+    const Place& place = plan_.places.at(value);
+    TensorView result{value->type.dtype, value->type.shape, nullptr};
+    switch (place.kind) {
+      case Place::Kind::kInput:
+        result.data = in[place.index];
+        break;
+      case Place::Kind::kOutput:
+        result.data = out[place.index];
+        break;
+      case Place::Kind::kConstant:
+        return {result.dtype, result.shape, literal_view(*place.constant).data};
+      case Place::Kind::kArena:
+        result.data = arena_.data() + place.offset;
+        break;
+    }
+    return result;
+  }
+
+  void measure() {
+    for (const Operation* op : plan_.steps) {
+      const Cost cost = cost_of(*op);
+      stats_.flops += cost.flops;
+      stats_.bytes += cost.bytes_read + cost.bytes_written;
+    }
+    for (const auto& op : function_.operations) {
+      const Literal* literal = op->attribute("val");
+      if (op->type == "const" && literal->tensor) stats_.constant_bytes += literal->tensor->bytes();
+    }
+    stats_.operations = static_cast<int>(plan_.steps.size());
+    stats_.scratch_bytes = arena_.size() + scratch_.size();
+  }
+
+  ThreadPool& pool_;
+  Function function_;
+  std::unordered_map<const Operation*, std::unique_ptr<Kernel>> kernels_;
+  MemoryPlan plan_;
+  AlignedBytes arena_, scratch_;
+  std::vector<std::pair<std::string, Type>> inputs_, outputs_;
+  ExecutableStats stats_;
+};
+
+class CpuDevice final : public Device {
+ public:
+  explicit CpuDevice(int threads) : pool_(threads > 0 ? threads : hardware_threads()) {
+    info_ = {"cpu", std::string(simd::target_name()) + ", fp32", false, pool_.threads()};
+  }
+
+  const DeviceInfo& info() const override { return info_; }
+  ThreadPool& pool() { return pool_; }
+
+  Support supports(const Operation& op) const override {
+    const OpDef* def = find_op(op.type);
+    if (!def) return {false, "unknown operation '" + op.type + "'"};
+    if (op.type != "const" && !def->eval) return {false, "'" + op.type + "' has no kernel"};
+    return {};
+  }
+
+  std::unique_ptr<Executable> compile(const Function& function,
+                                      const CompileOptions& options) override {
+    require_valid(function);
+    Function optimized = function.clone();
+    optimize(optimized);
+    check_runnable(optimized);
+    return std::make_unique<CpuExecutable>(pool_, std::move(optimized), options);
+  }
+
+  std::unique_ptr<Buffer> allocate(const Type& type) override {
+    return std::make_unique<CpuBuffer>(type);
+  }
+
+ private:
+  void check_runnable(const Function& function) const {
+    for (Value input : function.inputs) {
+      if (!input->type.is_tensor() || !is_static(input->type.shape)) {
+        fail("input '" + input->name + "'", "its shape must be known to compile it");
+      }
+    }
+    for (const auto& op : function.operations) {
+      const Support support = supports(*op);
+      if (!support) fail(op->where(), support.reason);
+      const Literal* literal = op->type == "const" ? op->attribute("val") : nullptr;
+      if (literal && literal->blob && !literal->tensor) {
+        fail(op->where(), "the weights of '" + op->outputs[0]->name + "' are not loaded",
+             "the weight file must lie where the program says");
+      }
+    }
+  }
+
+  ThreadPool pool_;
+  DeviceInfo info_;
+};
+
+}  // namespace
+
+std::unique_ptr<Device> make_cpu_device(int threads) {
+  return std::make_unique<CpuDevice>(threads);
+}
+
+ThreadPool* thread_pool_of(Device& device) {
+  auto* cpu = dynamic_cast<CpuDevice*>(&device);
+  return cpu ? &cpu->pool() : nullptr;
+}
+
+}  // namespace anemone

@@ -1,0 +1,41 @@
+#include "anemone/devices/cpu/kernel.h"
+
+#include <map>
+
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/ops/evaluate.h"
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+const KernelFamily& all_factories() {
+  static const KernelFamily all = [] {
+    KernelFamily result;
+    for (const KernelFamily& family : {elementwise_kernels(), linear_kernels(), norm_kernels(),
+                                       attention_kernels(), loss_kernels(), movement_kernels()}) {
+      result.insert(family.begin(), family.end());
+    }
+    return result;
+  }();
+  return all;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_fast_kernel(const Operation& op) {
+  const auto factory = all_factories().find(op.type);
+  if (factory == all_factories().end()) return nullptr;
+  for (Value output : op.outputs) {
+    if (!is_static(output->type.shape) || element_count(output->type.shape) == 0) return nullptr;
+  }
+  return factory->second(OpArgs(op));
+}
+
+std::unique_ptr<Kernel> make_kernel(const Operation& op) {
+  if (auto fast = make_fast_kernel(op)) return fast;
+  // The operation outlives the kernel: both belong to the executable.
+  return kernel_of([&op](const KernelRun& args) { evaluate_op(op, args.in, args.out); });
+}
+
+}  // namespace anemone

@@ -1,0 +1,242 @@
+// Causal attention in blocks of queries, heads in parallel; and attention of one token to a cache.
+//
+// A head of [1, C, 1, S] is a matrix [K, T] with channels as rows. For a block of queries only the
+// keys up to its end count, so that the upper triangle is never computed, and only a block of
+// probabilities exists at a time: memory grows with T, not with T². The backward operation computes
+// the probabilities again.
+#include <algorithm>
+#include <cmath>
+
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/gemm.h"
+#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/ops/composites.h"
+
+namespace anemone {
+namespace {
+
+constexpr int64_t kQueryBlock = 64;
+
+int64_t query_block(const AttentionShape& a) { return std::min(kQueryBlock, a.sequence); }
+
+// Start of head `head` of sequence `b` in memory laid out like q (or k).
+int64_t head_offset(const AttentionShape& a, int64_t b, int64_t head) {
+  return head * a.head_size * a.width() + b * a.sequence;
+}
+
+// Queries [first, first + count) with the keys [0, first + count) that they see.
+struct Block {
+  int64_t first, count;
+  int64_t keys() const { return first + count; }
+};
+
+template <typename Visit>
+void for_each_block(const AttentionShape& a, Visit&& visit) {
+  for (int64_t first = 0; first < a.sequence; first += query_block(a)) {
+    visit(Block{first, std::min(query_block(a), a.sequence - first)});
+  }
+}
+
+// p [count, T] = softmax of the scaled scores of a block.
+void probabilities(const AttentionShape& a, Block block, const float* q, const float* k, float* p) {
+  gemm({.transpose_a = true,
+        .m = block.count,
+        .n = block.keys(),
+        .k = a.head_size,
+        .a = q + block.first,
+        .a_stride = a.width(),
+        .b = k,
+        .b_stride = a.width(),
+        .c = p,
+        .c_stride = a.sequence});
+  for (int64_t i = 0; i < block.count; ++i) {
+    simd::softmax_row(p + i * a.sequence, static_cast<size_t>(block.first + i + 1),
+                      static_cast<size_t>(block.keys()), static_cast<float>(a.scale()));
+  }
+}
+
+void forward_head(const AttentionShape& a, const float* q, const float* k, const float* v,
+                  float* out, float* p) {
+  for_each_block(a, [&](Block block) {
+    probabilities(a, block, q, k, p);
+    gemm({.transpose_b = true,  // out [K, count] = v [K, keys] · pᵀ
+          .m = a.head_size,
+          .n = block.count,
+          .k = block.keys(),
+          .a = v,
+          .a_stride = a.width(),
+          .b = p,
+          .b_stride = a.sequence,
+          .c = out + block.first,
+          .c_stride = a.width()});
+  });
+}
+
+std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const AttentionShape a = attention_shape(args);
+  const auto block_floats = static_cast<size_t>(query_block(a) * a.sequence);
+  return kernel_of(
+      [=](const KernelRun& run) {
+        const auto count = static_cast<size_t>(a.batch * a.heads);
+        run.pool.parallel_for(count, 1, [&](size_t begin, size_t end, int part) {
+          float* p = run.scratch_floats() + static_cast<size_t>(part) * block_floats;
+          for (size_t i = begin; i < end; ++i) {
+            const int64_t b = static_cast<int64_t>(i) / a.heads;
+            const int64_t head = static_cast<int64_t>(i) % a.heads;
+            const int64_t shared = head_offset(a, b, head / a.group());
+            forward_head(a, run.input(0) + head_offset(a, b, head), run.input(1) + shared,
+                         run.input(2) + shared, run.output() + head_offset(a, b, head), p);
+          }
+        });
+      },
+      {}, 0, block_floats * sizeof(float));
+}
+
+// One head of the backward operation. dk and dv are added to where `accumulate` (later heads of a
+// group), else written. p and dp: [block, T] scratch.
+struct HeadBackward {
+  const AttentionShape& a;
+  const float *q, *k, *v, *dy;
+  float *dq, *dk, *dv;
+  float *p, *dp;
+
+  // target [K, keys] += source [K, count] · weights [count, keys]
+  void add_product(const float* source, const float* weights, Block block, float* target) const {
+    gemm({.m = a.head_size,
+          .n = block.keys(),
+          .k = block.count,
+          .a = source + block.first,
+          .a_stride = a.width(),
+          .b = weights,
+          .b_stride = a.sequence,
+          .beta = 1,
+          .c = target,
+          .c_stride = a.width()});
+  }
+
+  void run_block(Block block) const {
+    probabilities(a, block, q, k, p);
+    gemm({.transpose_a = true,  // dp [count, keys] = dyᵀ · v
+          .m = block.count,
+          .n = block.keys(),
+          .k = a.head_size,
+          .a = dy + block.first,
+          .a_stride = a.width(),
+          .b = v,
+          .b_stride = a.width(),
+          .c = dp,
+          .c_stride = a.sequence});
+    for (int64_t i = 0; i < block.count; ++i) {
+      simd::softmax_backward_row(p + i * a.sequence, dp + i * a.sequence,
+                                 static_cast<size_t>(block.keys()), static_cast<float>(a.scale()));
+    }
+    add_product(dy, p, block, dv);
+    add_product(q, dp, block, dk);
+    gemm({.transpose_b = true,  // dq [K, count] = k [K, keys] · dpᵀ
+          .m = a.head_size,
+          .n = block.count,
+          .k = block.keys(),
+          .a = k,
+          .a_stride = a.width(),
+          .b = dp,
+          .b_stride = a.sequence,
+          .c = dq + block.first,
+          .c_stride = a.width()});
+  }
+};
+
+void clear_head(const AttentionShape& a, float* head) {
+  for (int64_t c = 0; c < a.head_size; ++c) {
+    std::fill_n(head + c * a.width(), a.sequence, 0.0f);
+  }
+}
+
+// All query heads that share key head `kv` of sequence b, one after the other: their sums into dk
+// and dv have one order.
+void backward_group(const AttentionShape& a, const KernelRun& run, int64_t b, int64_t kv,
+                    float* scratch) {
+  const int64_t shared = head_offset(a, b, kv);
+  clear_head(a, run.output(1) + shared);
+  clear_head(a, run.output(2) + shared);
+  for (int64_t head = kv * a.group(); head < (kv + 1) * a.group(); ++head) {
+    const int64_t own = head_offset(a, b, head);
+    const HeadBackward backward{a,
+                                run.input(0) + own,
+                                run.input(1) + shared,
+                                run.input(2) + shared,
+                                run.input(3) + own,
+                                run.output(0) + own,
+                                run.output(1) + shared,
+                                run.output(2) + shared,
+                                scratch,
+                                scratch + query_block(a) * a.sequence};
+    for_each_block(a, [&](Block block) { backward.run_block(block); });
+  }
+}
+
+std::unique_ptr<Kernel> causal_attention_backward(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const AttentionShape a = attention_shape(args);
+  const auto scratch_floats = static_cast<size_t>(2 * query_block(a) * a.sequence);
+  return kernel_of(
+      [=](const KernelRun& run) {
+        const auto count = static_cast<size_t>(a.batch * a.kv_heads);
+        run.pool.parallel_for(count, 1, [&](size_t begin, size_t end, int part) {
+          float* scratch = run.scratch_floats() + static_cast<size_t>(part) * scratch_floats;
+          for (size_t i = begin; i < end; ++i) {
+            const auto index = static_cast<int64_t>(i);
+            backward_group(a, run, index / a.kv_heads, index % a.kv_heads, scratch);
+          }
+        });
+      },
+      {}, 0, scratch_floats * sizeof(float));
+}
+
+// Scores of the cached keys are a weighted sum of the cache's rows, which are contiguous in time.
+void decode_head(const AttentionShape& a, const KernelRun& run, int64_t head, size_t position,
+                 float* p) {
+  const int64_t shared = head / a.group() * a.head_size;
+  const float* q = run.input(0) + head * a.head_size;
+  const auto size = static_cast<size_t>(a.head_size), capacity = static_cast<size_t>(a.sequence);
+  simd::weighted_rows(run.input(3) + shared * a.sequence, size, position, capacity, q, p);
+  p[position] = simd::dot(q, run.input(1) + shared, size);
+  simd::softmax_row(p, position + 1, position + 1, static_cast<float>(a.scale()));
+  float* out = run.output() + head * a.head_size;
+  simd::matrix_vector(run.input(4) + shared * a.sequence, size, position, capacity, p, out);
+  for (int64_t c = 0; c < a.head_size; ++c) out[c] += p[position] * run.input(2)[shared + c];
+}
+
+std::unique_ptr<Kernel> decode_attention(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const AttentionShape a = decode_attention_shape(args);
+  const auto row = static_cast<size_t>(a.sequence + 1);
+  return kernel_of(
+      [=](const KernelRun& run) {
+        const int32_t position = *static_cast<const int32_t*>(run.in[5].data);
+        if (position < 0 || position > a.sequence) {
+          fail("decode_attention",
+               fmt::format("position {} is outside the cache of {}", position, a.sequence));
+        }
+        const auto heads = static_cast<size_t>(a.heads);
+        run.pool.parallel_for(heads, 1, [&](size_t begin, size_t end, int part) {
+          float* p = run.scratch_floats() + static_cast<size_t>(part) * row;
+          for (size_t head = begin; head < end; ++head) {
+            decode_head(a, run, static_cast<int64_t>(head), static_cast<size_t>(position), p);
+          }
+        });
+      },
+      {}, 0, row * sizeof(float));
+}
+
+}  // namespace
+
+KernelFamily attention_kernels() {
+  return {
+      {"anemone.causal_attention", causal_attention},
+      {"anemone.causal_attention_backward", causal_attention_backward},
+      {"anemone.decode_attention", decode_attention},
+  };
+}
+
+}  // namespace anemone

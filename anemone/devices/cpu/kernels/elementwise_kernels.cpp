@@ -1,0 +1,134 @@
+// Element-wise operations on equal shapes, or with one scalar operand.
+#include <algorithm>
+
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/simd.h"
+
+namespace anemone {
+
+bool all_fp32(const OpArgs& args) {
+  const auto wide = [](const Type& type) {
+    return !type.is_tensor() || !is_float(type.dtype) || type.dtype == DType::kFp32;
+  };
+  for (const Argument& argument : args.op().arguments) {
+    for (const Operand& operand : argument.operands) {
+      if (!wide(operand.type())) return false;
+    }
+  }
+  return std::all_of(args.op().outputs.begin(), args.op().outputs.end(),
+                     [&](Value output) { return wide(output->type); });
+}
+
+namespace {
+
+// Elements below which a loop is not worth splitting, and the granularity where it is.
+constexpr size_t kGrain = 4096;
+
+size_t elements(const TensorView& view) { return view.bytes() / sizeof(float); }
+
+using Unary = void (*)(const float*, float*, size_t);
+using Binary = void (*)(const float*, const float*, float*, size_t);
+using WithScalar = void (*)(const float*, float, float*, size_t);
+
+template <Unary loop>
+std::unique_ptr<Kernel> unary(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  return kernel_of(
+      [](const KernelRun& run) {
+        run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
+          loop(run.input(0) + begin, run.output() + begin, end - begin);
+        });
+      },
+      {{0, 0}});
+}
+
+void sub_scalar(const float* a, float b, float* out, size_t n) { simd::add_scalar(a, -b, out, n); }
+
+template <Binary loop, WithScalar scalar_loop>
+std::unique_ptr<Kernel> binary(const OpArgs& args) {
+  if (!all_fp32(args) || args.type("x").dtype != DType::kFp32) return nullptr;
+  const Shape& out = args.op().outputs[0]->type.shape;
+  if (args.shape("x") == out && args.shape("y") == out) {
+    return kernel_of(
+        [](const KernelRun& run) {
+          run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
+            loop(run.input(0) + begin, run.input(1) + begin, run.output() + begin, end - begin);
+          });
+        },
+        {{0, 0}, {1, 0}});
+  }
+  if (element_count(args.shape("y")) != 1 || args.shape("x") != out) return nullptr;
+  return kernel_of(
+      [](const KernelRun& run) {
+        const float scalar = run.input(1)[0];
+        run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
+          scalar_loop(run.input(0) + begin, scalar, run.output() + begin, end - begin);
+        });
+      },
+      {{0, 0}});
+}
+
+std::unique_ptr<Kernel> swiglu_backward(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  return kernel_of(
+      [](const KernelRun& run) {
+        run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
+          simd::swiglu_backward(run.input(0) + begin, run.input(1) + begin, run.input(2) + begin,
+                                run.output(0) + begin, run.output(1) + begin, end - begin);
+        });
+      },
+      {{0, 0}, {1, 1}, {2, 0}, {2, 1}});
+}
+
+std::unique_ptr<Kernel> swiglu(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  return kernel_of(
+      [](const KernelRun& run) {
+        run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
+          simd::swiglu(run.input(0) + begin, run.input(1) + begin, run.output() + begin,
+                       end - begin);
+        });
+      },
+      {{0, 0}, {1, 0}});
+}
+
+// x [1, C, 1, S]: pairs of rows; the table's rows repeat for every head.
+std::unique_ptr<Kernel> rope(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const auto rows = static_cast<size_t>(args.shape("x")[1] / 2);
+  const auto table_rows = static_cast<size_t>(args.shape("cos")[1]);
+  const auto width = static_cast<size_t>(args.shape("x")[3]);
+  const float sign = args.boolean("inverse", false) ? -1.0f : 1.0f;
+  return kernel_of(
+      [=](const KernelRun& run) {
+        run.pool.parallel_for(rows, 1 + kGrain / (2 * width), [&](size_t begin, size_t end, int) {
+          for (size_t row = begin; row < end; ++row) {
+            const size_t even = 2 * row * width, table = row % table_rows * width;
+            simd::rotate(run.input(0) + even, run.input(0) + even + width, run.input(1) + table,
+                         run.input(2) + table, sign, run.output() + even,
+                         run.output() + even + width, width);
+          }
+        });
+      },
+      {{0, 0}});
+}
+
+}  // namespace
+
+KernelFamily elementwise_kernels() {
+  return {
+      {"add", binary<simd::add, simd::add_scalar>},
+      {"sub", binary<simd::sub, sub_scalar>},
+      {"mul", binary<simd::mul, simd::mul_scalar>},
+      {"exp", unary<simd::exp>},
+      {"sigmoid", unary<simd::sigmoid>},
+      {"silu", unary<simd::silu>},
+      {"tanh", unary<simd::tanh>},
+      {"relu", unary<simd::relu>},
+      {"anemone.swiglu", swiglu},
+      {"anemone.swiglu_backward", swiglu_backward},
+      {"anemone.rope", rope},
+  };
+}
+
+}  // namespace anemone

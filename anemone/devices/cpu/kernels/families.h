@@ -1,0 +1,27 @@
+// The fast kernels by family, one file each. A factory gets an operation that has been verified and
+// returns null for shapes and element types it has nothing for.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string_view>
+
+#include "anemone/devices/cpu/kernel.h"
+#include "anemone/ops/op_args.h"
+
+namespace anemone {
+
+using KernelFactory = std::unique_ptr<Kernel> (*)(const OpArgs& args);
+using KernelFamily = std::map<std::string_view, KernelFactory>;
+
+KernelFamily elementwise_kernels();
+KernelFamily linear_kernels();
+KernelFamily norm_kernels();
+KernelFamily attention_kernels();
+KernelFamily loss_kernels();
+KernelFamily movement_kernels();
+
+// Whether all float operands and results are fp32, which the fast kernels are written for.
+bool all_fp32(const OpArgs& args);
+
+}  // namespace anemone

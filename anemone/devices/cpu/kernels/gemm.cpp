@@ -1,0 +1,75 @@
+#include "anemone/devices/cpu/kernels/gemm.h"
+
+#include "anemone/base/error.h"
+
+#include "anemone/devices/cpu/kernels/simd.h"
+
+#if defined(ANEMONE_GEMM_ACCELERATE)
+#include <Accelerate/Accelerate.h>
+#elif defined(ANEMONE_GEMM_ONEDNN)
+#include <dnnl.h>
+// Debian's oneDNN is built on libgomp, whose threads and ours would fight for the cores: each of
+// our threads asks for a team of one. Declared here because Clang's <omp.h> belongs to another
+// runtime.
+extern "C" void omp_set_num_threads(int threads);
+#endif
+
+namespace anemone {
+namespace {
+
+void library_gemm(const Gemm& g) {
+#if defined(ANEMONE_GEMM_ACCELERATE)
+  cblas_sgemm(CblasRowMajor, g.transpose_a ? CblasTrans : CblasNoTrans,
+              g.transpose_b ? CblasTrans : CblasNoTrans, static_cast<int>(g.m),
+              static_cast<int>(g.n), static_cast<int>(g.k), 1.0f, g.a, static_cast<int>(g.a_stride),
+              g.b, static_cast<int>(g.b_stride), g.beta, g.c, static_cast<int>(g.c_stride));
+#elif defined(ANEMONE_GEMM_ONEDNN)
+  thread_local const bool single = (omp_set_num_threads(1), true);
+  static_cast<void>(single);
+  const dnnl_status_t status =
+      dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f, g.a,
+                 g.a_stride, g.b, g.b_stride, g.beta, g.c, g.c_stride);
+  ANEMONE_CHECK(status == dnnl_success);
+#endif
+}
+
+// One column of C: memory-bound, where a GEMM library is at its worst.
+bool matrix_vector(const Gemm& g) {
+  if (g.n != 1 || g.transpose_a || g.beta != 0 || g.c_stride != 1) return false;
+  if (!g.transpose_b && g.b_stride != 1) return false;
+  simd::matrix_vector(g.a, static_cast<size_t>(g.m), static_cast<size_t>(g.k),
+                      static_cast<size_t>(g.a_stride), g.b, g.c);
+  return true;
+}
+
+}  // namespace
+
+void gemm(const Gemm& g) {
+  if (!matrix_vector(g)) library_gemm(g);
+}
+
+void gemm(ThreadPool& pool, const Gemm& g) {
+  constexpr size_t kRows = 48, kColumns = 64;  // whole register tiles of the library's kernels
+  const bool by_rows = g.m >= g.n || g.m >= static_cast<int64_t>(kRows) * pool.threads();
+  const auto length = static_cast<size_t>(by_rows ? g.m : g.n);
+  pool.parallel_for(length,
+                    g.n == 1  ? 1
+                    : by_rows ? kRows
+                              : kColumns,
+                    [&](size_t first, size_t end, int) {
+                      const auto begin = static_cast<int64_t>(first);
+                      Gemm part = g;
+                      if (by_rows) {
+                        part.m = static_cast<int64_t>(end) - begin;
+                        part.a += g.transpose_a ? begin : begin * g.a_stride;
+                        part.c += begin * g.c_stride;
+                      } else {
+                        part.n = static_cast<int64_t>(end) - begin;
+                        part.b += g.transpose_b ? begin * g.b_stride : begin;
+                        part.c += begin;
+                      }
+                      gemm(part);
+                    });
+}
+
+}  // namespace anemone

@@ -1,0 +1,29 @@
+// Matrix products in fp32: oneDNN on Linux, Accelerate on macOS, behind one function.
+#pragma once
+
+#include <cstdint>
+
+#include "anemone/base/threads.h"
+
+namespace anemone {
+
+// C [m, n] = op(A) · op(B) + beta * C, row-major. op(A) is [m, k] and op(B) [k, n]; a transposed
+// operand is stored [k, m] or [n, k]. Strides are elements from one stored row to the next.
+struct Gemm {
+  bool transpose_a = false, transpose_b = false;
+  int64_t m = 0, n = 0, k = 0;
+  const float* a = nullptr;
+  int64_t a_stride = 0;
+  const float* b = nullptr;
+  int64_t b_stride = 0;
+  float beta = 0;
+  float* c = nullptr;
+  int64_t c_stride = 0;
+};
+
+// On the calling thread alone.
+void gemm(const Gemm& g);
+// Split over the pool along the longer side of C: sums do not depend on the number of threads.
+void gemm(ThreadPool& pool, const Gemm& g);
+
+}  // namespace anemone

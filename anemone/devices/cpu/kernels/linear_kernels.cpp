@@ -1,0 +1,134 @@
+// Products of matrices: 1x1 convolutions and their gradients, matmul, linear, accumulated products.
+#include <cstring>
+
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/gemm.h"
+#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/ops/composites.h"
+
+namespace anemone {
+namespace {
+
+// Whether a conv (or conv_transpose) of [1, C, 1, S] is a product of matrices: one batch, 1x1
+// kernel, stride 1, no padding, one group, no bias.
+bool is_pointwise(const OpArgs& args) {
+  const Shape &x = args.shape("x"), &weight = args.shape("weight");
+  if (!all_fp32(args) || x.size() != 4 || x[0] != 1 || args.has("bias")) return false;
+  if (weight[2] != 1 || weight[3] != 1 || args.integer("groups", 1) != 1) return false;
+  for (int64_t stride : args.integers("strides", std::vector<int64_t>{1, 1})) {
+    if (stride != 1) return false;
+  }
+  const Shape& out = args.op().outputs[0]->type.shape;
+  return out[2] == x[2] && out[3] == x[3];  // whatever the padding says, there is none
+}
+
+// y [O, S] = W [O, C] · x [C, S]
+std::unique_ptr<Kernel> conv(const OpArgs& args) {
+  if (!is_pointwise(args)) return nullptr;
+  const int64_t outputs = args.shape("weight")[0], channels = args.shape("weight")[1];
+  const int64_t width = args.shape("x")[2] * args.shape("x")[3];
+  return kernel_of([=](const KernelRun& run) {
+    gemm(run.pool, {.m = outputs,
+                    .n = width,
+                    .k = channels,
+                    .a = run.input(1),
+                    .a_stride = channels,
+                    .b = run.input(0),
+                    .b_stride = width,
+                    .c = run.output(),
+                    .c_stride = width});
+  });
+}
+
+// y [O, S] = Wᵀ · x [C, S] with W stored [C, O]: the gradient of conv with respect to x.
+std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
+  if (!is_pointwise(args)) return nullptr;
+  const int64_t channels = args.shape("weight")[0], outputs = args.shape("weight")[1];
+  const int64_t width = args.shape("x")[2] * args.shape("x")[3];
+  return kernel_of([=](const KernelRun& run) {
+    gemm(run.pool, {.transpose_a = true,
+                    .m = outputs,
+                    .n = width,
+                    .k = channels,
+                    .a = run.input(1),
+                    .a_stride = outputs,
+                    .b = run.input(0),
+                    .b_stride = width,
+                    .c = run.output(),
+                    .c_stride = width});
+  });
+}
+
+// The operands of matmul and linear put the matrices at positions 0 and 1 of the arguments.
+Gemm product(const Shape& x, const Shape& y, bool transpose_x, bool transpose_y) {
+  const int64_t xr = x[x.size() - 2], xc = x.back(), yr = y[y.size() - 2], yc = y.back();
+  Gemm g;
+  g.transpose_a = transpose_x;
+  g.transpose_b = transpose_y;
+  g.m = transpose_x ? xc : xr;
+  g.k = transpose_x ? xr : xc;
+  g.n = transpose_y ? yr : yc;
+  g.a_stride = xc;
+  g.b_stride = yc;
+  g.c_stride = g.n;
+  return g;
+}
+
+// Batches of equal leading axes; broadcast batches are left to the reference kernel.
+std::unique_ptr<Kernel> matmul(const OpArgs& args) {
+  const Shape &x = args.shape("x"), &y = args.shape("y");
+  if (!all_fp32(args) || args.type("x").dtype != DType::kFp32) return nullptr;
+  if (x.size() < 2 || x.size() != y.size()) return nullptr;
+  if (!std::equal(x.begin(), x.end() - 2, y.begin())) return nullptr;
+  const Gemm shape =
+      product(x, y, args.boolean("transpose_x", false), args.boolean("transpose_y", false));
+  if (shape.k == 0) return nullptr;
+  const int64_t batches = element_count({x.begin(), x.end() - 2});
+  return kernel_of([=](const KernelRun& run) {
+    const auto one = [&](int64_t batch) {
+      Gemm g = shape;
+      g.a = run.input(0) + batch * g.m * g.k;
+      g.b = run.input(1) + batch * g.k * g.n;
+      g.c = run.output() + batch * g.m * g.n;
+      return g;
+    };
+    if (batches == 1) return gemm(run.pool, one(0));
+    run.pool.parallel_for(static_cast<size_t>(batches), 1, [&](size_t begin, size_t end, int) {
+      for (size_t batch = begin; batch < end; ++batch) gemm(one(static_cast<int64_t>(batch)));
+    });
+  });
+}
+
+// out = sum + x · y; `sum` may be `out`.
+std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const Gemm shape = product(args.shape("x"), args.shape("y"), args.boolean("transpose_x", false),
+                             args.boolean("transpose_y", false));
+  if (shape.k == 0) return nullptr;
+  return kernel_of(
+      [=](const KernelRun& run) {
+        if (run.input(0) != run.output()) {
+          std::memcpy(run.output(), run.input(0), run.out[0].bytes());
+        }
+        Gemm g = shape;
+        g.a = run.input(1);
+        g.b = run.input(2);
+        g.c = run.output();
+        g.beta = 1;
+        gemm(run.pool, g);
+      },
+      {{0, 0}});
+}
+
+}  // namespace
+
+KernelFamily linear_kernels() {
+  return {
+      {"conv", conv},
+      {"conv_transpose", conv_transpose},
+      {"matmul", matmul},
+      {"anemone.matmul_add", matmul_add},
+  };
+}
+
+}  // namespace anemone

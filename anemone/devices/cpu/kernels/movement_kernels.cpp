@@ -1,0 +1,99 @@
+// Moving elements: transposing a matrix, picking rows of a table and adding to them.
+#include <algorithm>
+#include <cstring>
+
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/simd.h"
+
+namespace anemone {
+namespace {
+
+constexpr size_t kTile = 16;
+
+std::unique_ptr<Kernel> transpose(const OpArgs& args) {
+  const std::vector<int64_t> perm = args.integers("perm");
+  if (!all_fp32(args) || args.type("x").dtype != DType::kFp32 || perm.size() != 2 ||
+      normalize_axis(perm[0], 2) != 1) {
+    return nullptr;
+  }
+  const auto rows = static_cast<size_t>(args.shape("x")[0]);
+  const auto columns = static_cast<size_t>(args.shape("x")[1]);
+  return kernel_of([=](const KernelRun& run) {
+    const float* x = run.input(0);
+    float* out = run.output();
+    run.pool.parallel_for(columns, kTile, [&](size_t begin, size_t end, int) {
+      for (size_t column = begin; column < end; column += kTile) {
+        const size_t last = std::min(column + kTile, end);
+        for (size_t row = 0; row < rows; ++row) {
+          for (size_t c = column; c < last; ++c) out[c * rows + row] = x[row * columns + c];
+        }
+      }
+    });
+  });
+}
+
+// Rows of a table of any width: axis 0, int32 indices, no batch axes.
+struct RowTable {
+  size_t rows = 0, width = 0, picked = 0;
+};
+
+std::unique_ptr<RowTable> row_table(const OpArgs& args, const char* table, const char* indices) {
+  const Shape& shape = args.shape(table);
+  if (!all_fp32(args) || args.type(table).dtype != DType::kFp32 || shape.empty() ||
+      args.type(indices).dtype != DType::kInt32 || args.integer("axis", 0) != 0 ||
+      args.integer("batch_dims", 0) != 0) {
+    return nullptr;
+  }
+  const auto rows = static_cast<size_t>(shape[0]);
+  if (rows == 0) return nullptr;
+  return std::make_unique<RowTable>(
+      RowTable{rows, static_cast<size_t>(element_count(shape)) / rows,
+               static_cast<size_t>(element_count(args.shape(indices)))});
+}
+
+size_t checked_row(const char* op, const TensorView& indices, size_t position, size_t rows) {
+  const int32_t row = static_cast<const int32_t*>(indices.data)[position];
+  if (row < 0 || static_cast<size_t>(row) >= rows) {
+    fail(op, fmt::format("index {} at position {} is outside [0, {})", row, position, rows));
+  }
+  return static_cast<size_t>(row);
+}
+
+std::unique_ptr<Kernel> gather(const OpArgs& args) {
+  const auto table = row_table(args, "x", "indices");
+  if (!table) return nullptr;
+  return kernel_of([t = *table](const KernelRun& run) {
+    for (size_t i = 0; i < t.picked; ++i) {
+      std::memcpy(run.output() + i * t.width,
+                  run.input(0) + checked_row("gather", run.in[1], i, t.rows) * t.width,
+                  t.width * sizeof(float));
+    }
+  });
+}
+
+// data with rows added; `data` may be `out`. One index after the other, for indices may repeat.
+std::unique_ptr<Kernel> scatter(const OpArgs& args) {
+  const auto table = row_table(args, "data", "indices");
+  if (!table || args.text("mode", "add") != "add" || args.shape("indices").size() != 1) {
+    return nullptr;
+  }
+  return kernel_of(
+      [t = *table](const KernelRun& run) {
+        if (run.input(0) != run.output()) {
+          std::memcpy(run.output(), run.input(0), run.out[0].bytes());
+        }
+        for (size_t i = 0; i < t.picked; ++i) {
+          float* row = run.output() + checked_row("scatter", run.in[1], i, t.rows) * t.width;
+          simd::add(row, run.input(2) + i * t.width, row, t.width);
+        }
+      },
+      {{0, 0}});
+}
+
+}  // namespace
+
+KernelFamily movement_kernels() {
+  return {{"transpose", transpose}, {"gather", gather}, {"scatter", scatter}};
+}
+
+}  // namespace anemone

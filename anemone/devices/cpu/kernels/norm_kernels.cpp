@@ -1,0 +1,81 @@
+// anemone.rms_norm and its backward operation over the channels of [1, C, 1, S].
+#include <algorithm>
+
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/simd.h"
+
+namespace anemone {
+namespace {
+
+constexpr size_t kColumnGrain = 16;  // a cache line of columns
+constexpr size_t kRowGrain = 16;
+
+struct Size {
+  size_t rows, columns;
+};
+
+Size size_of(const OpArgs& args) {
+  return {static_cast<size_t>(args.shape("x")[1]), static_cast<size_t>(args.shape("x")[3])};
+}
+
+std::unique_ptr<Kernel> rms_norm(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const Size size = size_of(args);
+  const auto epsilon = static_cast<float>(args.number("epsilon", 1e-5));
+  return kernel_of(
+      [=](const KernelRun& run) {
+        float* inverse = run.scratch_floats();
+        run.pool.parallel_for(size.columns, kColumnGrain, [&](size_t begin, size_t end, int) {
+          simd::inverse_rms(run.input(0) + begin, size.rows, end - begin, size.columns, epsilon,
+                            inverse + begin);
+        });
+        run.pool.parallel_for(size.rows, kRowGrain, [&](size_t begin, size_t end, int) {
+          for (size_t row = begin; row < end; ++row) {
+            simd::scale_row(run.input(0) + row * size.columns, inverse, run.input(1)[row],
+                            run.output() + row * size.columns, size.columns);
+          }
+        });
+      },
+      {{0, 0}}, size.columns * sizeof(float));
+}
+
+// Columns first (1/rms and the dot product), then rows: sums run in one order whatever the threads.
+std::unique_ptr<Kernel> rms_norm_backward(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const Size size = size_of(args);
+  const auto epsilon = static_cast<float>(args.number("epsilon", 1e-5));
+  return kernel_of(
+      [=](const KernelRun& run) {
+        const float *x = run.input(0), *weight = run.input(1), *dy = run.input(2);
+        float *inverse = run.scratch_floats(), *mean_dot = inverse + size.columns;
+        run.pool.parallel_for(size.columns, kColumnGrain, [&](size_t begin, size_t end, int) {
+          simd::inverse_rms(x + begin, size.rows, end - begin, size.columns, epsilon,
+                            inverse + begin);
+          simd::weighted_dot(x + begin, dy + begin, weight, size.rows, end - begin, size.columns,
+                             mean_dot + begin);
+          for (size_t s = begin; s < end; ++s) {
+            const float r = inverse[s];
+            mean_dot[s] *= r * r * r / static_cast<float>(size.rows);
+          }
+        });
+        run.pool.parallel_for(size.rows, kRowGrain, [&](size_t begin, size_t end, int) {
+          for (size_t row = begin; row < end; ++row) {
+            const size_t at = row * size.columns;
+            run.output(1)[row] = simd::rms_backward_row(
+                x + at, dy + at, inverse, mean_dot, weight[row], run.output(0) + at, size.columns);
+          }
+        });
+      },
+      {{0, 0}, {2, 0}}, 2 * size.columns * sizeof(float));
+}
+
+}  // namespace
+
+KernelFamily norm_kernels() {
+  return {
+      {"anemone.rms_norm", rms_norm},
+      {"anemone.rms_norm_backward", rms_norm_backward},
+  };
+}
+
+}  // namespace anemone

@@ -1,0 +1,80 @@
+// Vector loops over fp32 memory, compiled for several instruction sets and chosen at run time
+// (Highway). One thread each: whoever calls them splits the work. Pointers need no alignment.
+// Unless said otherwise an output may be exactly one of the inputs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace anemone::simd {
+
+// "AVX3", "AVX2", "NEON", …
+const char* target_name();
+
+// --- element-wise, n elements ---
+void add(const float* a, const float* b, float* out, size_t n);
+void sub(const float* a, const float* b, float* out, size_t n);
+void mul(const float* a, const float* b, float* out, size_t n);
+void add_scalar(const float* a, float b, float* out, size_t n);
+void mul_scalar(const float* a, float b, float* out, size_t n);
+void exp(const float* a, float* out, size_t n);
+void sigmoid(const float* a, float* out, size_t n);
+void silu(const float* a, float* out, size_t n);
+void tanh(const float* a, float* out, size_t n);
+void relu(const float* a, float* out, size_t n);
+
+// y = silu(gate) * up, and the gradients of both.
+void swiglu(const float* gate, const float* up, float* out, size_t n);
+void swiglu_backward(const float* gate, const float* up, const float* dy, float* dgate, float* dup,
+                     size_t n);
+
+// Rotates (even, odd) by the angles of cos and sin; `sign` -1 rotates back.
+void rotate(const float* even, const float* odd, const float* cosine, const float* sine, float sign,
+            float* out_even, float* out_odd, size_t n);
+
+// --- sums ---
+double sum_of_squares(const float* a, size_t n);  // in double, for norms over many parameters
+float dot(const float* a, const float* b, size_t n);
+// out[row] = sum over i of matrix[row * stride + i] * x[i]
+void matrix_vector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
+                   float* out);
+// out[row] = sum over i of weights[i] * matrix[i * stride + row]: columns weighted and added.
+void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
+                   const float* weights, float* out);
+
+// --- columns of a [rows, stride] matrix, `columns` of them side by side ---
+// out[s] = 1 / sqrt(mean over rows of x^2 + epsilon)
+void inverse_rms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
+                 float* out);
+// out[s] = sum over rows c of a[c, s] * b[c, s] * weight[c]
+void weighted_dot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
+                  size_t stride, float* out);
+// log(sum over rows of exp(x)), stable, reading x once.
+void log_sum_exp(const float* x, size_t rows, size_t columns, size_t stride, float* out);
+
+// --- rows ---
+// y[s] = weight * x[s] * inverse[s]
+void scale_row(const float* x, const float* inverse, float weight, float* y, size_t n);
+// With r = inverse[s] and m = mean_dot[s] = r^3/C sum(dy w x): dx = r w dy - x m.
+// Returns the row's weight gradient, sum over s of dy x r.
+float rms_backward_row(const float* x, const float* dy, const float* inverse, const float* mean_dot,
+                       float weight, float* dx, size_t n);
+// Softmax of scale * row[0, n), in place, zeros in [n, total).
+void softmax_row(float* row, size_t n, size_t total, float scale);
+// row = p * (row - sum(p * row)) * scale over [0, n): the gradient of softmax and scale.
+void softmax_backward_row(const float* p, float* row, size_t n, float scale);
+// out = exp(x - log_sum_exp) * scale
+void scaled_softmax(const float* x, const float* log_sum_exp, float scale, float* out, size_t n);
+
+// --- optimizer ---
+struct AdamW {
+  float learning_rate, beta1, beta2, epsilon;
+  float decay;                     // learning_rate * weight decay, 0 for none
+  float correction1, correction2;  // 1 - beta^t
+  float gradient_scale;            // clipping
+};
+// One AdamW update (Loshchilov and Hutter 2019) of n parameters.
+void adamw(float* parameter, const float* gradient, float* m, float* v, size_t n,
+           const AdamW& step);
+
+}  // namespace anemone::simd

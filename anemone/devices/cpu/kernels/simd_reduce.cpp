@@ -1,0 +1,259 @@
+#include "anemone/devices/cpu/kernels/simd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "anemone/devices/cpu/kernels/simd_reduce.cpp"
+#include <hwy/foreach_target.h>  // compiles this file once a target: must come first
+
+#include <hwy/highway.h>
+
+#include <hwy/contrib/math/math-inl.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::simd::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+// As in simd_elementwise.cpp: whole vectors, then single elements.
+template <typename F>
+HWY_INLINE void Each(size_t n, const F& f) {
+  const D d;
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) f(d, i);
+  for (; i < n; ++i) f(hn::CappedTag<float, 1>(), i);
+}
+
+// A sum that takes whole vectors and single elements.
+class Sum {
+ public:
+  HWY_INLINE Sum() : wide_(hn::Zero(D())), narrow_(0) {}
+  HWY_INLINE void Add(D, V x) { wide_ = hn::Add(wide_, x); }
+  template <class One>
+  HWY_INLINE void Add(One, hn::Vec<One> x) {
+    narrow_ += hn::GetLane(x);
+  }
+  HWY_INLINE float Total() const { return hn::GetLane(hn::SumOfLanes(D(), wide_)) + narrow_; }
+
+ private:
+  V wide_;
+  float narrow_;
+};
+
+double SumOfSquares(const float* a, size_t n) {
+  const hn::ScalableTag<double> dd;
+  const hn::Rebind<float, decltype(dd)> half;
+  const size_t lanes = hn::Lanes(dd);
+  auto sum0 = hn::Zero(dd), sum1 = hn::Zero(dd);
+  size_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    const auto x = hn::PromoteTo(dd, hn::LoadU(half, a + i));
+    const auto y = hn::PromoteTo(dd, hn::LoadU(half, a + i + lanes));
+    sum0 = hn::MulAdd(x, x, sum0);
+    sum1 = hn::MulAdd(y, y, sum1);
+  }
+  double sum = hn::GetLane(hn::SumOfLanes(dd, hn::Add(sum0, sum1)));
+  for (; i < n; ++i) sum += static_cast<double>(a[i]) * a[i];
+  return sum;
+}
+
+float Dot(const float* a, const float* b, size_t n) {
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  V sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+  size_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    sum0 = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum0);
+    sum1 = hn::MulAdd(hn::LoadU(d, a + i + lanes), hn::LoadU(d, b + i + lanes), sum1);
+    sum2 = hn::MulAdd(hn::LoadU(d, a + i + 2 * lanes), hn::LoadU(d, b + i + 2 * lanes), sum2);
+    sum3 = hn::MulAdd(hn::LoadU(d, a + i + 3 * lanes), hn::LoadU(d, b + i + 3 * lanes), sum3);
+  }
+  for (; i + lanes <= n; i += lanes) {
+    sum0 = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum0);
+  }
+  float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3))));
+  for (; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+void MatrixVector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
+                  float* out) {
+  for (size_t row = 0; row < rows; ++row) out[row] = Dot(matrix + row * stride, x, columns);
+}
+
+void WeightedRows(const float* matrix, size_t rows, size_t columns, size_t stride,
+                  const float* weights, float* out) {
+  Each(columns, [&](auto d, size_t s) HWY_ATTR {
+    auto sum = hn::Zero(d);
+    for (size_t row = 0; row < rows; ++row) {
+      sum = hn::MulAdd(hn::Set(d, weights[row]), hn::LoadU(d, matrix + row * stride + s), sum);
+    }
+    hn::StoreU(sum, d, out + s);
+  });
+}
+
+void InverseRms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
+                float* out) {
+  Each(columns, [&](auto d, size_t s) HWY_ATTR {
+    auto sum0 = hn::Zero(d), sum1 = hn::Zero(d);
+    size_t c = 0;
+    for (; c + 2 <= rows; c += 2) {
+      const auto a = hn::LoadU(d, x + c * stride + s);
+      const auto b = hn::LoadU(d, x + (c + 1) * stride + s);
+      sum0 = hn::MulAdd(a, a, sum0);
+      sum1 = hn::MulAdd(b, b, sum1);
+    }
+    if (c < rows) {
+      const auto a = hn::LoadU(d, x + c * stride + s);
+      sum0 = hn::MulAdd(a, a, sum0);
+    }
+    const auto mean = hn::Mul(hn::Add(sum0, sum1), hn::Set(d, 1.0f / static_cast<float>(rows)));
+    const auto root = hn::Sqrt(hn::Add(mean, hn::Set(d, epsilon)));
+    hn::StoreU(hn::Div(hn::Set(d, 1.0f), root), d, out + s);
+  });
+}
+
+void WeightedDot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
+                 size_t stride, float* out) {
+  Each(columns, [&](auto d, size_t s) HWY_ATTR {
+    auto sum = hn::Zero(d);
+    for (size_t c = 0; c < rows; ++c) {
+      const auto x = hn::LoadU(d, a + c * stride + s), y = hn::LoadU(d, b + c * stride + s);
+      sum = hn::MulAdd(hn::Mul(x, y), hn::Set(d, weight[c]), sum);
+    }
+    hn::StoreU(sum, d, out + s);
+  });
+}
+
+// Rows are taken in blocks that stay in L1: the maximum of a block first, then its sum, with the
+// sum so far rescaled to the new maximum.
+void LogSumExp(const float* x, size_t rows, size_t columns, size_t stride, float* out) {
+  constexpr size_t kBlock = 64;
+  Each(columns, [&](auto d, size_t s) HWY_ATTR {
+    auto maximum = hn::Set(d, -3.0e38f), sum = hn::Zero(d);
+    for (size_t begin = 0; begin < rows; begin += kBlock) {
+      const size_t end = HWY_MIN(begin + kBlock, rows);
+      auto raised = maximum;
+      for (size_t c = begin; c < end; ++c) {
+        raised = hn::Max(raised, hn::LoadU(d, x + c * stride + s));
+      }
+      sum = hn::Mul(sum, hn::Exp(d, hn::Sub(maximum, raised)));
+      maximum = raised;
+      for (size_t c = begin; c < end; ++c) {
+        sum = hn::Add(sum, hn::Exp(d, hn::Sub(hn::LoadU(d, x + c * stride + s), maximum)));
+      }
+    }
+    hn::StoreU(hn::Add(maximum, hn::Log(d, sum)), d, out + s);
+  });
+}
+
+void ScaleRow(const float* x, const float* inverse, float weight, float* y, size_t n) {
+  Each(n, [&](auto d, size_t s) HWY_ATTR {
+    const auto scaled = hn::Mul(hn::LoadU(d, x + s), hn::LoadU(d, inverse + s));
+    hn::StoreU(hn::Mul(scaled, hn::Set(d, weight)), d, y + s);
+  });
+}
+
+float RmsBackwardRow(const float* x, const float* dy, const float* inverse, const float* mean_dot,
+                     float weight, float* dx, size_t n) {
+  Sum dweight;
+  Each(n, [&](auto d, size_t s) HWY_ATTR {
+    const auto value = hn::LoadU(d, x + s);
+    const auto scaled = hn::Mul(hn::LoadU(d, dy + s), hn::LoadU(d, inverse + s));
+    dweight.Add(d, hn::Mul(scaled, value));
+    const auto direct = hn::Mul(scaled, hn::Set(d, weight));
+    hn::StoreU(hn::NegMulAdd(value, hn::LoadU(d, mean_dot + s), direct), d, dx + s);
+  });
+  return dweight.Total();
+}
+
+// The largest of row[0, n); n > 0.
+float Largest(const float* row, size_t n) {
+  const D d;
+  float largest = row[0];
+  V wide = hn::Set(d, row[0]);
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) wide = hn::Max(wide, hn::LoadU(d, row + i));
+  for (; i < n; ++i) largest = HWY_MAX(largest, row[i]);
+  return HWY_MAX(largest, hn::GetLane(hn::MaxOfLanes(d, wide)));
+}
+
+void SoftmaxRow(float* row, size_t n, size_t total, float scale) {
+  const float maximum = scale * Largest(row, n);
+  Sum sum;
+  Each(n, [&](auto d, size_t s) HWY_ATTR {
+    const auto shifted = hn::MulSub(hn::LoadU(d, row + s), hn::Set(d, scale), hn::Set(d, maximum));
+    const auto p = hn::Exp(d, shifted);
+    sum.Add(d, p);
+    hn::StoreU(p, d, row + s);
+  });
+  const float inverse = 1.0f / sum.Total();
+  Each(n, [&](auto d, size_t s) HWY_ATTR {
+    hn::StoreU(hn::Mul(hn::LoadU(d, row + s), hn::Set(d, inverse)), d, row + s);
+  });
+  for (size_t s = n; s < total; ++s) row[s] = 0;
+}
+
+void SoftmaxBackwardRow(const float* p, float* row, size_t n, float scale) {
+  const float total = Dot(p, row, n);
+  Each(n, [&](auto d, size_t s) HWY_ATTR {
+    const auto centred = hn::Sub(hn::LoadU(d, row + s), hn::Set(d, total));
+    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, p + s), centred), hn::Set(d, scale)), d, row + s);
+  });
+}
+
+}  // namespace anemone::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace anemone::simd {
+
+HWY_EXPORT(SumOfSquares);
+HWY_EXPORT(Dot);
+HWY_EXPORT(MatrixVector);
+HWY_EXPORT(WeightedRows);
+HWY_EXPORT(InverseRms);
+HWY_EXPORT(WeightedDot);
+HWY_EXPORT(LogSumExp);
+HWY_EXPORT(ScaleRow);
+HWY_EXPORT(RmsBackwardRow);
+HWY_EXPORT(SoftmaxRow);
+HWY_EXPORT(SoftmaxBackwardRow);
+
+double sum_of_squares(const float* a, size_t n) { return HWY_DYNAMIC_DISPATCH(SumOfSquares)(a, n); }
+float dot(const float* a, const float* b, size_t n) { return HWY_DYNAMIC_DISPATCH(Dot)(a, b, n); }
+void matrix_vector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
+                   float* out) {
+  HWY_DYNAMIC_DISPATCH(MatrixVector)(matrix, rows, columns, stride, x, out);
+}
+void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
+                   const float* weights, float* out) {
+  HWY_DYNAMIC_DISPATCH(WeightedRows)(matrix, rows, columns, stride, weights, out);
+}
+void inverse_rms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
+                 float* out) {
+  HWY_DYNAMIC_DISPATCH(InverseRms)(x, rows, columns, stride, epsilon, out);
+}
+void weighted_dot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
+                  size_t stride, float* out) {
+  HWY_DYNAMIC_DISPATCH(WeightedDot)(a, b, weight, rows, columns, stride, out);
+}
+void log_sum_exp(const float* x, size_t rows, size_t columns, size_t stride, float* out) {
+  HWY_DYNAMIC_DISPATCH(LogSumExp)(x, rows, columns, stride, out);
+}
+void scale_row(const float* x, const float* inverse, float weight, float* y, size_t n) {
+  HWY_DYNAMIC_DISPATCH(ScaleRow)(x, inverse, weight, y, n);
+}
+float rms_backward_row(const float* x, const float* dy, const float* inverse, const float* mean_dot,
+                       float weight, float* dx, size_t n) {
+  return HWY_DYNAMIC_DISPATCH(RmsBackwardRow)(x, dy, inverse, mean_dot, weight, dx, n);
+}
+void softmax_row(float* row, size_t n, size_t total, float scale) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxRow)(row, n, total, scale);
+}
+void softmax_backward_row(const float* p, float* row, size_t n, float scale) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow)(p, row, n, scale);
+}
+
+}  // namespace anemone::simd
+#endif

@@ -1,0 +1,229 @@
+#include "anemone/devices/cpu/memory_plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+// Memory shared by one or more values: a tensor, its views, and what overwrites it.
+struct Storage {
+  Place place;
+  size_t bytes = 0;
+  int first = 0, last = 0;  // operations between which it is alive
+};
+
+class Planner {
+ public:
+  using Kernels = std::unordered_map<const Operation*, std::unique_ptr<Kernel>>;
+
+  Planner(const Function& function, const Kernels& kernels, const CompileOptions& options)
+      : function_(function), kernels_(kernels), options_(options) {}
+
+  MemoryPlan run() {
+    find_last_uses();
+    place_outputs();
+    for (size_t i = 0; i < function_.inputs.size(); ++i) {
+      assign(function_.inputs[i], {Place::Kind::kInput, i, 0, nullptr});
+    }
+    for (size_t i = 0; i < function_.operations.size(); ++i) {
+      visit(*function_.operations[i], static_cast<int>(i));
+    }
+    check_in_place_pairs();
+    lay_out_arena();
+    for (const auto& [value, storage] : storage_of_) {
+      plan_.places[value] = storages_[storage].place;
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  void find_last_uses() {
+    for (size_t i = 0; i < function_.operations.size(); ++i) {
+      for (const Argument& argument : function_.operations[i]->arguments) {
+        for (const Operand& operand : argument.operands) {
+          if (operand.value) last_use_[operand.value] = static_cast<int>(i);
+        }
+      }
+    }
+    for (Value output : function_.outputs) {
+      last_use_[output] = static_cast<int>(function_.operations.size());
+    }
+  }
+
+  size_t assign(Value value, Place place) {
+    const size_t bytes = is_static(value->type.shape) ? value->type.bytes() : 0;
+    storages_.push_back({place, bytes, 0, last_use(value)});
+    storage_of_[value] = storages_.size() - 1;
+    return storages_.size() - 1;
+  }
+
+  int last_use(Value value) const {
+    const auto found = last_use_.find(value);
+    return found == last_use_.end() ? -1 : found->second;
+  }
+
+  void place_outputs() {
+    for (size_t i = 0; i < function_.outputs.size(); ++i) {
+      const Value output = function_.outputs[i];
+      if (storage_of_.contains(output)) {
+        fail("output '" + output->name + "'", "a function returns it twice");
+      }
+      if (!output->producer) fail("output '" + output->name + "'", "it is an input");
+      assign(output, {Place::Kind::kOutput, i, 0, nullptr});
+      // A view that is returned gives its memory to what it is a view of.
+      hand_down(output);
+    }
+  }
+
+  // Lets the source of a chain of views be computed where its last view must end up.
+  void hand_down(Value output) {
+    const size_t storage = storage_of_.at(output);
+    Value value = output;
+    while (value->producer && is_view(*value->producer)) {
+      value = OpArgs(*value->producer).value("x");
+      if (!value || !value->producer || value->producer->type == "const" ||
+          storage_of_.contains(value)) {
+        return;
+      }
+      storage_of_[value] = storage;
+      storages_[storage].last = std::max(storages_[storage].last, last_use(value));
+    }
+  }
+
+  void visit(const Operation& op, int index) {
+    if (op.type == "const") {
+      if (!storage_of_.contains(op.outputs[0])) {
+        assign(op.outputs[0], {Place::Kind::kConstant, 0, 0, op.attribute("val")});
+        return;
+      }
+      plan_.steps.push_back(&op);  // a constant that is returned is copied out
+      return;
+    }
+    if (is_view(op) && share_with_source(op)) return;
+    plan_.steps.push_back(&op);
+    for (size_t i = 0; i < op.outputs.size(); ++i) {
+      if (storage_of_.contains(op.outputs[i])) {
+        storages_[storage_of_.at(op.outputs[i])].first = index;
+        continue;
+      }
+      if (overwrite_operand(op, i, index)) continue;
+      storages_[assign(op.outputs[i], {})].first = index;
+      Storage& storage = storages_.back();
+      storage.last = std::max(storage.last, index);
+    }
+  }
+
+  // Whether the view costs nothing: it already has its source's memory, or takes it now.
+  bool share_with_source(const Operation& op) {
+    const Value source = OpArgs(op).value("x"), result = op.outputs[0];
+    if (!source) return false;
+    const size_t storage = storage_of_.at(source);
+    if (storage_of_.contains(result)) return storage_of_.at(result) == storage;
+    storage_of_[result] = storage;
+    storages_[storage].last = std::max(storages_[storage].last, last_use(result));
+    return true;
+  }
+
+  bool overwrite_operand(const Operation& op, size_t output, int index) {
+    const Kernel& kernel = *kernels_.at(&op);
+    size_t position = 0;
+    for (const Argument& argument : op.arguments) {
+      for (const Operand& operand : argument.operands) {
+        const size_t here = position++;
+        if (!operand.value || !kernel.may_overwrite(here, output)) continue;
+        const size_t index_of_storage = storage_of_.at(operand.value);
+        Storage& storage = storages_[index_of_storage];
+        if (storage.place.kind != Place::Kind::kArena || storage.last > index ||
+            storage.bytes != op.outputs[output]->type.bytes()) {
+          continue;
+        }
+        storage_of_[op.outputs[output]] = index_of_storage;
+        storage.last = std::max(index, last_use(op.outputs[output]));
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // An updated input must die in the operation that writes the output over it.
+  void check_in_place_pairs() {
+    for (const auto& [from, to] : options_.in_place) {
+      const Value input = function_.find(from);
+      Value output = function_.find(to);
+      if (!input || !output)
+        fail("'" + from + "' → '" + to + "'", "there is no such in-place pair");
+      const Operation* writer = output->producer;
+      while (writer && is_view(*writer)) writer = OpArgs(*writer).value("x")->producer;
+      if (!writer || !updates(*writer, storage_of_.at(input))) {
+        fail("output '" + to + "'", "it cannot be written over input '" + from + "'",
+             "the operation that makes it must be the last to read that input");
+      }
+    }
+  }
+
+  bool updates(const Operation& writer, size_t input_storage) const {
+    const auto at = std::find_if(function_.operations.begin(), function_.operations.end(),
+                                 [&](const auto& op) { return op.get() == &writer; });
+    const int index = static_cast<int>(at - function_.operations.begin());
+    if (storages_[input_storage].last > index) return false;
+    size_t position = 0;
+    for (const Argument& argument : writer.arguments) {
+      for (const Operand& operand : argument.operands) {
+        const size_t here = position++;
+        if (operand.value && storage_of_.at(operand.value) == input_storage &&
+            kernels_.at(&writer)->may_overwrite(here, 0)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  // Largest first, each at the lowest offset that is free for as long as it lives.
+  void lay_out_arena() {
+    std::vector<size_t> order(storages_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return storages_[a].bytes > storages_[b].bytes; });
+    std::vector<const Storage*> placed;  // sorted by offset
+    for (size_t candidate : order) {
+      Storage& storage = storages_[candidate];
+      if (storage.place.kind != Place::Kind::kArena) continue;
+      const size_t size = (storage.bytes + kAlignment - 1) / kAlignment * kAlignment;
+      size_t offset = 0;
+      for (const Storage* other : placed) {
+        if (other->last < storage.first || storage.last < other->first) continue;
+        if (other->place.offset >= offset + size) break;
+        const size_t end = other->place.offset + other->bytes;
+        offset = std::max(offset, (end + kAlignment - 1) / kAlignment * kAlignment);
+      }
+      storage.place.offset = offset;
+      plan_.arena_bytes = std::max(plan_.arena_bytes, offset + size);
+      placed.insert(std::upper_bound(placed.begin(), placed.end(), &storage,
+                                     [](const Storage* a, const Storage* b) {
+                                       return a->place.offset < b->place.offset;
+                                     }),
+                    &storage);
+    }
+  }
+
+  const Function& function_;
+  const Kernels& kernels_;
+  const CompileOptions& options_;
+  std::unordered_map<Value, int> last_use_;
+  std::vector<Storage> storages_;
+  std::unordered_map<Value, size_t> storage_of_;
+  MemoryPlan plan_;
+};
+
+}  // namespace
+
+MemoryPlan plan_memory(const Function& function, const Planner::Kernels& kernels,
+                       const CompileOptions& options) {
+  return Planner(function, kernels, options).run();
+}
+
+}  // namespace anemone

@@ -1,0 +1,371 @@
+// anemone.causal_attention, its backward operation, and anemone.decode_attention for generation.
+// Softmax over the keys up to the query's own position; scores are scaled by 1/sqrt(head size).
+#include <algorithm>
+#include <cmath>
+
+#include "anemone/ops/composites.h"
+#include "anemone/ops/elementwise.h"
+#include "anemone/ops/families.h"
+
+namespace anemone {
+namespace {
+
+constexpr Param kForward[] = {
+    param("q", Accepts::kFloat), param("k", Accepts::kFloat), param("v", Accepts::kFloat),
+    const_param("head_size", Accepts::kInteger), const_param("sequence", Accepts::kInteger)};
+constexpr Param kBackward[] = {param("q", Accepts::kFloat),
+                               param("k", Accepts::kFloat),
+                               param("v", Accepts::kFloat),
+                               param("dy", Accepts::kFloat),
+                               const_param("head_size", Accepts::kInteger),
+                               const_param("sequence", Accepts::kInteger)};
+constexpr Param kDecode[] = {param("q", Accepts::kFloat),
+                             param("k", Accepts::kFloat),
+                             param("v", Accepts::kFloat),
+                             param("k_cache", Accepts::kFloat),
+                             param("v_cache", Accepts::kFloat),
+                             param("position", Accepts::kInteger),
+                             const_param("head_size", Accepts::kInteger)};
+
+void check_heads(const OpArgs& args, const AttentionShape& shape) {
+  const Shape &q = args.shape("q"), &k = args.shape("k");
+  args.require(shape.head_size > 0 && q[1] % shape.head_size == 0 && k[1] % shape.head_size == 0,
+               "{}.c2: channels {} and {} are not multiples of head size {}", args.op().type, q[1],
+               k[1], shape.head_size);
+  args.require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0,
+               "{}.c3: {} heads cannot share {} key/value heads", args.op().type, shape.heads,
+               shape.kv_heads);
+}
+
+AttentionShape heads_of(const OpArgs& args) {
+  const Shape &q = args.shape("q"), &k = args.shape("k");
+  args.require(q.size() == 4 && k.size() == 4 && q[0] == 1 && q[2] == 1 && k[0] == 1 && k[2] == 1 &&
+                   q[3] == k[3] && args.type("v") == args.type("k"),
+               "{}.c1: q {}, k {} and v {} must be [1, C, 1, S] with one S", args.op().type,
+               to_string(q), to_string(k), to_string(args.shape("v")));
+  AttentionShape shape;
+  shape.head_size = std::max<int64_t>(args.integer("head_size"), 0);
+  if (shape.head_size > 0) {
+    shape.heads = q[1] / shape.head_size;
+    shape.kv_heads = k[1] / shape.head_size;
+  }
+  check_heads(args, shape);
+  return shape;
+}
+
+std::vector<Type> infer_forward(const OpArgs& args) {
+  attention_shape(args);
+  return {args.type("q")};
+}
+
+std::vector<Type> infer_backward(const OpArgs& args) {
+  attention_shape(args);
+  args.require(args.type("dy") == args.type("q"), "{}.c5: dy is {}, q is {}", args.op().type,
+               to_string(args.type("dy")), to_string(args.type("q")));
+  return {args.type("q"), args.type("k"), args.type("v")};
+}
+
+// One head of one sequence inside [1, C, 1, S]: element (channel c, time t).
+template <typename T>
+struct Head {
+  T* first;
+  int64_t stride;
+  T& operator()(int64_t c, int64_t t) const { return first[c * stride + t]; }
+};
+
+template <typename T>
+Head<T> head_of(const TensorView& view, const AttentionShape& a, int64_t b, int64_t head) {
+  return {view.as<T>().data() + head * a.head_size * a.width() + b * a.sequence, a.width()};
+}
+
+// probabilities[j] = softmax over j <= i of scale * q_i · k_j.
+template <typename T>
+void attend(const Head<T>& q, const Head<T>& k, const AttentionShape& a, int64_t i,
+            std::vector<double>& probabilities) {
+  double maximum = -INFINITY, sum = 0;
+  for (int64_t j = 0; j <= i; ++j) {
+    double score = 0;
+    for (int64_t c = 0; c < a.head_size; ++c) score += static_cast<double>(q(c, i)) * k(c, j);
+    probabilities[static_cast<size_t>(j)] = score * a.scale();
+    maximum = std::max(maximum, score * a.scale());
+  }
+  for (int64_t j = 0; j <= i; ++j) {
+    double& p = probabilities[static_cast<size_t>(j)];
+    sum += p = std::exp(p - maximum);
+  }
+  for (int64_t j = 0; j <= i; ++j) probabilities[static_cast<size_t>(j)] /= sum;
+}
+
+// Calls visit(sequence b, query head, key head).
+template <typename Visit>
+void for_each_head(const AttentionShape& a, Visit&& visit) {
+  for (int64_t b = 0; b < a.batch; ++b) {
+    for (int64_t h = 0; h < a.heads; ++h) visit(b, h, h / a.group());
+  }
+}
+
+void eval_forward(const EvalArgs& args) {
+  const AttentionShape a = attention_shape(args);
+  with_float(args.out().dtype, [&](auto type) {
+    using T = decltype(type);
+    std::vector<double> p(static_cast<size_t>(a.sequence));
+    for_each_head(a, [&](int64_t b, int64_t h, int64_t kv) {
+      const auto q = head_of<T>(args.in("q"), a, b, h), k = head_of<T>(args.in("k"), a, b, kv);
+      const auto v = head_of<T>(args.in("v"), a, b, kv), out = head_of<T>(args.out(), a, b, h);
+      for (int64_t i = 0; i < a.sequence; ++i) {
+        attend(q, k, a, i, p);
+        for (int64_t c = 0; c < a.head_size; ++c) {
+          double sum = 0;
+          for (int64_t j = 0; j <= i; ++j) sum += p[static_cast<size_t>(j)] * v(c, j);
+          out(c, i) = static_cast<T>(sum);
+        }
+      }
+    });
+  });
+}
+
+// dS = P * (dP - sum(dP * P)) * scale with dP = dy · v; sums in double over query heads of a group.
+template <typename T>
+void head_backward(const EvalArgs& args, const AttentionShape& a, int64_t b, int64_t h, int64_t kv,
+                   std::vector<double>& dk, std::vector<double>& dv) {
+  const auto q = head_of<T>(args.in("q"), a, b, h), k = head_of<T>(args.in("k"), a, b, kv);
+  const auto v = head_of<T>(args.in("v"), a, b, kv), dy = head_of<T>(args.in("dy"), a, b, h);
+  const auto dq = head_of<T>(args.out(0), a, b, h);
+  const auto at = [&](int64_t c, int64_t j) {
+    return static_cast<size_t>((kv * a.head_size + c) * a.width() + b * a.sequence + j);
+  };
+  std::vector<double> p(static_cast<size_t>(a.sequence)), dp(p.size());
+  for (int64_t i = 0; i < a.sequence; ++i) {
+    attend(q, k, a, i, p);
+    double dot = 0;
+    for (int64_t j = 0; j <= i; ++j) {
+      double sum = 0;
+      for (int64_t c = 0; c < a.head_size; ++c) {
+        sum += static_cast<double>(dy(c, i)) * v(c, j);
+        dv[at(c, j)] += p[static_cast<size_t>(j)] * dy(c, i);
+      }
+      dp[static_cast<size_t>(j)] = sum;
+      dot += sum * p[static_cast<size_t>(j)];
+    }
+    for (int64_t c = 0; c < a.head_size; ++c) {
+      double sum = 0;
+      for (int64_t j = 0; j <= i; ++j) {
+        const auto at_j = static_cast<size_t>(j);
+        const double ds = p[at_j] * (dp[at_j] - dot) * a.scale();
+        sum += ds * k(c, j);
+        dk[at(c, j)] += ds * q(c, i);
+      }
+      dq(c, i) = static_cast<T>(sum);
+    }
+  }
+}
+
+void eval_backward(const EvalArgs& args) {
+  const AttentionShape a = attention_shape(args);
+  with_float(args.out().dtype, [&](auto type) {
+    using T = decltype(type);
+    std::vector<double> dk(args.out(1).as<T>().size(), 0), dv(dk.size(), 0);
+    for_each_head(
+        a, [&](int64_t b, int64_t h, int64_t kv) { head_backward<T>(args, a, b, h, kv, dk, dv); });
+    std::copy(dk.begin(), dk.end(), args.out(1).as<T>().begin());
+    std::copy(dv.begin(), dv.end(), args.out(2).as<T>().begin());
+  });
+}
+
+Grads grad_forward(GradArgs& args) {
+  const Value q = args.value("q"), k = args.value("k"), v = args.value("v");
+  const std::vector<Value> gradients =
+      args.builder.ops("anemone.causal_attention_backward",
+                       {{"q", q},
+                        {"k", k},
+                        {"v", v},
+                        {"dy", args.doutput()},
+                        {"head_size", args.builder.integer(args.integer("head_size"))},
+                        {"sequence", args.builder.integer(args.integer("sequence"))}});
+  return {{q, gradients[0]}, {k, gradients[1]}, {v, gradients[2]}};
+}
+
+// [1, heads*K, 1, B*T] → [B*KV, heads/KV, T, K]: heads that share keys side by side, so that matmul
+// broadcasts the keys to them.
+Value to_heads(Builder& b, Value x, const AttentionShape& a, int64_t heads) {
+  const Value split = b.reshape(x, {heads, a.head_size, a.batch, a.sequence});
+  return b.reshape(b.transpose(split, {2, 0, 3, 1}),
+                   {a.batch * a.kv_heads, heads / a.kv_heads, a.sequence, a.head_size});
+}
+
+Value from_heads(Builder& b, Value x, const AttentionShape& a, int64_t heads) {
+  const Value split = b.reshape(x, {a.batch, heads, a.sequence, a.head_size});
+  return b.reshape(b.transpose(split, {1, 3, 0, 2}), {1, heads * a.head_size, 1, a.width()});
+}
+
+// [B*KV, H/KV, T, T]
+Value build_probabilities(Builder& b, Value q, Value k, const AttentionShape& a) {
+  const DType dtype = q->type.dtype;
+  // Large enough to vanish after exp, small enough not to overflow fp16 together with a score.
+  const double masked = dtype == DType::kFp16 ? -1e4 : -1e30;
+  Tensor mask(dtype, {1, 1, a.sequence, a.sequence});
+  for (int64_t i = 0; i < a.sequence; ++i) {
+    for (int64_t j = i + 1; j < a.sequence; ++j) mask.view().set(i * a.sequence + j, masked);
+  }
+  const Value scores = b.mul(b.matmul(q, k, false, true), a.scale());
+  return b.softmax(b.add(scores, b.constant(std::move(mask), "causal_mask")), -1);
+}
+
+std::vector<Value> decompose_forward(Builder& b, const OpArgs& args) {
+  const AttentionShape a = attention_shape(args);
+  const Value q = to_heads(b, args.value("q"), a, a.heads);
+  const Value k = to_heads(b, args.value("k"), a, a.kv_heads);
+  const Value v = to_heads(b, args.value("v"), a, a.kv_heads);
+  return {from_heads(b, b.matmul(build_probabilities(b, q, k, a), v), a, a.heads)};
+}
+
+std::vector<Value> decompose_backward(Builder& b, const OpArgs& args) {
+  const AttentionShape a = attention_shape(args);
+  const Value q = to_heads(b, args.value("q"), a, a.heads);
+  const Value dy = to_heads(b, args.value("dy"), a, a.heads);
+  const Value k = to_heads(b, args.value("k"), a, a.kv_heads);
+  const Value v = to_heads(b, args.value("v"), a, a.kv_heads);
+  const Value p = build_probabilities(b, q, k, a);
+  const Value dp = b.matmul(dy, v, false, true);
+  const Value centred = b.sub(dp, b.reduce_sum(b.mul(dp, p), {3}, true));
+  const Value ds = b.mul(b.mul(p, centred), a.scale());
+  const auto over_group = [&](Value x) { return b.reduce_sum(x, {1}, true); };
+  return {from_heads(b, b.matmul(ds, k), a, a.heads),
+          from_heads(b, over_group(b.matmul(ds, q, true, false)), a, a.kv_heads),
+          from_heads(b, over_group(b.matmul(p, dy, true, false)), a, a.kv_heads)};
+}
+
+// Half of the scores are masked: T (T + 1) / 2 of them, each a dot product and an update.
+double scores_of(const OpArgs& args) {
+  const AttentionShape a = attention_shape(args);
+  const auto t = static_cast<double>(a.sequence);
+  return static_cast<double>(a.batch * a.heads) * t * (t + 1) / 2 *
+         static_cast<double>(a.head_size);
+}
+double flops_forward(const OpArgs& args) { return 4 * scores_of(args); }
+double flops_backward(const OpArgs& args) { return 10 * scores_of(args); }
+
+// --- decode: the new token's q, k, v against `position` cached columns ---
+
+std::vector<Type> infer_decode(const OpArgs& args) {
+  decode_attention_shape(args);
+  return {args.type("q")};
+}
+
+void eval_decode(const EvalArgs& args) {
+  const AttentionShape a = decode_attention_shape(args);
+  const int64_t position = args.in("position").as<int32_t>()[0];
+  args.require(position >= 0 && position <= a.sequence,
+               "anemone.decode_attention.c5: position {} is outside the cache of {}", position,
+               a.sequence);
+  with_float(args.out().dtype, [&](auto type) {
+    using T = decltype(type);
+    const auto q = args.in("q").as<T>(), k = args.in("k").as<T>(), v = args.in("v").as<T>();
+    const auto k_cache = args.in("k_cache").as<T>(), v_cache = args.in("v_cache").as<T>();
+    std::vector<double> p(static_cast<size_t>(position) + 1);
+    for (int64_t h = 0; h < a.heads; ++h) {
+      const int64_t kv = h / a.group() * a.head_size;
+      const auto key = [&](int64_t c, int64_t j) {
+        return j == position ? k[kv + c] : k_cache[(kv + c) * a.sequence + j];
+      };
+      double maximum = -INFINITY, sum = 0;
+      for (int64_t j = 0; j <= position; ++j) {
+        double score = 0;
+        for (int64_t c = 0; c < a.head_size; ++c) {
+          score += static_cast<double>(q[h * a.head_size + c]) * key(c, j);
+        }
+        maximum = std::max(maximum, p[static_cast<size_t>(j)] = score * a.scale());
+      }
+      for (double& value : p) sum += value = std::exp(value - maximum);
+      for (int64_t c = 0; c < a.head_size; ++c) {
+        double total = p.back() * v[kv + c];
+        for (int64_t j = 0; j < position; ++j) {
+          total += p[static_cast<size_t>(j)] * v_cache[(kv + c) * a.sequence + j];
+        }
+        args.out().as<T>()[h * a.head_size + c] = static_cast<T>(total / sum);
+      }
+    }
+  });
+}
+
+// The new key and value stand behind the cache; a mask hides the columns not yet written.
+std::vector<Value> decompose_decode(Builder& b, const OpArgs& args) {
+  const AttentionShape a = decode_attention_shape(args);
+  const DType dtype = args.type("q").dtype;
+  const auto grouped = [&](const char* cache, const char* fresh) {
+    return b.reshape(b.concat({args.value(cache), args.value(fresh)}, 3),
+                     {a.kv_heads, a.head_size, 1, a.sequence + 1});
+  };
+  const auto by_head = [&](Value x) { return b.transpose(x, {0, 2, 3, 1}); };
+  std::vector<int32_t> columns(static_cast<size_t>(a.sequence) + 1);
+  for (size_t j = 0; j < columns.size(); ++j) columns[j] = static_cast<int32_t>(j);
+  columns.back() = -1;  // always visible
+  const Value visible = b.binary(
+      "less", b.constant(Tensor::of<int32_t>({1, 1, 1, a.sequence + 1}, columns), "columns"),
+      args.value("position"));
+  const Value q = b.reshape(args.value("q"), {a.kv_heads, a.group(), 1, a.head_size});
+  const Value scores = b.mul(b.matmul(q, by_head(grouped("k_cache", "k")), false, true), a.scale());
+  const Value masked =
+      b.select(visible, scores, b.scalar(dtype, dtype == DType::kFp16 ? -1e4 : -1e30));
+  const Value mixed = b.matmul(b.softmax(masked, -1), by_head(grouped("v_cache", "v")));
+  return {b.reshape(mixed, args.shape("q"))};
+}
+
+double flops_decode(const OpArgs& args) {
+  return 4.0 * static_cast<double>(args.shape("q")[1] * args.shape("k_cache")[3]);
+}
+
+const OpDef kOps[] = {
+    {.name = "anemone.causal_attention",
+     .params = kForward,
+     .infer = infer_forward,
+     .eval = eval_forward,
+     .grad = grad_forward,
+     .flops = flops_forward,
+     .decompose = decompose_forward},
+    {.name = "anemone.causal_attention_backward",
+     .params = kBackward,
+     .infer = infer_backward,
+     .eval = eval_backward,
+     .flops = flops_backward,
+     .decompose = decompose_backward},
+    {.name = "anemone.decode_attention",
+     .params = kDecode,
+     .infer = infer_decode,
+     .eval = eval_decode,
+     .flops = flops_decode,
+     .decompose = decompose_decode},
+};
+
+}  // namespace
+
+double AttentionShape::scale() const { return 1 / std::sqrt(static_cast<double>(head_size)); }
+
+AttentionShape attention_shape(const OpArgs& args) {
+  AttentionShape shape = heads_of(args);
+  shape.sequence = args.integer("sequence");
+  const int64_t width = args.shape("q")[3];
+  args.require(shape.sequence > 0 && width % shape.sequence == 0,
+               "{}.c4: {} columns are not a multiple of sequence {}", args.op().type, width,
+               shape.sequence);
+  shape.batch = width / shape.sequence;
+  return shape;
+}
+
+AttentionShape decode_attention_shape(const OpArgs& args) {
+  AttentionShape shape = heads_of(args);
+  const Shape& cache = args.shape("k_cache");
+  args.require(cache.size() == 4 && cache[1] == args.shape("k")[1] && cache[3] > 0 &&
+                   args.type("v_cache") == args.type("k_cache") && args.shape("q")[3] == 1 &&
+                   args.type("position") == Type::tensor(DType::kInt32, {1}),
+               "{}.c4: caches {} and {} and position {} do not fit one new token of {}",
+               args.op().type, to_string(cache), to_string(args.shape("v_cache")),
+               to_string(args.type("position")), to_string(args.shape("k")));
+  shape.batch = 1;
+  shape.sequence = cache[3];
+  return shape;
+}
+
+std::span<const OpDef> composite_attention_ops() { return kOps; }
+
+}  // namespace anemone

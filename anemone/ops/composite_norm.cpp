@@ -1,0 +1,159 @@
+// anemone.rms_norm: y = weight * x / sqrt(mean(x^2) + epsilon) over the channels of [1, C, 1, S]
+// (Zhang and Sennrich 2019), and its backward operation.
+#include <cmath>
+
+#include "anemone/ops/elementwise.h"
+#include "anemone/ops/families.h"
+
+namespace anemone {
+namespace {
+
+constexpr double kDefaultEpsilon = 1e-5;
+
+constexpr Param kForward[] = {param("x", Accepts::kFloat), param("weight", Accepts::kFloat),
+                              optional_const("epsilon", Accepts::kFloat)};
+constexpr Param kBackward[] = {param("x", Accepts::kFloat), param("weight", Accepts::kFloat),
+                               param("dy", Accepts::kFloat),
+                               optional_const("epsilon", Accepts::kFloat)};
+
+void check_shapes(const OpArgs& args) {
+  const Shape& x = args.shape("x");
+  args.require(x.size() == 4 && x[0] == 1 && x[2] == 1, "{}.c1: x is {}, not [1, C, 1, S]",
+               args.op().type, to_string(x));
+  args.require(
+      args.shape("weight") == Shape({x[1]}) && args.type("weight").dtype == args.type("x").dtype,
+      "{}.c2: weight is {}, not {} like x's channels", args.op().type,
+      to_string(args.type("weight")), to_string(Type::tensor(args.type("x").dtype, {x[1]})));
+}
+
+std::vector<Type> infer_forward(const OpArgs& args) {
+  check_shapes(args);
+  return {args.type("x")};
+}
+
+// dx like x, dweight like weight.
+std::vector<Type> infer_backward(const OpArgs& args) {
+  check_shapes(args);
+  args.require(args.type("dy") == args.type("x"), "{}.c3: dy is {}, x is {}", args.op().type,
+               to_string(args.type("dy")), to_string(args.type("x")));
+  return {args.type("x"), args.type("weight")};
+}
+
+// 1 / sqrt(mean(x^2) + epsilon) of column s.
+template <typename T>
+double inverse_rms(std::span<const T> x, int64_t channels, int64_t columns, int64_t s,
+                   double epsilon) {
+  double squares = 0;
+  for (int64_t c = 0; c < channels; ++c) {
+    squares += static_cast<double>(x[c * columns + s]) * x[c * columns + s];
+  }
+  return 1 / std::sqrt(squares / static_cast<double>(channels) + epsilon);
+}
+
+void eval_forward(const EvalArgs& args) {
+  const int64_t channels = args.shape("x")[1], columns = args.shape("x")[3];
+  const double epsilon = args.number("epsilon", kDefaultEpsilon);
+  with_float(args.out().dtype, [&](auto type) {
+    using T = decltype(type);
+    const std::span<const T> x = args.in("x").as<T>(), weight = args.in("weight").as<T>();
+    for (int64_t s = 0; s < columns; ++s) {
+      const double r = inverse_rms(x, channels, columns, s, epsilon);
+      for (int64_t c = 0; c < channels; ++c) {
+        args.out().as<T>()[c * columns + s] = static_cast<T>(weight[c] * r * x[c * columns + s]);
+      }
+    }
+  });
+}
+
+// With r = 1/rms: dx = r w dy - x r^3/C sum(dy w x), dweight = sum over s of dy x r.
+void eval_backward(const EvalArgs& args) {
+  const int64_t channels = args.shape("x")[1], columns = args.shape("x")[3];
+  const double epsilon = args.number("epsilon", kDefaultEpsilon);
+  with_float(args.out().dtype, [&](auto type) {
+    using T = decltype(type);
+    const std::span<const T> x = args.in("x").as<T>(), weight = args.in("weight").as<T>();
+    const std::span<const T> dy = args.in("dy").as<T>();
+    const auto dx = args.out(0).as<T>();
+    std::vector<double> dweight(static_cast<size_t>(channels), 0);
+    for (int64_t s = 0; s < columns; ++s) {
+      const double r = inverse_rms(x, channels, columns, s, epsilon);
+      double dot = 0;
+      for (int64_t c = 0; c < channels; ++c) {
+        const int64_t i = c * columns + s;
+        dot += static_cast<double>(dy[i]) * weight[c] * x[i];
+        dweight[static_cast<size_t>(c)] += dy[i] * x[i] * r;
+      }
+      for (int64_t c = 0; c < channels; ++c) {
+        const int64_t i = c * columns + s;
+        dx[i] = static_cast<T>(r * weight[c] * dy[i] -
+                               x[i] * r * r * r * dot / static_cast<double>(channels));
+      }
+    }
+    std::copy(dweight.begin(), dweight.end(), args.out(1).as<T>().begin());
+  });
+}
+
+Grads grad_forward(GradArgs& args) {
+  Builder& b = args.builder;
+  const Value x = args.value("x"), weight = args.value("weight");
+  const std::vector<Value> gradients =
+      b.ops("anemone.rms_norm_backward",
+            {{"x", x},
+             {"weight", weight},
+             {"dy", args.doutput()},
+             {"epsilon", b.scalar(x->type.dtype, args.number("epsilon", kDefaultEpsilon))}});
+  return {{x, gradients[0]}, {weight, gradients[1]}};
+}
+
+// x is [1, C, 1, S]: 1/rms as [1, 1, 1, S].
+Value build_inverse_rms(Builder& b, const OpArgs& args) {
+  const Value x = args.value("x");
+  const double channels = static_cast<double>(x->type.shape[1]);
+  const Value mean = b.mul(b.reduce_sum(b.mul(x, x), {1}, true), 1 / channels);
+  return b.pow(b.add(mean, args.number("epsilon", kDefaultEpsilon)), -0.5);
+}
+
+Value weight_column(Builder& b, const OpArgs& args) {
+  return b.reshape(args.value("weight"), {1, args.shape("x")[1], 1, 1});
+}
+
+std::vector<Value> decompose_forward(Builder& b, const OpArgs& args) {
+  return {b.mul(b.mul(args.value("x"), build_inverse_rms(b, args)), weight_column(b, args))};
+}
+
+std::vector<Value> decompose_backward(Builder& b, const OpArgs& args) {
+  const Value x = args.value("x"), dy = args.value("dy");
+  const double channels = static_cast<double>(x->type.shape[1]);
+  const Value r = build_inverse_rms(b, args);
+  const Value normal = b.mul(x, r);
+  const Value weighted = b.mul(dy, weight_column(b, args));
+  const Value mean = b.mul(b.reduce_sum(b.mul(weighted, normal), {1}, true), 1 / channels);
+  const Value dx = b.mul(b.sub(weighted, b.mul(normal, mean)), r);
+  const Value dweight = b.reduce_sum(b.mul(dy, normal), {0, 2, 3}, false);
+  return {dx, dweight};
+}
+
+double flops_forward(const OpArgs& args) { return 4 * one_flop_each(args); }
+double flops_backward(const OpArgs& args) { return 9 * one_flop_each(args); }
+
+const OpDef kOps[] = {
+    {.name = "anemone.rms_norm",
+     .params = kForward,
+     .infer = infer_forward,
+     .eval = eval_forward,
+     .grad = grad_forward,
+     .flops = flops_forward,
+     .decompose = decompose_forward},
+    {.name = "anemone.rms_norm_backward",
+     .params = kBackward,
+     .infer = infer_backward,
+     .eval = eval_backward,
+     .flops = flops_backward,
+     .decompose = decompose_backward},
+};
+
+}  // namespace
+
+std::span<const OpDef> composite_norm_ops() { return kOps; }
+
+}  // namespace anemone

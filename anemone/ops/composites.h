@@ -1,0 +1,32 @@
+// Shapes of the composite operations (`anemone.` names), shared by their rules and by devices that
+// have fast kernels for them. Activations are [1, C, 1, S] with S = batch × sequence.
+#pragma once
+
+#include "anemone/ops/op_args.h"
+
+namespace anemone {
+
+// out [rows, columns] = op(x) · op(y), `inner` being summed over.
+struct MatrixProduct {
+  int64_t rows = 0, columns = 0, inner = 0;
+  bool transpose_x = false, transpose_y = false;
+};
+
+// q [1, H*K, 1, B*T], k and v [1, KV*K, 1, B*T]. Query head h reads key head h / (H / KV).
+struct AttentionShape {
+  int64_t batch = 0, sequence = 0;  // B, T
+  int64_t heads = 0, kv_heads = 0;  // H, KV
+  int64_t head_size = 0;            // K
+
+  int64_t group() const { return heads / kv_heads; }
+  int64_t width() const { return batch * sequence; }
+  double scale() const;  // 1 / sqrt(K)
+};
+
+// Of anemone.causal_attention and its backward operation; refuses shapes that do not fit.
+AttentionShape attention_shape(const OpArgs& args);
+
+// Of anemone.decode_attention: one new token against a cache of `sequence` columns.
+AttentionShape decode_attention_shape(const OpArgs& args);
+
+}  // namespace anemone

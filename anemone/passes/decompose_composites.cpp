@@ -1,0 +1,15 @@
+#include "anemone/ops/registry.h"
+#include "anemone/passes/passes.h"
+#include "anemone/passes/rewrite.h"
+
+namespace anemone {
+
+bool decompose_composites(Function& function) {
+  return rewrite(function,
+                 [](Builder& builder, const Operation& op) -> std::optional<std::vector<Value>> {
+                   if (!is_composite(op)) return std::nullopt;
+                   return get_op(op).decompose(builder, OpArgs(op));
+                 });
+}
+
+}  // namespace anemone

@@ -1,0 +1,27 @@
+// The passes: each returns whether it changed the function. One file each.
+#pragma once
+
+#include "anemone/ir/program.h"
+
+namespace anemone {
+
+// Replaces every composite (`anemone.`) operation by its decomposition into MIL operations.
+bool decompose_composites(Function& function);
+
+// Computes operations whose operands are all constants, where the result is not larger than a
+// million elements.
+bool fold_constants(Function& function);
+
+// sum + reshape(matmul(x, y)) becomes matmul_add, and sum + scatter-add into zeros becomes
+// scatter-add into sum, where `sum` is an input of the function: gradients that are accumulated in
+// place. One pass over the memory less, and for embeddings the whole table.
+bool fuse_accumulation(Function& function);
+
+// Puts the arguments of every operation into the order of its parameters, which programs are free to
+// vary (Core ML's compiler sorts them by name): kernels find operands by position.
+bool order_arguments(Function& function);
+
+// What a device that runs composite operations wants: the order of the passes is here.
+void optimize(Function& function);
+
+}  // namespace anemone

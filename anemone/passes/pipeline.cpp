@@ -1,0 +1,12 @@
+#include "anemone/passes/passes.h"
+
+namespace anemone {
+
+void optimize(Function& function) {
+  function.remove_unused();
+  fold_constants(function);
+  fuse_accumulation(function);
+  order_arguments(function);
+}
+
+}  // namespace anemone

@@ -1,0 +1,61 @@
+#include "anemone/passes/rewrite.h"
+
+namespace anemone {
+namespace {
+
+// Moves the name of `original` to its replacement, unless that is an input or known under a name
+// which something else relies on.
+void adopt_name(Function& function, Value replacement, const std::string& name) {
+  if (!replacement->producer || function.find(name)) return;
+  function.rename(replacement, name);
+}
+
+}  // namespace
+
+bool rewrite(Function& function, const Rewriter& rewriter) {
+  Function result(function.name, function.opset);
+  result.attributes = function.attributes;
+  Builder builder(result);
+  std::unordered_map<Value, Value> values;
+  bool changed = false;
+  for (Value input : function.inputs) values[input] = result.add_input(input->name, input->type);
+  for (const auto& op : function.operations) {
+    auto twin = std::make_unique<Operation>(*op);
+    for (Argument& argument : twin->arguments) {
+      for (Operand& operand : argument.operands) {
+        if (operand.value) operand.value = values.at(operand.value);
+      }
+    }
+    if (const auto replacement = rewriter(builder, *twin)) {
+      changed = true;
+      ANEMONE_CHECK(replacement->size() == op->outputs.size());
+      for (size_t i = 0; i < replacement->size(); ++i) {
+        adopt_name(result, (*replacement)[i], op->outputs[i]->name);
+        values[op->outputs[i]] = (*replacement)[i];
+      }
+      continue;
+    }
+    for (Value& output : twin->outputs) {
+      Value copy = result.add_variable(result.fresh_name(output->name), output->type, twin.get());
+      copy->location = output->location;
+      values[output] = copy;
+      output = copy;
+    }
+    result.operations.push_back(std::move(twin));
+  }
+  for (Value output : function.outputs) {
+    Value replacement = values.at(output);
+    // An output keeps its name whatever it was replaced with.
+    if (replacement->name != output->name) {
+      replacement = builder.unary("identity", replacement);
+      result.rename(replacement, result.fresh_name(output->name));
+    }
+    result.outputs.push_back(replacement);
+  }
+  if (!changed) return false;
+  function = std::move(result);
+  function.remove_unused();
+  return true;
+}
+
+}  // namespace anemone
