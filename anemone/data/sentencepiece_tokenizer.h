@@ -1,0 +1,46 @@
+// SentencePiece vocabularies: reading a `.model`, and training one.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "anemone/data/tokenizer.h"
+
+namespace sentencepiece {
+class SentencePieceProcessor;
+}
+
+namespace anemone {
+
+// Unlike llama2.c's, the library replaces bytes that are not UTF-8 by U+FFFD.
+class SentencePieceTokenizer : public Tokenizer {
+ public:
+  // `file` is the whole content, `where` names it in errors.
+  SentencePieceTokenizer(std::string_view file, const std::string& where);
+  ~SentencePieceTokenizer() override;
+
+  int vocab_size() const override { return static_cast<int>(texts_.size()); }
+  int bos() const override { return bos_; }
+  int eos() const override { return eos_; }
+  std::vector<int> encode(std::string_view text, bool add_bos) const override;
+
+ protected:
+  std::string_view piece(int id) const override { return texts_[static_cast<size_t>(id)]; }
+
+ private:
+  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  std::vector<std::string> texts_;  // what each id decodes to
+  int bos_ = 1, eos_ = 2;
+};
+
+// Trains a byte-pair vocabulary the way Llama's was: byte fallback, digits apart, white space kept,
+// <unk> 0, BOS 1, EOS 2. The text is stories (stories_text.h). The same text and size always give
+// the same model. Writes `output_path` in one piece.
+// Throws Error when the size is too small for bytes and characters, or too large for the text.
+void train_sentencepiece(const std::filesystem::path& text_path, int vocab_size,
+                         const std::filesystem::path& output_path);
+
+}  // namespace anemone

@@ -1,0 +1,113 @@
+#include "anemone/data/sentencepiece_tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "anemone/base/error.h"
+#include "anemone/base/file.h"
+#include "anemone/base/random.h"
+#include "anemone/base/test_directory.h"
+
+namespace anemone {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const std::string kText =
+    "The cat sat on the mat. The cat had a hat.\nThe hat was on the cat, and the cat was on the "
+    "mat.\n<|endoftext|>\nThe rat ran to the cat. In 1984 the cat ran to the rat.\n";
+
+std::string train(const std::string& text, int vocab_size) {
+  const TestDirectory dir;
+  write_file(dir / "text.txt", text);
+  train_sentencepiece(dir / "text.txt", vocab_size, dir / "t.model");
+  return read_file(dir / "t.model");
+}
+
+std::string error_of(const std::string& text, int vocab_size) {
+  try {
+    train(text, vocab_size);
+  } catch (const Error& error) {
+    EXPECT_THAT(error.where(), HasSubstr("text.txt"));
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(SentencePiece, ATrainedModelHasLlamasSpecialTokensAndBytes) {
+  const SentencePieceTokenizer tokenizer(train(kText, 300), "t.model");
+  EXPECT_EQ(tokenizer.vocab_size(), 300);
+  EXPECT_EQ(tokenizer.bos(), 1);
+  EXPECT_EQ(tokenizer.eos(), 2);
+  // U+00E9 is not in the text: two byte tokens after the dummy space.
+  const std::vector<int> ids = tokenizer.encode("\xC3\xA9", true);
+  ASSERT_EQ(ids.size(), 4u);
+  EXPECT_THAT(std::vector(ids.begin() + 2, ids.end()), ElementsAre(0xC3 + 3, 0xA9 + 3));
+  EXPECT_THAT(tokenizer.encode("", true), ElementsAre(1));
+}
+
+TEST(SentencePiece, TextSurvivesEncodingWithAllItsSpace) {
+  const SentencePieceTokenizer tokenizer(train(kText, 300), "t.model");
+  for (const std::string text :
+       {"The cat sat.", " two  spaces ", "line\n\nline\ttab", "\xC3\xA9", "\xF0\x9F\x90\xB1 cat"}) {
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, true)), text);
+  }
+  const std::vector<int> ids = tokenizer.encode("The cat", true);
+  std::string streamed;
+  for (size_t i = 1; i < ids.size(); ++i) streamed += tokenizer.decode_next(ids[i - 1], ids[i]);
+  EXPECT_EQ(streamed, "The cat");
+}
+
+TEST(SentencePiece, FrequentWordsBecomeOneTokenAndDigitsStayApart) {
+  const SentencePieceTokenizer tokenizer(train(kText, 300), "t.model");
+  EXPECT_EQ(tokenizer.encode("cat", false).size(), 1u);
+  EXPECT_EQ(tokenizer.encode("1984", false).size(), 5u);  // the dummy space and four digits
+}
+
+TEST(SentencePiece, TheSameTextGivesTheSameModel) {
+  EXPECT_TRUE(train(kText, 290) == train(kText, 290));
+}
+
+TEST(SentencePiece, LongLinesAreNotLeftOut) {
+  // Beyond the library's own limit of 4,192 bytes; nothing else has the word.
+  std::string line;
+  while (line.size() < 10000) line += "zebra zebras ";
+  const SentencePieceTokenizer tokenizer(train(kText + line, 300), "t.model");
+  EXPECT_EQ(tokenizer.encode("zebra", false).size(), 1u);
+}
+
+TEST(SentencePiece, VocabulariesThatCannotBeTrainedSayWhichCan) {
+  EXPECT_THAT(error_of(kText, 100), HasSubstr("a vocabulary of 100 is outside 28"));
+  EXPECT_THAT(error_of(kText, 2000000), HasSubstr("..1000000"));
+  EXPECT_THAT(error_of(kText, 5000), HasSubstr("of 5000: Vocabulary size too high"));
+  EXPECT_THAT(error_of(kText, 5000), HasSubstr("use more text or a smaller vocabulary"));
+  EXPECT_THAT(error_of("", 300), HasSubstr("has no text"));
+  EXPECT_THAT(error_of("\n<|endoftext|>\n \n", 300), HasSubstr("has no text"));
+}
+
+// The minimum in the message is the library's: it trains, and one less does not.
+TEST(SentencePiece, TheMinimumVocabularyTrains) {
+  const std::string message = error_of(kText, 1);
+  const int minimum = std::stoi(message.substr(message.find("outside ") + 8));
+  EXPECT_EQ(error_of(kText, minimum), "no error");
+  EXPECT_NE(error_of(kText, minimum - 1), "no error");
+}
+
+TEST(SentencePiece, DamagedModelsAreErrorsNotCrashes) {
+  const std::string model = train(kText, 290);
+  EXPECT_THROW(SentencePieceTokenizer("\x0A\x01garbage", "t.model"), Error);
+  Random random(4);
+  for (int round = 0; round < 200; ++round) {
+    std::string damaged = model.substr(0, 1 + random.below(model.size()));
+    damaged[random.below(damaged.size())] = static_cast<char>(random.next());
+    try {
+      SentencePieceTokenizer(damaged, "t.model").encode("The cat", true);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidInput);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace anemone

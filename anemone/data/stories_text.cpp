@@ -1,0 +1,68 @@
+#include "anemone/data/stories_text.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "anemone/base/error.h"
+#include "anemone/base/file.h"
+#include "anemone/data/token_shard.h"
+
+namespace anemone {
+namespace {
+
+// A tokenizer takes some 50 bytes of memory for each byte of one story.
+constexpr size_t kMaxStoryBytes = size_t{1} << 26;
+
+// What Python's bytes.strip() removes: the published shards were made with it.
+std::string_view strip(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\v\f\r";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+template <typename Id>
+void write_ids(FileWriter& writer, const std::vector<int>& ids) {
+  const std::vector<Id> narrow(ids.begin(), ids.end());
+  writer.write(narrow.data(), narrow.size() * sizeof(Id));
+}
+
+}  // namespace
+
+void for_each_story(std::string_view text, const std::function<void(std::string_view)>& use) {
+  while (!text.empty()) {
+    const size_t end = text.find(kStorySeparator);
+    const std::string_view story = strip(text.substr(0, end));
+    if (!story.empty()) use(story);
+    if (end == std::string_view::npos) return;
+    text.remove_prefix(end + kStorySeparator.size());
+  }
+}
+
+StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenizer& tokenizer,
+                          const std::filesystem::path& shard_path) {
+  const MappedFile file(text_path);
+  const std::string_view text{reinterpret_cast<const char*>(file.bytes().data()),
+                              file.bytes().size()};
+  StoryCounts counts{.bytes = static_cast<int64_t>(text.size())};
+  FileWriter writer(shard_path);
+  for_each_story(text, [&](std::string_view story) {
+    if (story.size() > kMaxStoryBytes) {
+      fail(text_path.string(),
+           fmt::format("story {} has {} bytes, more than {}", counts.stories + 1, story.size(),
+                       kMaxStoryBytes),
+           fmt::format("put {} between the documents", kStorySeparator));
+    }
+    const std::vector<int> ids = tokenizer.encode(story, /*add_bos=*/true);
+    token_bytes(tokenizer.vocab_size()) == 2 ? write_ids<uint16_t>(writer, ids)
+                                             : write_ids<uint32_t>(writer, ids);
+    ++counts.stories;
+    counts.tokens += static_cast<int64_t>(ids.size());
+  });
+  if (counts.stories == 0) fail(text_path.string(), "has no text to tokenize");
+  writer.commit();
+  return counts;
+}
+
+}  // namespace anemone

@@ -1,0 +1,30 @@
+// Files of stories: text pieces with `<|endoftext|>` between them, as TinyStories is published.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+#include "anemone/data/tokenizer.h"
+
+namespace anemone {
+
+inline constexpr std::string_view kStorySeparator = "<|endoftext|>";
+
+// Calls `use` with every story of `text`, in order: the parts between separators without the white
+// space at their ends. Parts with nothing else are no stories.
+void for_each_story(std::string_view text, const std::function<void(std::string_view)>& use);
+
+struct StoryCounts {
+  int64_t stories = 0;
+  int64_t tokens = 0;  // with one BOS a story
+  int64_t bytes = 0;   // of the text file
+};
+
+// Writes the ids of all stories, BOS before each, as a token shard (token_shard.h).
+// Throws Error when the text holds no story or a file cannot be read or written.
+StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenizer& tokenizer,
+                          const std::filesystem::path& shard_path);
+
+}  // namespace anemone

@@ -1,0 +1,367 @@
+#include "anemone/data/story_plots.h"
+
+namespace anemone {
+namespace {
+
+const StoryBeat kOpening = {
+    false,
+    {"Once upon a time, there was {a:kind} named {hero}. {He} loved to {hobby}.",
+     "Once upon a time, {a:kind} named {hero} lived {home}.",
+     "{Hero} was {a:kind}. {He} lived {home} and loved to {hobby}.",
+     "There once was {a:kind} named {hero}. Every day, {he} liked to {hobby}.",
+     "{Hero} was {a:kind} who lived {home}."}};
+
+const StoryBeat kFriendComes = {
+    true,
+    {"Just then, {meets} came by. \"What is wrong?\" asked {friend}.",
+     "Soon, {meets} walked by and saw {him}. \"Why are you sad?\" {friend} asked.",
+     "{Meets} heard {him} and came to see. \"Can I help you?\" {friend} asked.",
+     "Then {meets} came along. \"Are you okay, {hero}?\" {friend} asked."}};
+
+const StoryBeat kThanks = {
+    false,
+    {"\"Thank you, {friend}!\" said {hero}. {He} was so happy.",
+     "{Hero} jumped for joy. \"Thank you so much!\" {he} said.",
+     "{Hero} gave {friend} a big hug. \"You are the best friend,\" {he} said.",
+     "A big smile came to {hero}'s face. \"Thank you, my friend,\" {he} said."}};
+
+StoryPlot lost_toy() {
+  return {
+      {{{"item"}, {{"ball"}, {"kite"}, {"doll"}, {"toy car"}, {"teddy bear"}, {"toy plane"}}},
+       {{"first_spot", "spot"},
+        {{"under the bench", "behind a big rock"},
+         {"behind the fence", "under a green bush"},
+         {"in the tall grass", "next to an old tree"},
+         {"near the gate", "in a pile of leaves"},
+         {"under a bush", "on top of a flat stone"}}}},
+      {kOpening,
+       {false,
+        {"{He} had {a:color} {item} that {he} loved very much.",
+         "{His} favorite toy was {a:color} {item}.",
+         "{His} {parent} gave {him} {a:color} {item}, and {he} took it everywhere."}},
+       {true,
+        {"One {day} day, {hero} took the {item} {to}. {He} ran and played for a long time.",
+         "One {day} morning, {hero} went {to} with the {item}. {He} played until {he} was tired.",
+         "One day, {hero} went {to} to play. {He} put the {item} down and ran around."}},
+       {false,
+        {"Then {he} looked around, but the {item} was gone! {He} began to cry.",
+         "But when {he} wanted to go home, the {item} was not there. {Hero} was very sad.",
+         "\"Oh no! Where is my {item}?\" {he} cried. {He} could not see it."}},
+       kFriendComes,
+       {false,
+        {"\"I lost my {color} {item},\" said {hero}. \"I will help you look,\" said {friend}.",
+         "\"My {item} is gone,\" said {hero}. \"Do not worry. We will find it,\" said {friend}."}},
+       {false,
+        {"They looked {first_spot}, but it was not there. Then they looked {spot}, and there it "
+         "was!",
+         "They looked {first_spot} and saw nothing. At last, {friend} saw something {color} "
+         "{spot}. "
+         "It was the {item}!"}},
+       kThanks,
+       {false,
+        {"{Hero} learned that a good friend is better than any toy.",
+         "{Hero} learned to take good care of the things {he} loves.",
+         "From that day on, {hero} and {friend} always helped each other."}}}};
+}
+
+StoryPlot stuck_in_tree() {
+  return {{{{"item"}, {{"ball"}, {"kite"}, {"hat"}, {"balloon"}, {"scarf"}, {"toy plane"}}},
+           {{"plan", "deed"},
+            {{"I know where we can find a long stick", "They pushed the {item} with the stick."},
+             {"We can shake the tree", "They shook the tree as hard as they could."},
+             {"I will get a ladder", "{Friend} held the ladder and {hero} went up, step by step."},
+             {"We can throw a rope over the branch",
+              "They pulled the rope and the branch came down."}}}},
+          {kOpening,
+           {true,
+            {"One {day} day, {hero} was {at} with {his} new {color} {item}.",
+             "One day, {hero} played with {a:color} {item} {at}. It was a {day} day.",
+             "One {day} morning, {hero} went {to}. {He} had {a:color} {item} with {him}."}},
+           {false,
+            {"Suddenly, the wind took the {item} and it went up into a tall tree.",
+             "The wind was strong, and the {item} flew up into a big tree.",
+             "Then a strong wind came. The {item} flew up and got stuck in a tree."}},
+           {false,
+            {"{Hero} jumped and jumped, but {he} could not reach it.",
+             "{Hero} tried to get it, but the tree was too tall.",
+             "\"Oh no, my {item}!\" cried {hero}. {He} was too small to reach it."}},
+           kFriendComes,
+           {false,
+            {"\"My {item} is stuck in the tree,\" said {hero}.",
+             "\"Look, my {item} is up there,\" {hero} said and pointed at the tree.",
+             "{Hero} told {friend} about the {item} in the tree."}},
+           {false,
+            {"\"{plan},\" said {friend}. {deed} Soon, {hero} had the {item} again.",
+             "{Friend} thought for a moment. \"{plan}!\" {deed} At last, the {item} was free."}},
+           kThanks,
+           {true,
+            {"{Hero} learned that two can do more than one.",
+             "{Hero} learned that it is good to ask for help.",
+             "{Hero} was glad to have a smart friend."}}}};
+}
+
+StoryPlot learn_to_share() {
+  return {
+      {{{"item"}, {{"ball"}, {"toy car"}, {"toy boat"}, {"toy truck"}, {"drum"}, {"toy train"}}}},
+      {kOpening,
+       {false,
+        {"One day, {his} {parent} gave {him} {a:color} {item}.",
+         "For {his} birthday, {hero} got {a:color} {item}.",
+         "{He} had a new {item}. It was {color} and shiny."}},
+       {true,
+        {"{Hero} took the {item} {to}. There {he} saw {meets}.",
+         "The next day, {hero} was {at} with the {item}. Then {meets} came to play."}},
+       {false,
+        {"\"Can I play with your {item}?\" asked {friend}. \"No, it is mine!\" said {hero}.",
+         "\"What a nice {item}! Can I try it?\" {friend} asked. But {hero} did not want to share.",
+         "{Friend} wanted to play with it too. \"No,\" said {hero}. \"You will break it.\""}},
+       {false,
+        {"{Friend} was sad and went away.", "{Friend} looked down and did not say a word.",
+         "{Friend} sat alone under a tree."}},
+       {true,
+        {"{Hero} played alone, but it was not fun.",
+         "Soon, {hero} felt bad. It was no fun to play alone.",
+         "{His} {parent} saw it and said, \"{Hero}, it is more fun when you share.\""}},
+       {false,
+        {"{Hero} went to {friend} and said, \"I am sorry. Let us play with it together.\"",
+         "So {hero} ran to {friend}. \"I am sorry. You can have a turn,\" {he} said.",
+         "{Hero} thought about it. Then {he} gave the {item} to {friend} and said, \"It is your "
+         "turn.\""}},
+       {false,
+        {"{Friend} smiled, and they took turns all day.",
+         "{Friend} was happy again. They played and laughed together.",
+         "They both had so much fun with the {color} {item}."}},
+       {true,
+        {"{Hero} learned that sharing makes everyone happy.",
+         "From that day on, {hero} always shared {his} toys.",
+         "That night, {hero} told {his} {parent}, \"Sharing is fun.\""}}}};
+}
+
+StoryPlot learn_to_be_brave() {
+  return {
+      {{{"fear", "scene", "help", "deed"},
+        {{"the dark", "When night came, {his} room was very dark.",
+          "gave {him} a little lamp and sang a soft song", "waved at the dark and smiled"},
+         {"thunder", "One night, there was a big storm with loud thunder.",
+          "held {his} hand and counted to ten with {him}", "listened to the rain and smiled"},
+         {"deep water", "One hot day, everyone went to the lake to swim.",
+          "stayed close and held {him} in the water", "kicked {his} legs and swam all alone"},
+         {"high places", "One day, {hero} stood at the top of a big slide.",
+          "waited at the bottom with open arms", "took a deep breath and went down the slide"},
+         {"new places", "One morning, it was the first day of school.",
+          "walked with {him} to the door", "went in and found a new friend"},
+         {"loud dogs", "One day, a big dog ran up and barked at {hero}.",
+          "showed {him} how to be calm and kind to it", "gave the dog a soft pat on the head"}}}},
+      {kOpening,
+       {false,
+        {"But {hero} was afraid of {fear}.",
+         "There was only one thing {he} did not like. {He} was "
+         "scared of {fear}.",
+         "{He} was not afraid of many things, but {he} was afraid of {fear}."}},
+       {true,
+        {"{scene} {Hero} was so scared that {he} could not move.", "{scene} {Hero} wanted to hide.",
+         "{scene} {Hero} started to shake and cry."}},
+       {false,
+        {"\"{Parent}, I am scared!\" {he} called.", "\"I cannot do this,\" {he} said.",
+         "\"Please help me, {Parent},\" {he} said."}},
+       {true,
+        {"{His} {parent} came and said, \"It is okay to be scared. I am here with you.\"",
+         "{His} {parent} gave {him} a hug. \"You are safe with me,\" {his} {parent} said.",
+         "\"Be brave, my dear. You can do it,\" said {his} {parent}."}},
+       {false, {"Then {his} {parent} {help}."}},
+       {false,
+        {"{Hero} felt a little better. {He} {deed}.",
+         "Slowly, {hero} was not so afraid. {He} {deed}.",
+         "{Hero} tried to be brave. {He} {deed}."}},
+       {true,
+        {"\"I did it!\" {he} said. {His} {parent} was very proud.",
+         "\"See? That was not so bad,\" said {his} {parent}. They both laughed.",
+         "{His} {parent} clapped and said, \"I am so proud of you!\""}},
+       {false,
+        {"After that, {hero} was not afraid of {fear} anymore.",
+         "{Hero} learned that being brave means to try even when you are scared.",
+         "From that day on, {hero} knew that {he} was brave."}}}};
+}
+
+StoryPlot lost_baby() {
+  return {{{{"baby", "mother", "house", "sound"},
+            {{"baby bird", "mother bird", "nest", "Tweet, tweet"},
+             {"baby duck", "mother duck", "pond", "Quack, quack"},
+             {"kitten", "mother cat", "barn", "Meow, meow"},
+             {"baby sheep", "mother sheep", "farm", "Baa, baa"},
+             {"baby owl", "mother owl", "tree", "Hoo, hoo"},
+             {"baby frog", "mother frog", "pond", "Croak, croak"}}}},
+          {kOpening,
+           {true,
+            {"One {day} day, {hero} went {to} with {meets}.",
+             "One {day} morning, {hero} was {at} with {meets}.",
+             "One day, {hero} was on {his} way {to} with {meets}."}},
+           {false,
+            {"They heard a small sound. \"{sound}!\" It was {a:baby}.",
+             "\"{sound}!\" they heard. Under a bush sat {a:baby}.",
+             "Near the path, they found {a:baby}. \"{sound}!\" it cried."}},
+           {false,
+            {"It was cold and all alone.", "It was lost and wanted its mother.",
+             "It looked very sad and hungry."}},
+           {true,
+            {"\"Poor little thing,\" said {hero}. \"We must take it home.\"",
+             "\"Do not cry,\" {hero} said. \"We will help you find your mother.\"",
+             "\"Where is its mother?\" asked {friend}. \"Let us look for her,\" said {hero}."}},
+           {false,
+            {"{He} picked it up with soft hands and put it in {his} {color} hat.",
+             "{He} gave it some water and held it close.",
+             "{Friend} gave it {a:snack}, and {hero} kept it warm in {his} {color} scarf."}},
+           {false,
+            {"They walked and walked until they saw the {house}. There was the {mother}!",
+             "They looked for a long time. At last, they found the {house} and the {mother}.",
+             "They asked everyone they met. Then they came to the {house}, where the {mother} "
+             "waited."}},
+           {true,
+            {"The {mother} was so happy to see her baby. \"Thank you,\" she said.",
+             "\"My baby!\" said the {mother}. \"Thank you for your help.\"",
+             "The {baby} ran to the {mother}. \"Thank you, my dears,\" she said."}},
+           {false,
+            {"{Hero} and {friend} felt warm inside and walked home.",
+             "{Hero} learned that it feels good to help others.",
+             "From that day on, the {baby} was their friend."}}}};
+}
+
+StoryPlot learn_a_skill() {
+  return {
+      {{{"skill", "fail", "advice"},
+        {{"ride a bike", "{he} fell off and hurt {his} knee", "Look ahead and do not stop"},
+         {"fly a kite", "the kite fell down on the grass", "Run fast and hold it high"},
+         {"jump rope", "the rope hit {his} feet", "Count to three and then jump"},
+         {"draw a horse", "{his} horse looked like a potato", "Start with a big round shape"},
+         {"catch a ball", "the ball fell to the ground", "Keep your eyes on the ball"},
+         {"bake bread", "the bread was hard as a stone", "Wait until it is soft and big"},
+         {"whistle a song", "only air came out", "Make your mouth small and blow"}}}},
+      {kOpening,
+       {false,
+        {"{He} wanted to learn how to {skill}.", "{Hero} wished that {he} could {skill}.",
+         "More than anything, {he} wanted to {skill}."}},
+       {true,
+        {"One {day} day, {hero} tried it for the first time, but {fail}.",
+         "So one {day} morning, {hero} began to try. But {fail}.",
+         "One day, {he} tried it {at}, but {fail}."}},
+       {false,
+        {"{He} tried again, but it did not work. \"It is too hard,\" {he} said.",
+         "\"I will never learn it!\" cried {hero}.", "{Hero} was angry and wanted to give up."}},
+       {true,
+        {"{Meets} saw this and said, \"Do not give up. I can show you.\"",
+         "Then {meets} came by. \"It was hard for me too,\" {friend} said.",
+         "Just then, {meets} came over. \"I can help you,\" said {friend}."}},
+       {false,
+        {"{Friend} sat down with {him}. \"{advice},\" {friend} said. {Hero} nodded.",
+         "{Friend} showed {him} how to do it. \"{advice}.\""}},
+       {false,
+        {"Every day, {hero} tried a little more.", "They worked on it day after day.",
+         "{He} tried one time, two times, three times."}},
+       {true,
+        {"At last, {hero} could {skill}! \"I did it!\" {he} said.",
+         "And then, one day, it worked. {Hero} could {skill}! {He} danced with joy.",
+         "Finally, it worked! {Friend} clapped and said, \"You can {skill}!\""}},
+       {false,
+        {"{Hero} learned that you must try and try again.",
+         "{Hero} was proud and gave {friend} a big hug.",
+         "{Hero} learned that hard things get easy when you do not give up."}}}};
+}
+
+StoryPlot tell_the_truth() {
+  return {
+      {{{"thing", "cause"},
+        {{"cup", "{he} ran past the table"},
+         {"lamp", "{he} threw a ball in the house"},
+         {"plate", "{he} danced in the kitchen"},
+         {"pot", "{he} jumped on a chair"},
+         {"window", "{he} kicked a ball too hard"},
+         {"clock", "{he} played with a long stick"}}}},
+      {kOpening,
+       {true,
+        {"One {day} day, {hero} played in the house. {His} {parent} had {a:color} {thing} that was "
+         "very old.",
+         "{His} {parent} had {a:color} {thing}. \"Please be careful with it,\" {his} {parent} "
+         "always said."}},
+       {false,
+        {"Then {cause}. Crash! The {thing} broke.", "But {cause}, and the {thing} broke. Crash!",
+         "That day, {cause}. There was a loud crash, and the {thing} was broken."}},
+       {false,
+        {"{Hero} was scared. \"What should I do?\" {he} thought.",
+         "{Hero} felt very bad. {He} wanted to run and hide.",
+         "{Hero} looked at the broken {thing} and started to cry."}},
+       {true,
+        {"{Meets} was there too. \"You should tell the truth,\" said {friend}.",
+         "{He} asked {meets} what to do. \"Just tell the truth,\" {friend} said.",
+         "\"We can hide it,\" {he} told {meets}. \"No,\" said {friend}. \"That is not right.\""}},
+       {false,
+        {"So {hero} went to {his} {parent} and said, \"I broke the {thing}. I am sorry.\"",
+         "{Hero} took a deep breath. \"{Parent}, I broke your {color} {thing}. I am so sorry,\" "
+         "{he} "
+         "said."}},
+       {false,
+        {"{His} {parent} was sad for a moment. \"Thank you for telling me the truth,\" {his} "
+         "{parent} said.",
+         "{His} {parent} gave {him} a hug and said, \"I am not angry. You were honest.\""}},
+       {true,
+        {"They cleaned up and fixed the {thing} with glue.",
+         "They cleaned the floor together and ate {a:snack}.",
+         "Then they all made a new {thing}. It was even more beautiful."}},
+       {false,
+        {"{Hero} learned that it is always best to tell the truth.",
+         "{Hero} felt good again because {he} was honest.",
+         "From that day on, {hero} was more careful."}}}};
+}
+
+StoryPlot birthday_surprise() {
+  return {
+      {{{"gift", "need", "from"},
+        {{"cake", "eggs", "from the hens at the farm"},
+         {"apple pie", "apples", "from a tree in the garden"},
+         {"flower crown", "flowers", "from the field"},
+         {"bowl of soup", "carrots", "from the garden"},
+         {"berry cake", "berries", "from the forest"},
+         {"paper star", "crayons", "from the school"}}}},
+      {kOpening,
+       {true,
+        {"One day, it was {his} {parent}'s birthday. {Hero} wanted to make {a:gift}.",
+         "Soon it would be {his} {parent}'s birthday. \"I will make {a:gift},\" said {hero}.",
+         "{Hero} had a secret. {He} wanted to make {a:gift} for {his} {parent}'s birthday."}},
+       {false,
+        {"But there was a problem. There were no {need} in the house.",
+         "{He} looked in the kitchen, but there were no {need}.",
+         "\"Oh no, we have no {need}!\" {he} said."}},
+       {true,
+        {"{He} asked {meets} for help. \"I know where to find some,\" said {friend}.",
+         "So {he} went to {meets}. \"Can you help me find {need}?\" {he} asked. \"Yes!\" said "
+         "{friend}."}},
+       {false,
+        {"They went out and got a basket full of {need} {from}.",
+         "They took {a:color} bag and filled it with {need} {from}.",
+         "They walked far and brought back many {need} {from}."}},
+       {false,
+        {"Then they worked all day. They made a mess, but they had fun.",
+         "Back home, they worked and sang. {Friend} cleaned, and {hero} made the {gift}.",
+         "They worked together, and soon the {gift} was ready."}},
+       {true,
+        {"\"Surprise!\" they said. {His} {parent} saw the {gift} and smiled.",
+         "When {his} {parent} came home, {hero} gave a big shout. \"Happy birthday, {Parent}!\"",
+         "\"Happy birthday, {Parent}!\" said {hero}, and showed the {color} {gift}."}},
+       {false,
+        {"\"This is the best gift of all,\" said {his} {parent}.",
+         "\"You made this for me? Thank you, my dear!\" said {his} {parent}.",
+         "{His} {parent} was so happy and hugged them both."}},
+       {false,
+        {"{Hero} learned that the best gifts come from the heart.",
+         "It was the best birthday ever.", "They all sat down together and had a happy day."}}}};
+}
+
+}  // namespace
+
+std::span<const StoryPlot> story_plots() {
+  static const StoryPlot plots[] = {lost_toy(),          stuck_in_tree(),    learn_to_share(),
+                                    learn_to_be_brave(), lost_baby(),        learn_a_skill(),
+                                    tell_the_truth(),    birthday_surprise()};
+  return plots;
+}
+
+}  // namespace anemone

@@ -1,0 +1,47 @@
+// The Llama family as stages of MIL: embed, (attention, ffn) for every layer, head.
+//
+// Dim letters: B batch, T sequence, S = B*T columns, D model, H heads, G key/value heads, K head
+// size, F feed-forward, V vocabulary. Activations are [1, D, 1, S]: column b*T + t is token t of
+// sequence b. Weights are inputs, [O, C, 1, 1] for linear layers, named after Hugging Face's
+// modules.
+#pragma once
+
+#include "anemone/ir/stage.h"
+#include "anemone/weights/llama_config.h"
+
+namespace anemone {
+
+// tokens int32 [S], embed_tokens [V, D] → y [1, D, 1, S]
+Stage embed_stage(const LlamaConfig& config, int64_t columns);
+
+// x → y = x + o_proj(attention(rope(q), rope(k), v)) of rms_norm(x), positions 0 … T-1.
+Stage attention_stage(const LlamaConfig& config, int64_t batch, int64_t sequence);
+
+// x → y = x + down_proj(silu(gate_proj(n)) * up_proj(n)) with n = rms_norm(x).
+Stage ffn_stage(const LlamaConfig& config, int64_t columns);
+
+// x → logits [1, V, 1, S]
+Stage logits_stage(const LlamaConfig& config, int64_t columns);
+
+// x, targets int32 [S] → loss [1] (mean over S), log_sum_exp [S]
+Stage loss_stage(const LlamaConfig& config, int64_t columns);
+
+// One token at a time: x [1, D, 1, 1], cos and sin [1, K/2, 1, 1] of its position, k_cache and
+// v_cache [1, G*K, 1, capacity] of which the first `position` [1] columns are filled
+// → y, and new_k and new_v [1, G*K, 1, 1] for the next column.
+Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity);
+
+enum class Head { kLogits, kLoss };
+// Training or evaluation of whole sequences.
+StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequence, Head head);
+// Generation with a cache of `capacity` columns a layer.
+StageChain llama_decode_chain(const LlamaConfig& config, int64_t capacity);
+
+// cos(t theta^(-2i/K)) and sin of the same for pairs i and positions t (Su et al. 2021), computed
+// in double: [1, K/2, 1, positions.size()] fp32.
+struct RopeTables {
+  Tensor cosine, sine;
+};
+RopeTables rope_tables(const LlamaConfig& config, const std::vector<int64_t>& positions);
+
+}  // namespace anemone

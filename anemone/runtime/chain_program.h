@@ -1,0 +1,78 @@
+// A chain of stages compiled for a device and bound to memory: every stage once, shared by all its
+// uses, one request a use.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "anemone/devices/device.h"
+#include "anemone/ir/stage.h"
+#include "anemone/runtime/timeline.h"
+
+namespace anemone {
+
+// Memory of a parameter by its name; never null for one that the chain uses.
+using ParameterLookup = std::function<Buffer*(const std::string& parameter)>;
+
+// Inputs of stages that are neither data nor weights: one buffer for all uses, by name.
+using SideBuffers = std::map<std::string, std::unique_ptr<Buffer>>;
+
+// Only forward: evaluation and generation.
+class ForwardProgram {
+ public:
+  // `own_side`: side inputs and extra outputs for which every use has a buffer of its own (caches).
+  ForwardProgram(Device& device, const StageChain& chain, const ParameterLookup& values,
+                 const std::vector<std::string>& own_side = {}, Timeline* timeline = nullptr);
+
+  // A side input (or extra output) that all uses share; null if the chain has none of that name.
+  Buffer* side(const std::string& name);
+  // The one of use `index`.
+  Buffer* side(const std::string& name, size_t index);
+  Buffer& output() { return *output_; }
+
+  void run();
+
+ private:
+  Timeline* timeline_;
+  std::vector<std::unique_ptr<Executable>> executables_;
+  std::vector<std::unique_ptr<Buffer>> activations_;
+  SideBuffers shared_;
+  std::vector<SideBuffers> own_;
+  struct Step {
+    std::unique_ptr<Request> request;
+    size_t event;
+    double flops, bytes;
+  };
+  std::vector<Step> steps_;
+  Buffer* output_ = nullptr;
+};
+
+// Forward, backward and weight gradients: one micro-step of training.
+class TrainingProgram {
+ public:
+  // The chain ends in a stage whose data output is a loss [1]; its other float outputs get no
+  // gradient. `gradients` are added to.
+  TrainingProgram(Device& device, const StageChain& chain, const ParameterLookup& values,
+                  const ParameterLookup& gradients, Timeline* timeline = nullptr);
+  ~TrainingProgram();
+
+  // Side inputs of the chain, such as "tokens" and "targets".
+  Buffer& side(const std::string& name);
+
+  // Runs one micro-step; the gradients of loss_scale * loss are added. Returns the loss.
+  float run(float loss_scale);
+
+  // Compiled programs, and how long building and compiling all took.
+  int programs() const;
+  double compile_ms() const;
+  double flops() const;  // of one micro-step
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace anemone

@@ -1,0 +1,188 @@
+#include "anemone/weights/hf_directory.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <memory>
+
+#include "anemone/base/error.h"
+#include "anemone/base/file.h"
+#include "anemone/data/safetensors.h"
+#include "anemone/data/strict_json.h"
+
+namespace anemone {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kConfigFile = "config.json";
+constexpr const char* kWeightsFile = "model.safetensors";
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr const char* kClassifier = "lm_head.weight";
+
+Json read_json(const fs::path& path) { return parse_strict_json(read_file(path), path.string()); }
+
+// All tensors of a directory, whichever file each is in.
+class TensorFiles {
+ public:
+  explicit TensorFiles(const fs::path& directory) : directory_(directory) {
+    if (fs::exists(directory / kWeightsFile)) {
+      const SafetensorsFile& file = open(kWeightsFile);
+      for (const std::string& name : file.names()) owner_[name] = &file;
+    } else if (fs::exists(directory / kIndexFile)) {
+      read_index();
+    } else {
+      fail(directory.string(), fmt::format("has neither {} nor {}", kWeightsFile, kIndexFile),
+           "is this the directory of a model?");
+    }
+  }
+
+  const std::map<std::string, const SafetensorsFile*>& owners() const { return owner_; }
+
+ private:
+  const SafetensorsFile& open(const std::string& name) {
+    std::unique_ptr<SafetensorsFile>& file = files_[name];
+    if (!file) file = std::make_unique<SafetensorsFile>(directory_ / name);
+    return *file;
+  }
+
+  void read_index() {
+    const std::string where = (directory_ / kIndexFile).string();
+    const Json index = read_json(directory_ / kIndexFile);
+    if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
+      fail(where, "has no 'weight_map'");
+    }
+    for (const auto& [tensor, shard] : index["weight_map"].items()) {
+      // Only files of the directory itself: an index must not reach into the rest of the disk.
+      const std::string name = shard.is_string() ? shard.get<std::string>() : "";
+      if (name.empty() || fs::path(name).filename().string() != name) {
+        fail(where, fmt::format("tensor '{}' is in {}, not a file name", tensor, brief(shard)));
+      }
+      const SafetensorsFile& file = open(name);
+      if (!file.has(tensor)) fail(file.path().string(), fmt::format("has no tensor '{}'", tensor));
+      owner_[tensor] = &file;
+    }
+  }
+
+  fs::path directory_;
+  std::map<std::string, std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, const SafetensorsFile*> owner_;
+};
+
+bool is_ignored(const std::string& name, const LlamaConfig& config) {
+  return name.ends_with("rotary_emb.inv_freq") || (config.tied_classifier && name == kClassifier);
+}
+
+void check_stored(const SafetensorsFile& file, const TensorShape& expected) {
+  const TensorView stored = file.describe(expected.name);
+  const std::string place = fmt::format("{}, tensor '{}'", file.path().string(), expected.name);
+  if (stored.shape != expected.shape) {
+    fail(place, fmt::format("has shape {}, {} asks for {}", to_string(stored.shape), kConfigFile,
+                            to_string(expected.shape)));
+  }
+  if (stored.dtype != DType::kFp32 && stored.dtype != DType::kFp16 &&
+      stored.dtype != DType::kBf16) {
+    fail(place, fmt::format("has elements of type {}", name(stored.dtype)),
+         "Anemone reads fp32, fp16 and bf16 weights");
+  }
+}
+
+// Every tensor the configuration asks for is there as it should be, and nothing else is.
+void check_files(const TensorFiles& files, const std::vector<TensorShape>& expected,
+                 const LlamaConfig& config, const std::string& where) {
+  auto rest = files.owners();
+  for (const TensorShape& tensor : expected) {
+    const auto found = rest.find(tensor.name);
+    if (found == rest.end()) {
+      fail(where, fmt::format("tensor '{}' is missing", tensor.name),
+           tensor.name == kClassifier ? "config.json says that tie_word_embeddings is false" : "");
+    }
+    check_stored(*found->second, tensor);
+    rest.erase(found);
+  }
+  for (const auto& [name, file] : rest) {
+    if (!is_ignored(name, config)) {
+      fail(file->path().string(), fmt::format("has no place for tensor '{}'", name),
+           "config.json does not describe these weights");
+    }
+  }
+}
+
+bool is_rotary(const std::string& name) {
+  return name.ends_with(".q_proj.weight") || name.ends_with(".k_proj.weight");
+}
+
+// The tensor as the file has it: rotary rows in halves, elements of `dtype`.
+Tensor stored_form(const std::string& name, const Tensor& tensor, int64_t head_size, DType dtype,
+                   const std::string& where) {
+  Tensor stored = tensor.clone();
+  if (is_rotary(name)) {
+    permute_rotary_rows(stored, head_size, RotaryRows::kInterleavedToHalfSplit);
+  }
+  if (dtype == DType::kFp32) return stored;
+  stored = stored.cast(dtype);
+  for (int64_t i = 0; i < stored.size(); ++i) {
+    if (!std::isfinite(stored.at(i))) {
+      fail(fmt::format("{}, tensor '{}'", where, name),
+           fmt::format("element {} is too large for {}", i, anemone::name(dtype)),
+           "save it as fp32 or bf16");
+    }
+  }
+  return stored;
+}
+
+const char* torch_name(DType dtype, const std::string& where) {
+  if (dtype == DType::kFp32) return "float32";
+  if (dtype == DType::kFp16) return "float16";
+  if (dtype == DType::kBf16) return "bfloat16";
+  fail(where, fmt::format("weights cannot be saved as {}", name(dtype)), "use fp32, fp16 or bf16");
+}
+
+}  // namespace
+
+ModelWeights read_hf_directory(const fs::path& directory) {
+  const std::string where = directory.string();
+  if (!fs::exists(directory / kConfigFile)) {
+    fail(where, fmt::format("has no {}", kConfigFile), "is this the directory of a model?");
+  }
+  const Json json = read_json(directory / kConfigFile);
+  ModelWeights weights;
+  weights.config = config_from_json(json, (directory / kConfigFile).string());
+
+  // The files first: a configuration alone must not make us list and allocate a huge model.
+  const TensorFiles files(directory);
+  const auto stored = static_cast<int64_t>(files.owners().size());
+  if (stored < weights.config.layers) {
+    fail(where, fmt::format("has {} tensors, too few for the {} layers of {}", stored,
+                            weights.config.layers, kConfigFile));
+  }
+  const std::vector<TensorShape> expected = expected_tensors(weights.config);
+  check_files(files, expected, weights.config, where);
+  for (const TensorShape& tensor : expected) {
+    Tensor values = files.owners().at(tensor.name)->read(tensor.name, DType::kFp32);
+    if (is_rotary(tensor.name)) {
+      permute_rotary_rows(values, weights.config.head_size, RotaryRows::kHalfSplitToInterleaved);
+    }
+    weights.tensors[tensor.name] = std::move(values);
+  }
+  return weights;
+}
+
+void write_hf_directory(const fs::path& directory, const ModelWeights& weights, DType dtype) {
+  const std::string where = directory.string();
+  Json config = to_json(weights.config);
+  config["torch_dtype"] = torch_name(dtype, where);
+  check(weights, where);
+  std::vector<Tensor> stored;
+  std::vector<std::pair<std::string, TensorView>> list;
+  for (const auto& [name, tensor] : weights.tensors) {
+    stored.push_back(stored_form(name, tensor, weights.config.head_size, dtype, where));
+    list.emplace_back(name, stored.back().view());
+  }
+  make_writable_directory(directory);
+  write_safetensors(directory / kWeightsFile, list);
+  write_file(directory / kConfigFile, config.dump(2) + "\n");
+}
+
+}  // namespace anemone

@@ -1,0 +1,35 @@
+#include "anemone/weights/load_model.h"
+
+#include <cerrno>
+
+#include "anemone/base/error.h"
+#include "anemone/weights/hf_directory.h"
+#include "anemone/weights/llama2c_file.h"
+
+namespace anemone {
+namespace fs = std::filesystem;
+
+ModelWeights load_model(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) {
+    fail_io(path.string(), "open the model", error ? error.value() : ENOENT);
+  }
+  if (!fs::is_directory(status) && path.extension() == ".safetensors") {
+    fail(path.string(), "weights alone are no model: config.json belongs to them",
+         "give the directory that holds both");
+  }
+  ModelWeights weights = fs::is_directory(status) ? read_hf_directory(path) : read_llama2c(path);
+  check(weights, path.string());
+  return weights;
+}
+
+void save_model(const fs::path& path, const ModelWeights& weights) {
+  if (path.extension() == ".bin") {
+    write_llama2c(path, weights);
+  } else {
+    write_hf_directory(path, weights);
+  }
+}
+
+}  // namespace anemone
