@@ -21,5 +21,10 @@ std::span<const OpDef> reduction_ops();
 std::span<const OpDef> linear_ops();
 std::span<const OpDef> attention_ops();
 std::span<const OpDef> conv_ops();
+std::span<const OpDef> normalization_ops();
+std::span<const OpDef> activation_ops();
+std::span<const OpDef> gather_ops();
+std::span<const OpDef> scatter_ops();
+std::span<const OpDef> sequence_ops();
 
 }  // namespace anemone

@@ -28,6 +28,11 @@ const Registry& registry() {
              linear_ops(),
              attention_ops(),
              conv_ops(),
+             normalization_ops(),
+             activation_ops(),
+             gather_ops(),
+             scatter_ops(),
+             sequence_ops(),
          }) {
       for (const OpDef& def : family) result.emplace(def.name, &def);
     }

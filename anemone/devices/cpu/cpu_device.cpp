@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "anemone/base/clock.h"
-#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/kernels/simd.h"
 #include "anemone/devices/cpu/memory_plan.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
@@ -178,12 +178,11 @@ class CpuExecutable final : public Executable {
 
 class CpuDevice final : public Device {
  public:
-  explicit CpuDevice(int threads) : pool_(threads > 0 ? threads : hardware_threads()) {
-    info_ = {"cpu", std::string(simd::target_name()) + ", fp32", false, pool_.threads()};
+  explicit CpuDevice(ThreadPool& pool) : pool_(pool) {
+    info_ = {"cpu", std::string(simd::target_name()) + " kernels, fp32", false, pool.threads()};
   }
 
   const DeviceInfo& info() const override { return info_; }
-  ThreadPool& pool() { return pool_; }
 
   Support supports(const Operation& op) const override {
     const OpDef* def = find_op(op.type);
@@ -223,19 +222,14 @@ class CpuDevice final : public Device {
     }
   }
 
-  ThreadPool pool_;
+  ThreadPool& pool_;
   DeviceInfo info_;
 };
 
 }  // namespace
 
-std::unique_ptr<Device> make_cpu_device(int threads) {
-  return std::make_unique<CpuDevice>(threads);
-}
-
-ThreadPool* thread_pool_of(Device& device) {
-  auto* cpu = dynamic_cast<CpuDevice*>(&device);
-  return cpu ? &cpu->pool() : nullptr;
+std::unique_ptr<Device> make_cpu_device(ThreadPool& pool) {
+  return std::make_unique<CpuDevice>(pool);
 }
 
 }  // namespace anemone

@@ -3,15 +3,12 @@
 
 #include <memory>
 
+#include "anemone/base/threads.h"
 #include "anemone/devices/device.h"
 
 namespace anemone {
 
-// `threads` 0 takes all that the machine has.
-std::unique_ptr<Device> make_cpu_device(int threads = 0);
-
-class ThreadPool;
-// The pool of a CPU device, for host work beside its programs (the optimizer). Null for others.
-ThreadPool* thread_pool_of(Device& device);
+// The pool must outlive the device and what it compiles.
+std::unique_ptr<Device> make_cpu_device(ThreadPool& pool);
 
 }  // namespace anemone

@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "anemone/devices/cpu/kernels/families.h"
-#include "anemone/devices/cpu/kernels/gemm.h"
-#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/kernels/gemm.h"
+#include "anemone/kernels/simd.h"
 #include "anemone/ops/composites.h"
 
 namespace anemone {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "anemone/devices/cpu/kernels/families.h"
-#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/kernels/simd.h"
 
 namespace anemone {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "anemone/devices/cpu/kernels/families.h"
-#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/kernels/simd.h"
 
 namespace anemone {
 namespace {

@@ -1,7 +1,7 @@
-#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "anemone/devices/cpu/kernels/simd_reduce.cpp"
+#define HWY_TARGET_INCLUDE "anemone/kernels/simd_reduce.cpp"
 #include <hwy/foreach_target.h>  // compiles this file once a target: must come first
 
 #include <hwy/highway.h>

@@ -68,10 +68,13 @@ void scaled_softmax(const float* x, const float* log_sum_exp, float scale, float
 
 // --- optimizer ---
 struct AdamW {
-  float learning_rate, beta1, beta2, epsilon;
-  float decay;                     // learning_rate * weight decay, 0 for none
-  float correction1, correction2;  // 1 - beta^t
-  float gradient_scale;            // clipping
+  float beta1, beta2;
+  float rest1, rest2;        // 1 - beta, rounded once
+  float rate;                // learning rate / (1 - beta1^t)
+  float inverse_correction;  // 1 / (1 - beta2^t)
+  float epsilon;             // added after bias correction
+  float keep;                // 1 - learning rate * weight decay
+  float gradient_scale;      // clipping
 };
 // One AdamW update (Loshchilov and Hutter 2019) of n parameters.
 void adamw(float* parameter, const float* gradient, float* m, float* v, size_t n,

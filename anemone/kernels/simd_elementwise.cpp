@@ -1,7 +1,7 @@
-#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "anemone/devices/cpu/kernels/simd_elementwise.cpp"
+#define HWY_TARGET_INCLUDE "anemone/kernels/simd_elementwise.cpp"
 #include <hwy/foreach_target.h>  // compiles this file once a target: must come first
 
 #include <hwy/highway.h>
@@ -107,17 +107,16 @@ void ScaledSoftmax(const float* x, const float* log_sum_exp, float scale, float*
 // m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2; p = p (1 - lr decay) - lr m^ / (sqrt(v^) + eps).
 void AdamwStep(float* parameter, const float* gradient, float* m, float* v, size_t n,
                const AdamW& step) {
-  const float rate = step.learning_rate / step.correction1, root = 1.0f / step.correction2;
   Each(n, [&](auto d, size_t i) HWY_ATTR {
     const auto g = hn::Mul(hn::LoadU(d, gradient + i), hn::Set(d, step.gradient_scale));
-    const auto first = hn::MulAdd(hn::Set(d, step.beta1), hn::LoadU(d, m + i),
-                                  hn::Mul(hn::Set(d, 1.0f - step.beta1), g));
+    const auto first =
+        hn::MulAdd(hn::Set(d, step.beta1), hn::LoadU(d, m + i), hn::Mul(hn::Set(d, step.rest1), g));
     const auto second = hn::MulAdd(hn::Set(d, step.beta2), hn::LoadU(d, v + i),
-                                   hn::Mul(hn::Set(d, 1.0f - step.beta2), hn::Mul(g, g)));
-    const auto denominator =
-        hn::Add(hn::Sqrt(hn::Mul(second, hn::Set(d, root))), hn::Set(d, step.epsilon));
-    const auto kept = hn::Mul(hn::LoadU(d, parameter + i), hn::Set(d, 1.0f - step.decay));
-    hn::StoreU(hn::NegMulAdd(hn::Set(d, rate), hn::Div(first, denominator), kept), d,
+                                   hn::Mul(hn::Set(d, step.rest2), hn::Mul(g, g)));
+    const auto denominator = hn::Add(hn::Sqrt(hn::Mul(second, hn::Set(d, step.inverse_correction))),
+                                     hn::Set(d, step.epsilon));
+    const auto kept = hn::Mul(hn::LoadU(d, parameter + i), hn::Set(d, step.keep));
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, step.rate), hn::Div(first, denominator), kept), d,
                parameter + i);
     hn::StoreU(first, d, m + i);
     hn::StoreU(second, d, v + i);

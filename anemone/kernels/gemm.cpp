@@ -1,8 +1,8 @@
-#include "anemone/devices/cpu/kernels/gemm.h"
+#include "anemone/kernels/gemm.h"
 
 #include "anemone/base/error.h"
 
-#include "anemone/devices/cpu/kernels/simd.h"
+#include "anemone/kernels/simd.h"
 
 #if defined(ANEMONE_GEMM_ACCELERATE)
 #include <Accelerate/Accelerate.h>

@@ -1,0 +1,40 @@
+#include "anemone/text/named_constants.h"
+
+#include <utility>
+
+namespace anemone {
+namespace {
+
+std::unique_ptr<Operation> make_const(Function& function, const Operation& user,
+                                      const Argument& argument, const Literal& literal) {
+  auto op = std::make_unique<Operation>();
+  op->type = "const";
+  op->location = user.location;
+  const std::string& base = user.outputs.empty() ? user.type : user.outputs[0]->name;
+  const std::string name = function.fresh_name(base + "_" + argument.name);
+  op->attributes.push_back({"name", Literal::of(name)});
+  op->attributes.push_back({"val", literal});
+  op->outputs.push_back(function.add_variable(name, literal.type, op.get()));
+  return op;
+}
+
+}  // namespace
+
+void name_constants(Function& function) {
+  std::vector<std::unique_ptr<Operation>> operations;
+  for (std::unique_ptr<Operation>& op : function.operations) {
+    if (!op->type.starts_with("constexpr_")) {
+      for (Argument& argument : op->arguments) {
+        for (Operand& operand : argument.operands) {
+          if (!operand.literal) continue;
+          operations.push_back(make_const(function, *op, argument, *operand.literal));
+          operand = operations.back()->outputs[0];
+        }
+      }
+    }
+    operations.push_back(std::move(op));
+  }
+  function.operations = std::move(operations);
+}
+
+}  // namespace anemone

@@ -1,0 +1,44 @@
+#include "anemone/text/nearest_name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace anemone {
+namespace {
+
+// Longer names are not compared: the distance takes the product of the lengths.
+constexpr size_t kMaxLength = 64;
+
+// Levenshtein distance.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string suggest(std::string_view name, const std::vector<std::string_view>& candidates) {
+  if (name.size() > kMaxLength) return "";
+  std::string_view best;
+  size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
+  for (const std::string_view candidate : candidates) {
+    if (candidate.size() > kMaxLength) continue;
+    const size_t distance = edit_distance(name, candidate);
+    if (distance >= best_distance) continue;
+    best = candidate;
+    best_distance = distance;
+  }
+  return best.empty() ? "" : fmt::format("did you mean '{}'?", best);
+}
+
+}  // namespace anemone

@@ -1,0 +1,132 @@
+#include "anemone/train/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "anemone/base/file.h"
+#include "anemone/data/safetensors.h"
+#include "anemone/weights/hf_directory.h"
+
+namespace anemone {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kState = "trainer_state.json";
+constexpr const char* kOptimizer = "optimizer.safetensors";
+constexpr const char* kLatest = "latest";
+
+void write_moments(const fs::path& path, ParameterSet& parameters) {
+  std::vector<std::pair<std::string, TensorView>> tensors;
+  for (Parameter& parameter : parameters.all()) {
+    tensors.emplace_back("m." + parameter.name, parameter.first_moment->map());
+    tensors.emplace_back("v." + parameter.name, parameter.second_moment->map());
+  }
+  write_safetensors(path, tensors);
+}
+
+std::string state_json(const TrainerState& state) {
+  const nlohmann::json json = {{"format", 1},
+                               {"step", state.step},
+                               {"micro_step", state.position.micro_step},
+                               {"random_state", state.position.random_state},
+                               {"options", to_json(state.options)}};
+  return json.dump(2) + "\n";
+}
+
+// The checkpoint that `latest` names, empty if there is none.
+std::string latest_name(const fs::path& out) {
+  if (!fs::exists(out / kLatest)) return "";
+  std::string name = read_file(out / kLatest);
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  if (name.empty() || name.find('/') != std::string::npos || name == "..") {
+    fail((out / kLatest).string(), "it does not name a checkpoint");
+  }
+  return name;
+}
+
+// A directory that disappears again unless it is kept.
+class TemporaryDirectory {
+ public:
+  explicit TemporaryDirectory(fs::path path) : path_(std::move(path)) {
+    fs::remove_all(path_);
+    fs::create_directory(path_);
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+  void rename_to(const fs::path& target) {
+    sync_directory(path_);
+    fs::remove_all(target);
+    fs::rename(path_, target);
+    path_.clear();
+  }
+
+ private:
+  fs::path path_;
+};
+
+}  // namespace
+
+void save_checkpoint(const fs::path& out, const TrainerState& state, ParameterSet& parameters) {
+  const std::string before = latest_name(out);
+  const std::string name = fmt::format("step-{:08}", state.step);
+  try {
+    TemporaryDirectory temporary(out / (name + ".tmp"));
+    write_hf_directory(temporary.path(), parameters.weights());
+    write_moments(temporary.path() / kOptimizer, parameters);
+    write_file(temporary.path() / kState, state_json(state));
+    temporary.rename_to(out / name);
+    sync_directory(out);
+    write_file(out / kLatest, name + "\n");
+    if (!before.empty() && before != name) fs::remove_all(out / before);
+  } catch (const fs::filesystem_error& error) {
+    fail_io(out.string(), "write a checkpoint", error.code().value());
+  }
+}
+
+fs::path resolve_checkpoint(const fs::path& directory) {
+  if (!fs::is_directory(directory)) return directory;
+  const std::string name = latest_name(directory);
+  if (!name.empty()) return directory / name;
+  return directory;
+}
+
+TrainerState read_trainer_state(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / kState;
+  if (!fs::exists(path)) {
+    fail(checkpoint.string(), "there is no checkpoint to resume from",
+         "it needs the directory of an earlier `anemone train --out`");
+  }
+  try {
+    const nlohmann::json json = nlohmann::json::parse(read_file(path));
+    TrainerState state;
+    json.at("step").get_to(state.step);
+    json.at("micro_step").get_to(state.position.micro_step);
+    json.at("random_state").get_to(state.position.random_state);
+    state.options = train_options_from_json(json.at("options"), path.string());
+    return state;
+  } catch (const nlohmann::json::exception& error) {
+    fail(path.string(), std::string("it is damaged: ") + error.what());
+  }
+}
+
+void read_moments(const fs::path& checkpoint, ParameterSet& parameters) {
+  const SafetensorsFile file(checkpoint / kOptimizer);
+  for (Parameter& parameter : parameters.all()) {
+    for (const char* kind : {"m.", "v."}) {
+      const std::string name = kind + parameter.name;
+      if (!file.has(name)) fail(file.path().string(), "tensor '" + name + "' is missing");
+      const Tensor tensor = file.read(name, DType::kFp32);
+      if (tensor.shape() != parameter.shape) {
+        fail(file.path().string(), "tensor '" + name + "' is " + to_string(tensor.shape()) +
+                                       ", the model's " + to_string(parameter.shape));
+      }
+      (*kind == 'm' ? parameter.first_moment : parameter.second_moment)->write(tensor);
+    }
+  }
+}
+
+}  // namespace anemone

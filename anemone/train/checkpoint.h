@@ -1,0 +1,37 @@
+// Checkpoints: everything that a run needs to go on bit for bit.
+//
+//   OUT/latest                     the name of the newest checkpoint
+//   OUT/step-00000100/             config.json, model.safetensors: a Hugging Face model directory
+//                     optimizer.safetensors     moments: "m.<parameter>", "v.<parameter>"
+//                     trainer_state.json        step, data position, random state, options
+//
+// A checkpoint is written under a temporary name, synced and renamed; then `latest` is replaced and
+// the one before removed. Whenever the power fails, `latest` names a whole checkpoint.
+#pragma once
+
+#include <filesystem>
+
+#include "anemone/train/batches.h"
+#include "anemone/train/parameters.h"
+#include "anemone/train/train_options.h"
+
+namespace anemone {
+
+struct TrainerState {
+  int64_t step = 0;  // updates done
+  Batches::Position position;
+  TrainOptions options;
+};
+
+void save_checkpoint(const std::filesystem::path& out, const TrainerState& state,
+                     ParameterSet& parameters);
+
+// The newest checkpoint of a run directory, or the directory itself where it is a checkpoint or a
+// model. Throws Error where a run directory has none.
+std::filesystem::path resolve_checkpoint(const std::filesystem::path& directory);
+
+// Of a directory that resolve_checkpoint returned. Moments go into `parameters`.
+TrainerState read_trainer_state(const std::filesystem::path& checkpoint);
+void read_moments(const std::filesystem::path& checkpoint, ParameterSet& parameters);
+
+}  // namespace anemone

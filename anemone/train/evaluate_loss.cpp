@@ -1,0 +1,30 @@
+#include "anemone/train/evaluate_loss.h"
+
+#include "anemone/nn/llama.h"
+
+namespace anemone {
+
+LossEvaluator::LossEvaluator(Device& device, ParameterSet& parameters, int64_t sequence)
+    : sequence_(sequence),
+      program_(device, llama_chain(parameters.config(), 1, sequence, Head::kLoss),
+               [&](const std::string& name) { return parameters.find(name).value.get(); }) {}
+
+double LossEvaluator::run(const TokenShard& shard, int64_t windows) {
+  shard.require_window(sequence_ + 1);
+  ANEMONE_CHECK(windows >= 1 && windows <= windows_in(shard));
+  const Tensor tokens(DType::kInt32, {sequence_}), targets(DType::kInt32, {sequence_});
+  double sum = 0;
+  for (int64_t w = 0; w < windows; ++w) {
+    shard.read(w * sequence_, tokens.as<int32_t>());
+    shard.read(w * sequence_ + 1, targets.as<int32_t>());
+    program_.side("tokens")->write(tokens);
+    program_.side("targets")->write(targets);
+    program_.run();
+    float loss = 0;
+    program_.output().read({DType::kFp32, {1}, &loss});
+    sum += loss;
+  }
+  return sum / static_cast<double>(windows);
+}
+
+}  // namespace anemone

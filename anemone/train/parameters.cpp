@@ -1,0 +1,64 @@
+#include "anemone/train/parameters.h"
+
+#include <cmath>
+
+#include "anemone/base/random.h"
+
+namespace anemone {
+
+ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained)
+    : config_(weights.config) {
+  for (const TensorShape& expected : expected_tensors(config_)) {
+    Parameter parameter{expected.name, expected.shape, nullptr, nullptr, nullptr, nullptr};
+    const Type type = Type::tensor(DType::kFp32, expected.shape);
+    parameter.value = device.allocate(type);
+    auto tensor = weights.tensors.extract(expected.name);
+    ANEMONE_CHECK(!tensor.empty());
+    parameter.value->write(tensor.mapped());
+    tensor = {};  // given back before the next one is taken
+    if (trained) {
+      parameter.gradient = device.allocate(type);
+      parameter.first_moment = device.allocate(type);
+      parameter.second_moment = device.allocate(type);
+    }
+    index_[parameter.name] = parameters_.size();
+    parameters_.push_back(std::move(parameter));
+  }
+}
+
+Parameter& ParameterSet::find(const std::string& name) { return parameters_[index_.at(name)]; }
+
+ModelWeights ParameterSet::weights() const {
+  ModelWeights result{config_, {}};
+  for (const Parameter& parameter : parameters_) {
+    Tensor tensor(DType::kFp32, parameter.shape);
+    parameter.value->read(tensor);
+    result.tensors.emplace(parameter.name, std::move(tensor));
+  }
+  return result;
+}
+
+int64_t ParameterSet::count() const {
+  int64_t count = 0;
+  for (const Parameter& parameter : parameters_) count += element_count(parameter.shape);
+  return count;
+}
+
+ModelWeights initial_weights(const LlamaConfig& config, uint64_t seed) {
+  ModelWeights weights{config, {}};
+  Random random(seed);
+  const double residual = 1 / std::sqrt(2.0 * static_cast<double>(config.layers));
+  for (const TensorShape& expected : expected_tensors(config)) {
+    Tensor tensor(DType::kFp32, expected.shape);
+    const bool ends_branch =
+        expected.name.ends_with("o_proj.weight") || expected.name.ends_with("down_proj.weight");
+    const double deviation = 0.02 * (ends_branch ? residual : 1);
+    for (float& value : tensor.as<float>()) {
+      value = expected.shape.size() == 1 ? 1.0f : static_cast<float>(deviation * random.normal());
+    }
+    weights.tensors.emplace(expected.name, std::move(tensor));
+  }
+  return weights;
+}
+
+}  // namespace anemone

@@ -1,0 +1,47 @@
+// The trained numbers of a model: value, gradient and moments of every parameter, on a device.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "anemone/devices/device.h"
+#include "anemone/weights/model_weights.h"
+
+namespace anemone {
+
+struct Parameter {
+  std::string name;  // as in ModelWeights
+  Shape shape;
+  std::unique_ptr<Buffer> value, gradient, first_moment,
+      second_moment;  // fp32; the last three may be null
+
+  bool decays() const { return shape.size() >= 2; }
+};
+
+class ParameterSet {
+ public:
+  // Takes the weights over tensor by tensor. Without `trained`, values only.
+  ParameterSet(Device& device, ModelWeights weights, bool trained);
+
+  const LlamaConfig& config() const { return config_; }
+  // In the canonical order of expected_tensors().
+  std::vector<Parameter>& all() { return parameters_; }
+  Parameter& find(const std::string& name);
+
+  // A copy of the values.
+  ModelWeights weights() const;
+  int64_t count() const;  // numbers, not tensors
+
+ private:
+  LlamaConfig config_;
+  std::vector<Parameter> parameters_;
+  std::map<std::string, size_t> index_;
+};
+
+// Normal with deviation 0.02, divided by sqrt(2 * layers) for the two projections that end a
+// residual branch (Radford et al. 2019); norms are 1. Depends on nothing but config and seed.
+ModelWeights initial_weights(const LlamaConfig& config, uint64_t seed);
+
+}  // namespace anemone

@@ -1,0 +1,99 @@
+#include "anemone/train/train_options.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "anemone/base/error.h"
+
+namespace anemone {
+namespace {
+
+void require_at_least(const char* flag, int64_t value, int64_t least) {
+  if (value >= least) return;
+  fail(flag, std::to_string(value) + " is too small", "at least " + std::to_string(least));
+}
+
+void require_in(const char* flag, double value, double low, double below) {
+  if (std::isfinite(value) && value >= low && value < below) return;
+  fail(flag, fmt::format("{} is outside [{}, {})", value, low, below));
+}
+
+constexpr double kHuge = 1e30;
+
+// Calls visit(key, member) for every option: one list for writing and reading.
+template <typename Options, typename Visit>
+void for_each_option(Options& o, Visit&& visit) {
+  visit("model", o.model);
+  visit("from_scratch", o.from_scratch);
+  visit("data", o.data);
+  visit("val", o.validation);
+  visit("tokenizer", o.tokenizer);
+  visit("device", o.device);
+  visit("threads", o.threads);
+  visit("steps", o.steps);
+  visit("batch", o.batch);
+  visit("seq", o.sequence);
+  visit("accum", o.accumulation);
+  visit("seed", o.seed);
+  visit("lr", o.learning_rate);
+  visit("min_lr", o.minimum_learning_rate);
+  visit("warmup", o.warmup);
+  visit("beta1", o.optimizer.beta1);
+  visit("beta2", o.optimizer.beta2);
+  visit("eps", o.optimizer.epsilon);
+  visit("weight_decay", o.optimizer.weight_decay);
+  visit("clip", o.optimizer.clip);
+  visit("save_every", o.save_every);
+  visit("eval_every", o.eval_every);
+  visit("eval_windows", o.eval_windows);
+}
+
+}  // namespace
+
+void TrainOptions::validate() const {
+  require_at_least("--steps", steps, 0);
+  require_at_least("--batch", batch, 1);
+  require_at_least("--seq", sequence, 1);
+  require_at_least("--accum", accumulation, 1);
+  require_at_least("--warmup", warmup, 0);
+  require_at_least("--threads", threads, 0);
+  require_at_least("--save-every", save_every, 0);
+  require_at_least("--eval-every", eval_every, 0);
+  require_at_least("--eval-windows", eval_windows, 1);
+  // Columns of one micro-step; more would not fit any memory.
+  if (batch > (int64_t{1} << 24) / sequence) {
+    fail("--batch", fmt::format("{} rows of {} tokens are too many", batch, sequence));
+  }
+  require_in("--lr", learning_rate, 0, kHuge);
+  require_in("--min-lr", minimum_learning_rate, 0, kHuge);
+  require_in("--beta1", optimizer.beta1, 0, 1);
+  require_in("--beta2", optimizer.beta2, 0, 1);
+  require_in("--eps", optimizer.epsilon, 0, kHuge);
+  require_in("--weight-decay", optimizer.weight_decay, 0, kHuge);
+  require_in("--clip", optimizer.clip, 0, kHuge);
+}
+
+nlohmann::json to_json(const TrainOptions& options) {
+  nlohmann::json json;
+  for_each_option(options, [&](const char* key, const auto& value) { json[key] = value; });
+  json["order"] = options.order == Order::kRandom ? "random" : "sequential";
+  json["schedule"] = options.schedule == Schedule::Kind::kCosine ? "cosine" : "constant";
+  return json;
+}
+
+TrainOptions train_options_from_json(const nlohmann::json& json, const std::string& where) {
+  TrainOptions options;
+  try {
+    for_each_option(options, [&](const char* key, auto& value) { json.at(key).get_to(value); });
+    options.order = json.at("order") == "random" ? Order::kRandom : Order::kSequential;
+    options.schedule =
+        json.at("schedule") == "cosine" ? Schedule::Kind::kCosine : Schedule::Kind::kConstant;
+  } catch (const nlohmann::json::exception& error) {
+    fail(where, std::string("the options cannot be read: ") + error.what());
+  }
+  return options;
+}
+
+}  // namespace anemone

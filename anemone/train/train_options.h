@@ -1,0 +1,44 @@
+// Everything that defines a training run, and its JSON form in a checkpoint.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "anemone/train/batches.h"
+#include "anemone/train/optimizer.h"
+
+namespace anemone {
+
+struct TrainOptions {
+  std::string model;  // preset, llama2.c file or directory
+  bool from_scratch = false;
+  std::string data, validation, tokenizer;
+  std::string device = "cpu";
+  int threads = 0;  // 0: all
+
+  int64_t steps = 1000;  // updates
+  int64_t batch = 4, sequence = 256, accumulation = 1;
+  Order order = Order::kRandom;
+  uint64_t seed = 42;
+
+  Schedule::Kind schedule = Schedule::Kind::kConstant;
+  double learning_rate = 5e-4, minimum_learning_rate = 0;
+  int64_t warmup = 0;
+  AdamWOptions optimizer;
+
+  int64_t save_every = 0, eval_every = 0;  // updates; 0: only at the end
+  int64_t eval_windows = 32;
+
+  Schedule make_schedule() const {
+    return {schedule, learning_rate, minimum_learning_rate, warmup, steps};
+  }
+  // Throws Error(kInvalidInput) naming the flag whose value makes no sense.
+  void validate() const;
+};
+
+nlohmann::json to_json(const TrainOptions& options);
+// Throws Error at `where` for a value of the wrong kind.
+TrainOptions train_options_from_json(const nlohmann::json& json, const std::string& where);
+
+}  // namespace anemone

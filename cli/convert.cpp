@@ -1,0 +1,32 @@
+#include <filesystem>
+
+#include "anemone/base/error.h"
+#include "anemone/weights/load_model.h"
+#include "cli/commands.h"
+#include "cli/terminal.h"
+
+namespace anemone::cli {
+namespace {
+
+void convert(const std::string& in, const std::string& out) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(in, out, ignored)) fail(out, "it is the input itself");
+  const ModelWeights weights = load_weights_of(in);
+  save_model(out, weights);
+  print(fmt::format("{}: {} parameters, {} layers, dim {}, vocabulary {}\n", out,
+                    with_commas(weights.config.parameter_count()), weights.config.layers,
+                    weights.config.dim, weights.config.vocab_size));
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "convert", "Convert a model: llama2.c .bin to or from a Hugging Face safetensors directory");
+  auto in = std::make_shared<std::string>(), out = std::make_shared<std::string>();
+  command->add_option("in", *in, "Model file or directory")->required();
+  command->add_option("out", *out, "NAME.bin, or a directory")->required();
+  command->callback([in, out] { convert(*in, *out); });
+}
+
+}  // namespace anemone::cli

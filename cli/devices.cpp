@@ -1,0 +1,33 @@
+#include "anemone/devices/all_devices.h"
+#include "cli/commands.h"
+#include "cli/terminal.h"
+
+namespace anemone::cli {
+namespace {
+
+void list(bool json) {
+  ThreadPool pool(hardware_threads());
+  nlohmann::json rows = nlohmann::json::array();
+  for (const DeviceInfo& info : list_devices(pool)) {
+    rows.push_back({{"name", info.name},
+                    {"description", info.description},
+                    {"simulated", info.simulated},
+                    {"threads", info.threads}});
+    if (!json) {
+      print(fmt::format("{:<10} {}, {} threads{}\n", info.name, info.description, info.threads,
+                        info.simulated ? " (simulated)" : ""));
+    }
+  }
+  if (json) print_json({{"devices", rows}});
+}
+
+}  // namespace
+
+void add_devices(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("devices", "List the devices of this machine");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "One JSON object");
+  command->callback([json] { list(*json); });
+}
+
+}  // namespace anemone::cli

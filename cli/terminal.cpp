@@ -1,0 +1,81 @@
+#include "cli/terminal.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "anemone/base/error.h"
+#include "anemone/base/threads.h"
+#include "anemone/train/checkpoint.h"
+#include "anemone/train/parameters.h"
+#include "anemone/weights/load_model.h"
+
+namespace anemone::cli {
+namespace fs = std::filesystem;
+
+void print(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    fail_io("standard output", "write", errno);
+  }
+}
+
+void print_json(const nlohmann::json& json) {
+  // Generated text may end inside a character; JSON has to be UTF-8.
+  print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+std::string with_commas(int64_t value) {
+  std::string digits = std::to_string(value);
+  for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3) {
+    digits.insert(static_cast<size_t>(at), ",");
+  }
+  return digits;
+}
+
+std::string duration(double seconds) {
+  const auto total = static_cast<int64_t>(seconds + 0.5);
+  const int64_t hours = total / 3600, minutes = total / 60 % 60;
+  if (hours > 0) return fmt::format("{}:{:02}:{:02}", hours, minutes, total % 60);
+  return fmt::format("{}:{:02}", minutes, total % 60);
+}
+
+bool is_preset(const std::string& model) { return llama_preset(model).has_value(); }
+
+ModelWeights load_weights_of(const std::string& model) {
+  if (is_preset(model)) {
+    fail("--model " + model, "a preset has no weights",
+         "give a model file or directory, or train one: anemone train --model " + model);
+  }
+  if (!fs::exists(model)) {
+    std::string presets;
+    for (const std::string& name : llama_preset_names())
+      presets += (presets.empty() ? "" : ", ") + name;
+    fail(model, "there is no such file or directory, and no such preset", "presets are " + presets);
+  }
+  return load_model(resolve_checkpoint(model));
+}
+
+void DeviceOptions::add_to(CLI::App& app) {
+  app.add_option("--device", device, "Where programs run; `anemone devices` lists them")
+      ->capture_default_str();
+  app.add_option("--threads", threads, "CPU threads; 0 takes all")->capture_default_str();
+}
+
+int DeviceOptions::thread_count() const {
+  constexpr int kMost = 1024;
+  if (threads < 0 || threads > kMost) {
+    fail("--threads", fmt::format("{} is outside [0, {}]", threads, kMost));
+  }
+  return threads > 0 ? threads : hardware_threads();
+}
+
+std::string tokenizer_path(const std::string& given, const std::string& model) {
+  if (!given.empty()) return given;
+  for (const char* name : {"tokenizer.model", "tokenizer.bin"}) {
+    const fs::path beside = fs::path(model) / name;
+    if (fs::exists(beside)) return beside.string();
+  }
+  fail("--tokenizer", "it is needed: the model does not come with one");
+}
+
+}  // namespace anemone::cli
