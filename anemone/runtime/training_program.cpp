@@ -75,6 +75,15 @@ struct TrainingProgram::State {
   Buffer* loss_gradient = nullptr;
   double compile_ms = 0, flops = 0;
 
+  // A gradient buffer of this type other than the one that is being read.
+  Buffer* gradient_buffer(Device& device, const Type& type, const Buffer* in_use) {
+    for (const auto& buffer : gradients) {
+      if (buffer.get() != in_use && buffer->type() == type) return buffer.get();
+    }
+    gradients.push_back(device.allocate(type));
+    return gradients.back().get();
+  }
+
   void add_step(Executable& executable, const NamedBuffers& buffers, const std::string& label) {
     const ExecutableStats& stats = executable.stats();
     steps.push_back({bind_by_name(executable, buffers), timeline ? timeline->name_id(label) : 0,
@@ -148,8 +157,7 @@ TrainingProgram::TrainingProgram(Device& device, const StageChain& chain,
     s.add_step(*programs.forward, bound.back(), stage.function.name + " forward");
   }
   s.loss = x;
-  s.gradients.push_back(device.allocate(x->type()));
-  s.loss_gradient = s.gradients.back().get();
+  s.loss_gradient = s.gradient_buffer(device, x->type(), nullptr);
 
   Buffer* dy = s.loss_gradient;
   for (size_t u = chain.uses.size(); u-- > 0;) {
@@ -159,11 +167,7 @@ TrainingProgram::TrainingProgram(Device& device, const StageChain& chain,
     buffers["d" + stage.data_output] = dy;
     if (programs.backward) {
       const Type type = stage.function.find(stage.data_input)->type;
-      const auto free = std::find_if(s.gradients.begin(), s.gradients.end(), [&](const auto& b) {
-        return b.get() != dy && b->type() == type;
-      });
-      if (free == s.gradients.end()) s.gradients.push_back(device.allocate(type));
-      Buffer* dx = free == s.gradients.end() ? s.gradients.back().get() : free->get();
+      Buffer* dx = s.gradient_buffer(device, type, dy);
       buffers["d" + stage.data_input] = dx;
       s.add_step(*programs.backward, buffers, stage.function.name + " backward");
       dy = dx;
