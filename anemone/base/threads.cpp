@@ -6,6 +6,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "anemone/base/error.h"
@@ -41,37 +42,59 @@ int hardware_threads() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+// One loop at a time. A ticket holds the loop's number and its next piece; taking a piece is a
+// compare-and-swap on it, which fails for a thread that still looks at an older loop. The loop's
+// fields are atomic because such a thread may read them while the next loop is written.
 struct ThreadPool::State {
   std::vector<std::thread> workers;
   std::mutex mutex;
   std::condition_variable wake, done;
-  std::atomic<uint64_t> round{0};
-  std::atomic<int> pending{0};
+  std::atomic<int> sleepers{0};
   std::atomic<bool> stop{false};
 
-  // The loop of this round; written before `round` is raised, read after.
-  Task task = nullptr;
-  void* context = nullptr;
-  size_t count = 0, piece = 0;
+  std::atomic<uint64_t> ticket{0};  // loop number << 32 | next piece
+  std::atomic<size_t> unfinished{0};
+  std::atomic<Task> task{nullptr};
+  std::atomic<void*> context{nullptr};
+  std::atomic<size_t> count{0}, piece{0}, pieces{0};
   std::exception_ptr error;
 
-  void run_piece(int part) {
-    const size_t begin = std::min(count, piece * static_cast<size_t>(part));
-    const size_t end = std::min(count, begin + piece);
-    if (begin == end) return;
+  static uint64_t loop_of(uint64_t ticket) { return ticket >> 32; }
+  static size_t piece_of(uint64_t ticket) { return ticket & 0xFFFFFFFFu; }
+  bool has_pieces(uint64_t seen) const { return piece_of(seen) < pieces; }
+
+  // Runs pieces of the current loop until there are none left.
+  void take_pieces(int thread) {
+    while (true) {
+      uint64_t seen = ticket;
+      if (!has_pieces(seen)) return;
+      const Task run = task;
+      void* const argument = context;
+      const size_t length = piece, begin = piece_of(seen) * length;
+      const size_t end = std::min<size_t>(count, begin + length);
+      if (ticket.compare_exchange_weak(seen, seen + 1))
+        run_piece(run, argument, begin, end, thread);
+    }
+  }
+
+  void run_piece(Task run, void* argument, size_t begin, size_t end, int thread) {
     try {
-      task(context, begin, end, part);
+      run(argument, begin, end, thread);
     } catch (...) {
       std::lock_guard lock(mutex);
       if (!error) error = std::current_exception();
+    }
+    if (unfinished.fetch_sub(1) == 1) {
+      std::lock_guard lock(mutex);
+      done.notify_one();
     }
   }
 };
 
 ThreadPool::ThreadPool(int threads) : threads_(threads), state_(std::make_unique<State>()) {
   ANEMONE_CHECK(threads >= 1);
-  for (int part = 1; part < threads; ++part) {
-    state_->workers.emplace_back([this, part] { work(part); });
+  for (int thread = 1; thread < threads; ++thread) {
+    state_->workers.emplace_back([this, thread] { work(thread); });
   }
 }
 
@@ -84,22 +107,18 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : state_->workers) worker.join();
 }
 
-void ThreadPool::work(int part) {
+void ThreadPool::work(int thread) {
   State& state = *state_;
-  uint64_t seen = 0;
   while (true) {
-    const auto ready = [&] { return state.stop || state.round != seen; };
+    const auto ready = [&] { return state.stop || state.has_pieces(state.ticket); };
     if (!spin_until(ready)) {
       std::unique_lock lock(state.mutex);
+      ++state.sleepers;
       state.wake.wait(lock, ready);
+      --state.sleepers;
     }
     if (state.stop) return;
-    ++seen;
-    state.run_piece(part);
-    if (state.pending.fetch_sub(1) == 1) {
-      std::lock_guard lock(state.mutex);
-      state.done.notify_one();
-    }
+    state.take_pieces(thread);
   }
 }
 
@@ -108,30 +127,34 @@ void ThreadPool::run(size_t count, size_t grain, Task task, void* context) {
   State& state = *state_;
   grain = std::max<size_t>(grain, 1);
   const size_t grains = (count + grain - 1) / grain;
-  const size_t piece = (grains + threads_ - 1) / threads_ * grain;
+  const auto threads = static_cast<size_t>(threads_);
+  const size_t piece = (grains + threads - 1) / threads * grain;
   if (threads_ == 1 || piece >= count) {
     task(context, 0, count, 0);
     return;
   }
-  {
+  // Nobody holds a piece of the loop before: its fields may be replaced.
+  const size_t pieces = (count + piece - 1) / piece;
+  state.pieces = 0;
+  state.task = task;
+  state.context = context;
+  state.count = count;
+  state.piece = piece;
+  state.unfinished = pieces;
+  state.ticket = (State::loop_of(state.ticket) + 1) << 32;
+  state.pieces = pieces;
+  if (state.sleepers > 0) {
     std::lock_guard lock(state.mutex);
-    state.task = task;
-    state.context = context;
-    state.count = count;
-    state.piece = piece;
-    state.error = nullptr;
-    state.pending = threads_ - 1;
-    ++state.round;
+    state.wake.notify_all();
   }
-  state.wake.notify_all();
-  state.run_piece(0);
-  const auto finished = [&] { return state.pending == 0; };
+  state.take_pieces(0);
+  const auto finished = [&] { return state.unfinished == 0; };
   if (!spin_until(finished)) {
     std::unique_lock lock(state.mutex);
     state.done.wait(lock, finished);
   }
   std::lock_guard lock(state.mutex);
-  if (state.error) std::rethrow_exception(state.error);
+  if (state.error) std::rethrow_exception(std::exchange(state.error, nullptr));
 }
 
 }  // namespace anemone

@@ -20,25 +20,27 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
-  // Calls body(begin, end, part) on consecutive pieces of [0, count), at most one a thread, each a
-  // multiple of `grain` long except the last. Returns when all are done; never allocates.
-  // An exception in a piece is rethrown here. Calls must not nest.
+  // Calls body(begin, end, thread) on consecutive pieces of [0, count), about one a thread, each a
+  // multiple of `grain` long except the last. Whichever thread is free takes the next piece, so
+  // that a core that is busy elsewhere holds nobody up; `thread` < threads() runs one piece at a
+  // time. Returns when all are done; never allocates. What a piece throws is rethrown here. Must
+  // not nest.
   template <typename Body>
   void parallel_for(size_t count, size_t grain, Body&& body) {
     run(
         count, grain,
-        [](void* context, size_t begin, size_t end, int part) {
-          (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end, part);
+        [](void* context, size_t begin, size_t end, int thread) {
+          (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end, thread);
         },
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
  private:
   struct State;
-  using Task = void (*)(void* context, size_t begin, size_t end, int part);
+  using Task = void (*)(void* context, size_t begin, size_t end, int thread);
 
   void run(size_t count, size_t grain, Task task, void* context);
-  void work(int part);
+  void work(int thread);
 
   int threads_;
   std::unique_ptr<State> state_;

@@ -26,9 +26,9 @@ TEST(ThreadPool, VisitsEveryIndexOnceWhateverTheGrain) {
 
 TEST(ThreadPool, PiecesStartAtMultiplesOfTheGrain) {
   ThreadPool pool(2);
-  pool.parallel_for(100, 16, [](size_t begin, size_t, int part) {
+  pool.parallel_for(100, 16, [](size_t begin, size_t, int thread) {
     EXPECT_EQ(begin % 16, 0u);
-    EXPECT_LT(part, 2);
+    EXPECT_LT(thread, 2);
   });
 }
 
@@ -41,6 +41,17 @@ TEST(ThreadPool, RethrowsWhatAPieceThrew) {
   std::atomic<size_t> sum = 0;
   pool.parallel_for(10, 1, [&](size_t begin, size_t end, int) { sum += end - begin; });
   EXPECT_EQ(sum, 10u);
+}
+
+TEST(ThreadPool, GivesAThreadOnePieceAtATime) {
+  ThreadPool pool(4);
+  std::atomic<int> running[4] = {};
+  for (int round = 0; round < 500; ++round) {
+    pool.parallel_for(16, 1, [&](size_t, size_t, int thread) {
+      EXPECT_EQ(++running[thread], 1);
+      --running[thread];
+    });
+  }
 }
 
 TEST(ThreadPool, SurvivesManyShortRounds) {

@@ -1,7 +1,8 @@
 #include "anemone/kernels/gemm.h"
 
-#include "anemone/base/error.h"
+#include <algorithm>
 
+#include "anemone/base/error.h"
 #include "anemone/kernels/simd.h"
 
 #if defined(ANEMONE_GEMM_ACCELERATE)
@@ -34,42 +35,49 @@ void library_gemm(const Gemm& g) {
 }
 
 // One column of C: memory-bound, where a GEMM library is at its worst.
-bool matrix_vector(const Gemm& g) {
-  if (g.n != 1 || g.transpose_a || g.beta != 0 || g.c_stride != 1) return false;
-  if (!g.transpose_b && g.b_stride != 1) return false;
-  simd::matrix_vector(g.a, static_cast<size_t>(g.m), static_cast<size_t>(g.k),
-                      static_cast<size_t>(g.a_stride), g.b, g.c);
-  return true;
+bool is_matrix_vector(const Gemm& g) {
+  return g.n == 1 && !g.transpose_a && g.beta == 0 && g.c_stride == 1 &&
+         (g.transpose_b || g.b_stride == 1);
+}
+
+// Rows or columns [begin, end) of the product.
+Gemm part_of(const Gemm& g, bool by_rows, int64_t begin, int64_t end) {
+  Gemm part = g;
+  if (by_rows) {
+    part.m = end - begin;
+    part.a += g.transpose_a ? begin : begin * g.a_stride;
+    part.c += begin * g.c_stride;
+  } else {
+    part.n = end - begin;
+    part.b += g.transpose_b ? begin * g.b_stride : begin;
+    part.c += begin;
+  }
+  return part;
 }
 
 }  // namespace
 
 void gemm(const Gemm& g) {
-  if (!matrix_vector(g)) library_gemm(g);
+  if (!is_matrix_vector(g)) return library_gemm(g);
+  simd::matrix_vector(g.a, static_cast<size_t>(g.m), static_cast<size_t>(g.k),
+                      static_cast<size_t>(g.a_stride), g.b, g.c);
 }
 
+// Pieces are whole tiles of the library's kernels and the last one takes the rest: a thinner piece
+// would run another kernel, which adds up in another order.
 void gemm(ThreadPool& pool, const Gemm& g) {
-  constexpr size_t kRows = 48, kColumns = 64;  // whole register tiles of the library's kernels
-  const bool by_rows = g.m >= g.n || g.m >= static_cast<int64_t>(kRows) * pool.threads();
-  const auto length = static_cast<size_t>(by_rows ? g.m : g.n);
-  pool.parallel_for(length,
-                    g.n == 1  ? 1
-                    : by_rows ? kRows
-                              : kColumns,
-                    [&](size_t first, size_t end, int) {
-                      const auto begin = static_cast<int64_t>(first);
-                      Gemm part = g;
-                      if (by_rows) {
-                        part.m = static_cast<int64_t>(end) - begin;
-                        part.a += g.transpose_a ? begin : begin * g.a_stride;
-                        part.c += begin * g.c_stride;
-                      } else {
-                        part.n = static_cast<int64_t>(end) - begin;
-                        part.b += g.transpose_b ? begin * g.b_stride : begin;
-                        part.c += begin;
-                      }
-                      gemm(part);
-                    });
+  constexpr int64_t kRows = 48, kColumns = 64;
+  const bool by_rows = g.m >= g.n || g.m >= kRows * pool.threads();
+  const int64_t tile = is_matrix_vector(g) ? 1 : by_rows ? kRows : kColumns;
+  const int64_t length = by_rows ? g.m : g.n;
+  const int64_t tiles = std::max<int64_t>(length / tile, 1);
+  if (g.m == 0 || g.n == 0) return;
+  pool.parallel_for(static_cast<size_t>(tiles), 1, [&](size_t first, size_t last, int) {
+    const auto begin = static_cast<int64_t>(first) * tile;
+    const auto end =
+        static_cast<int64_t>(last) == tiles ? length : static_cast<int64_t>(last) * tile;
+    gemm(part_of(g, by_rows, begin, end));
+  });
 }
 
 }  // namespace anemone

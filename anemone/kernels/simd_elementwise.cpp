@@ -4,24 +4,10 @@
 #define HWY_TARGET_INCLUDE "anemone/kernels/simd_elementwise.cpp"
 #include <hwy/foreach_target.h>  // compiles this file once a target: must come first
 
-#include <hwy/highway.h>
-
-#include <hwy/contrib/math/math-inl.h>
+#include "anemone/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::simd::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Calls f(tag, i) for whole vectors from i on, then one element at a time: nothing outside [0, n)
-// is touched, which masked stores do not promise on every target.
-template <typename F>
-HWY_INLINE void Each(size_t n, const F& f) {
-  const hn::ScalableTag<float> d;
-  size_t i = 0;
-  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) f(d, i);
-  for (; i < n; ++i) f(hn::CappedTag<float, 1>(), i);
-}
 
 // out[i] = f(a[i]) and out[i] = f(a[i], b[i])
 template <typename F>
@@ -37,7 +23,7 @@ HWY_INLINE void Zip(const float* a, const float* b, float* out, size_t n, const 
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V SigmoidOf(D d, V x) {
   const V one = hn::Set(d, 1.0f);
-  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
+  return hn::Div(one, hn::Add(one, ExpOf(d, hn::Neg(x))));
 }
 
 void Add(const float* a, const float* b, float* out, size_t n) {
@@ -56,7 +42,7 @@ void MulScalar(const float* a, float b, float* out, size_t n) {
   Map(a, out, n, [&](auto d, auto x) HWY_ATTR { return hn::Mul(x, hn::Set(d, b)); });
 }
 void Exp(const float* a, float* out, size_t n) {
-  Map(a, out, n, [](auto d, auto x) HWY_ATTR { return hn::Exp(d, x); });
+  Map(a, out, n, [](auto d, auto x) HWY_ATTR { return ExpOf(d, x); });
 }
 void Sigmoid(const float* a, float* out, size_t n) {
   Map(a, out, n, [](auto d, auto x) HWY_ATTR { return SigmoidOf(d, x); });
@@ -65,10 +51,12 @@ void Silu(const float* a, float* out, size_t n) {
   Map(a, out, n, [](auto d, auto x) HWY_ATTR { return hn::Mul(x, SigmoidOf(d, x)); });
 }
 void Tanh(const float* a, float* out, size_t n) {
-  Map(a, out, n, [](auto d, auto x) HWY_ATTR { return hn::Tanh(d, x); });
+  Map(a, out, n, [](auto d, auto x) HWY_ATTR { return TanhOf(d, x); });
 }
 void Relu(const float* a, float* out, size_t n) {
-  Map(a, out, n, [](auto d, auto x) HWY_ATTR { return hn::Max(x, hn::Zero(d)); });
+  Map(a, out, n, [](auto d, auto x) HWY_ATTR {
+    return hn::Max(hn::Zero(d), x);  // in this order x86 keeps what is no number
+  });
 }
 void Swiglu(const float* gate, const float* up, float* out, size_t n) {
   Zip(gate, up, out, n,
@@ -100,7 +88,7 @@ void Rotate(const float* even, const float* odd, const float* cosine, const floa
 
 void ScaledSoftmax(const float* x, const float* log_sum_exp, float scale, float* out, size_t n) {
   Zip(x, log_sum_exp, out, n, [&](auto d, auto value, auto lse) HWY_ATTR {
-    return hn::Mul(hn::Exp(d, hn::Sub(value, lse)), hn::Set(d, scale));
+    return hn::Mul(ExpOf(d, hn::Sub(value, lse)), hn::Set(d, scale));
   });
 }
 

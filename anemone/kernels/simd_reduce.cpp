@@ -4,25 +4,13 @@
 #define HWY_TARGET_INCLUDE "anemone/kernels/simd_reduce.cpp"
 #include <hwy/foreach_target.h>  // compiles this file once a target: must come first
 
-#include <hwy/highway.h>
-
-#include <hwy/contrib/math/math-inl.h>
+#include "anemone/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::simd::HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-
-// As in simd_elementwise.cpp: whole vectors, then single elements.
-template <typename F>
-HWY_INLINE void Each(size_t n, const F& f) {
-  const D d;
-  size_t i = 0;
-  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) f(d, i);
-  for (; i < n; ++i) f(hn::CappedTag<float, 1>(), i);
-}
 
 // A sum that takes whole vectors and single elements.
 class Sum {
@@ -137,10 +125,10 @@ void LogSumExp(const float* x, size_t rows, size_t columns, size_t stride, float
       for (size_t c = begin; c < end; ++c) {
         raised = hn::Max(raised, hn::LoadU(d, x + c * stride + s));
       }
-      sum = hn::Mul(sum, hn::Exp(d, hn::Sub(maximum, raised)));
+      sum = hn::Mul(sum, ExpOf(d, hn::Sub(maximum, raised)));
       maximum = raised;
       for (size_t c = begin; c < end; ++c) {
-        sum = hn::Add(sum, hn::Exp(d, hn::Sub(hn::LoadU(d, x + c * stride + s), maximum)));
+        sum = hn::Add(sum, ExpOf(d, hn::Sub(hn::LoadU(d, x + c * stride + s), maximum)));
       }
     }
     hn::StoreU(hn::Add(maximum, hn::Log(d, sum)), d, out + s);
@@ -183,7 +171,7 @@ void SoftmaxRow(float* row, size_t n, size_t total, float scale) {
   Sum sum;
   Each(n, [&](auto d, size_t s) HWY_ATTR {
     const auto shifted = hn::MulSub(hn::LoadU(d, row + s), hn::Set(d, scale), hn::Set(d, maximum));
-    const auto p = hn::Exp(d, shifted);
+    const auto p = ExpOf(d, shifted);
     sum.Add(d, p);
     hn::StoreU(p, d, row + s);
   });

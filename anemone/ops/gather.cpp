@@ -120,10 +120,12 @@ Grads grad_gather(GradArgs& args) {
   const Value indices = flat_indices(b, args.value("indices"), g);
   const DType dtype = args.doutput()->type.dtype;
   if (g.batch == 1) {
-    const Value updates = b.reshape(args.doutput(), {g.outer, g.count, g.inner});
-    const Value zeros = b.fill(dtype, {g.outer, g.size, g.inner}, 0);
-    const Value dx = scatter(b, "scatter", zeros, indices, updates, 1, "add");
-    return {{args.value("x"), b.reshape(dx, args.shape("x"))}};
+    const Value x = args.value("x");
+    const size_t axis = args.axis(args.integer("axis", 0), x->type.rank(), "gather.c1");
+    Shape picked = x->type.shape;
+    picked[axis] = g.count;
+    return {{x, scatter(b, "scatter", b.full_like(x, 0), indices, b.reshape(args.doutput(), picked),
+                        static_cast<int64_t>(axis), "add")}};
   }
   const Value dy = b.reshape(args.doutput(), {g.batch, g.outer, g.count, g.inner});
   const Value updates =

@@ -136,8 +136,7 @@ std::string unescape(const Token& token) {
     const std::string_view digits = text.substr(i + 1, 2);
     const auto [end, error] =
         std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-    if (escape != 'x' || digits.size() != 2 || error != std::errc() ||
-        end != digits.data() + 2) {
+    if (escape != 'x' || digits.size() != 2 || error != std::errc() || end != digits.data() + 2) {
       fail(where(token.location), fmt::format("the string has an unknown escape '\\{}'", escape),
            R"(known are \" \\ \n \t \r and \xHH)");
     }
@@ -147,7 +146,7 @@ std::string unescape(const Token& token) {
   return content;
 }
 
-std::string quoted(std::string_view content) {
+std::string quote(std::string_view content) {
   std::string text = "\"";
   for (const char c : content) {
     if (c == '"' || c == '\\') {

@@ -55,7 +55,7 @@ std::string describe(const Token& token);
 // The content of a kString token. Known escapes: \" \\ \n \t \r and \xHH.
 std::string unescape(const Token& token);
 // With quotes, as `unescape` reads it.
-std::string quoted(std::string_view content);
+std::string quote(std::string_view content);
 
 // Whether the whole of `text` is one kName token.
 bool is_name(std::string_view text);

@@ -17,9 +17,8 @@ constexpr const char* kLiteralHint = "a literal is written with its type, like i
 bool is_version(const Token& token) {
   const std::string_view text = token.text;
   if (!text.starts_with("1") || text.size() > 8) return false;
-  return text.size() == 1 ||
-         (text[1] == '.' && text.size() > 2 &&
-          text.find_first_not_of("0123456789", 2) == std::string_view::npos);
+  return text.size() == 1 || (text[1] == '.' && text.size() > 2 &&
+                              text.find_first_not_of("0123456789", 2) == std::string_view::npos);
 }
 
 bool begins_value(const Cursor& cursor) {

@@ -22,18 +22,13 @@ constexpr std::pair<const char*, const char*> kBuildInfo[] = {
     {"coremltools-version", "9.0"},
 };
 
-bool has_blob(const Literal& literal) {
-  return literal.blob.has_value() ||
-         std::any_of(literal.items.begin(), literal.items.end(), has_blob);
-}
-
 bool has_blob(const Operation& op) {
   for (const Attribute& attribute : op.attributes) {
-    if (has_blob(attribute.value)) return true;
+    if (attribute.value.blob) return true;
   }
   for (const Argument& argument : op.arguments) {
     for (const Operand& operand : argument.operands) {
-      if (operand.literal && has_blob(*operand.literal)) return true;
+      if (operand.literal && operand.literal->blob) return true;
     }
   }
   return false;
@@ -96,9 +91,8 @@ class Printer {
 
   std::string print() {
     add("program({})\n", version_);
-    const std::vector<Attribute> attributes = options_.dialect
-                                                  ? attributes_for(program_, *options_.dialect)
-                                                  : program_.attributes;
+    const std::vector<Attribute> attributes =
+        options_.dialect ? attributes_for(program_, *options_.dialect) : program_.attributes;
     if (!attributes.empty()) {
       print_attributes(attributes);
       text_ += '\n';
@@ -201,9 +195,9 @@ class Printer {
 
   // Core ML's names have no dots; ours may, like "layers.0.weight".
   const std::string& checked(const std::string& name) const {
-    if (!is_name(name)) fail(quoted(name), "is not a name that MIL text can hold");
+    if (!is_name(name)) fail(quote(name), "is not a name that MIL text can hold");
     if (options_.dialect && name.find('.') != std::string::npos) {
-      fail(quoted(name), "is not a name for Core ML, because of the dot", "rename the value");
+      fail(quote(name), "is not a name for Core ML, because of the dot", "rename the value");
     }
     return name;
   }

@@ -88,8 +88,8 @@ class TensorLiteralParser {
   Cursor& cursor_;
   const Type& type_;
   const Token start_;
-  Shape sizes_;                   // length of the lists, by depth
-  size_t leaf_axis_ = SIZE_MAX;   // how deep the elements are
+  Shape sizes_;                  // length of the lists, by depth
+  size_t leaf_axis_ = SIZE_MAX;  // how deep the elements are
   ElementList numbers_;
   std::vector<std::string> strings_;
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "anemone/text/nearest_name.h"
+#include "anemone/text/number_text.h"
 #include "anemone/text/tensor_literal.h"
 
 namespace anemone {
@@ -132,8 +133,8 @@ Literal parse_collection(Cursor& cursor, const Type& type) {
     expected = items.size();
   }
   if (items.size() != expected) {
-    fail(where(start.location), fmt::format("the type has {} member(s), the value {}", expected,
-                                            items.size()));
+    fail(where(start.location),
+         fmt::format("the type has {} member(s), the value {}", expected, items.size()));
   }
   return literal;
 }
@@ -154,8 +155,8 @@ Literal parse_blob_field(Cursor& cursor, std::string_view field, DType dtype) {
   const Token start = cursor.peek();
   const Type type = parse_type(cursor);
   if (type != Type::tensor(dtype)) {
-    fail(where(start.location), fmt::format("the {} of BLOBFILE is a {}, not a {}", field,
-                                            name(dtype), to_string(type)));
+    fail(where(start.location),
+         fmt::format("the {} of BLOBFILE is a {}, not a {}", field, name(dtype), to_string(type)));
   }
   cursor.expect("(");
   Literal literal = parse_tensor_literal(cursor, type);

@@ -24,7 +24,7 @@ size_t append_elements(std::string& text, const Literal& literal, size_t axis, s
   const Shape& shape = literal.type.shape;
   if (axis == shape.size()) {
     if (literal.type.dtype == DType::kString) {
-      text += quoted(literal.strings.at(next));
+      text += quote(literal.strings.at(next));
     } else {
       append_element(text, *literal.tensor, static_cast<int64_t>(next));
     }
@@ -80,7 +80,8 @@ bool is_complete(const Literal& literal) {
 }
 
 void append_parts(std::string& text, const Type& type, ScalarSpelling scalars) {
-  append_list(text, type.parts.size(), [&](size_t i) { append_type(text, type.parts[i], scalars); });
+  append_list(text, type.parts.size(),
+              [&](size_t i) { append_type(text, type.parts[i], scalars); });
 }
 
 }  // namespace

@@ -1,0 +1,29 @@
+// Connects programs with their weight files.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "anemone/ir/program.h"
+#include "anemone/package/weight_blob.h"
+
+namespace anemone {
+
+// Fills the `tensor` of every literal that refers to a weight file. "@model_path/" stands for
+// `base`, the folder of the .mil file; paths that lead out of it are refused (what links inside it
+// point to is the user's business). Each file is mapped once and each blob read once.
+// Throws Error with the operation's place as where(); the message names file and offset.
+void load_weights(Program& program, const std::filesystem::path& base);
+
+struct ExternalizeOptions {
+  std::string path_in_program = "@model_path/weights/weight.bin";
+  int64_t min_elements = 10;  // what coremltools does
+};
+
+// Adds every literal of fp16, fp32, int8 or uint8 with enough elements to `writer` and lets it
+// refer there; it keeps its tensor, so that the program still runs. Returns how many literals
+// changed.
+int externalize_constants(Program& program, BlobWriter& writer,
+                          const ExternalizeOptions& options = {});
+
+}  // namespace anemone

@@ -1,0 +1,17 @@
+// Reading MIL text for the verbs that take it.
+#pragma once
+
+#include <string>
+
+#include "anemone/ir/program.h"
+
+namespace anemone::cli {
+
+// Parsed and verified. Throws Error at FILE:LINE:COLUMN; every finding of the verifier stands in
+// the message, a line each.
+Program read_mil(const std::string& file);
+
+// Loads the weight files that the program refers to, from beside `file`.
+void load_weights_beside(Program& program, const std::string& file);
+
+}  // namespace anemone::cli
