@@ -16,7 +16,7 @@ namespace anemone::simd::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Calls f(tag, i) for whole vectors from i on, then for at most four elements, then for one at a
+// Calls f(tag, i) for whole vectors from i on, then for four elements, then for one at a
 // time: nothing outside [0, n) is touched, which masked stores do not promise on every target.
 template <typename F>
 HWY_INLINE void Each(size_t n, const F& f) {

@@ -12,14 +12,14 @@ namespace anemone::simd::HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// A sum that takes whole vectors and single elements.
+// A sum that takes what Each() gives: whole vectors and shorter ones.
 class Sum {
  public:
   HWY_INLINE Sum() : wide_(hn::Zero(D())), narrow_(0) {}
   HWY_INLINE void Add(D, V x) { wide_ = hn::Add(wide_, x); }
-  template <class One>
-  HWY_INLINE void Add(One, hn::Vec<One> x) {
-    narrow_ += hn::GetLane(x);
+  template <class Short>
+  HWY_INLINE void Add(Short d, hn::Vec<Short> x) {
+    narrow_ += hn::GetLane(hn::SumOfLanes(d, x));
   }
   HWY_INLINE float Total() const { return hn::GetLane(hn::SumOfLanes(D(), wide_)) + narrow_; }
 

@@ -203,7 +203,7 @@ TEST(Parser, PlacesErrorsInPrograms) {
 // Statements after "func f(fp32 x) {"; they begin in column 18.
 const BadText kBadStatements[] = {
     {"fp32 y exp(x = x);", "1:25", "expected '=', found 'exp'"},
-    {"fp32 y = exp(x = x)", "1:38", "expected ';', found '}'"},
+    {"fp32 y = exp(x = x)", "1:37", "expected ';', found '}'"},
     {"fp32 y = exp(x = y);", "1:35", "'y' is not defined"},
     {"fp32 y = exp(x = x, x = x);", "1:38", "argument 'x' is given twice"},
     {"fp32 y = exp(x = 1);", "1:35", "expected a value's name or a typed literal, found '1'"},

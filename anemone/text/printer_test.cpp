@@ -43,7 +43,7 @@ TEST(Printer, SpellsFloatsAsShortestHexadecimal) {
   EXPECT_EQ(spell_scalar(0x1p-149f), "fp32(0x1p-149)");
   EXPECT_EQ(spell_scalar(5e-324), "fp64(0x1p-1074)");
   EXPECT_EQ(spell_scalar(0.1), "fp64(0x1.999999999999ap-4)");
-  EXPECT_EQ(spell_scalar(-INFINITY), "fp64(-inf)");
+  EXPECT_EQ(spell_scalar(-INFINITY), "fp32(-inf)");
   EXPECT_EQ(spell_scalar(Half{0x0001}), "fp16(0x1p-24)");
   EXPECT_EQ(spell_scalar(Half{0xfbff}), "fp16(-0x1.ffcp+15)");
   EXPECT_EQ(spell_scalar(BFloat16{0x3fc0}), "bf16(0x1.8p+0)");

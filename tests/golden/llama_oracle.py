@@ -36,6 +36,17 @@ def read_llama2c(path):
     return config, weights
 
 
+def write_llama2c(path, config, weights, seq):
+    """The v0 file of these weights (or of gradients), with zeros for the unused rotation tables."""
+    order = ("embed", "norm1", "wq", "wk", "wv", "wo", "norm2", "w1", "w2", "w3", "norm")
+    with open(path, "wb") as file:
+        file.write(struct.pack("7i", *(config[key] for key in
+                                       ("dim", "hidden", "layers", "heads", "kv", "vocab")), seq))
+        for name in order:
+            file.write(weights[name].astype("<f4").tobytes())
+        file.write(bytes(4 * seq * config["size"]))
+
+
 def rms_norm(x, weight):
     inverse = 1 / np.sqrt((x * x).mean(-1, keepdims=True) + EPSILON)
     return x * inverse * weight, inverse
@@ -67,11 +78,10 @@ def attend(q, k):
     return p / p.sum(-1, keepdims=True)
 
 
-def forward_backward(config, w, tokens, targets):
-    """Mean loss over tokens [B, T] and its gradients, by the names of `w`."""
+def forward(config, w, tokens):
+    """Logits [B, T, V], and what the backward pass needs."""
     batch, steps = tokens.shape
     group = config["heads"] // config["kv"]
-    grads = {name: np.zeros_like(value) for name, value in w.items()}
     x, saved = w["embed"][tokens], []
     for l in range(config["layers"]):
         n1, r1 = rms_norm(x, w["norm1"][l])
@@ -89,7 +99,15 @@ def forward_backward(config, w, tokens, targets):
         saved.append((x, n1, r1, q, kr, vr, p, mixed, x2, n2, r2, gate, up, s, hidden))
         x = x2 + hidden @ w["w2"][l].T
     n, r = rms_norm(x, w["norm"])
-    logits = n @ w["embed"].T
+    return n @ w["embed"].T, (saved, x, n, r)
+
+
+def forward_backward(config, w, tokens, targets):
+    """Mean loss over tokens [B, T] and its gradients, by the names of `w`."""
+    batch, steps = tokens.shape
+    group = config["heads"] // config["kv"]
+    grads = {name: np.zeros_like(value) for name, value in w.items()}
+    logits, (saved, x, n, r) = forward(config, w, tokens)
     logits = logits - logits.max(-1, keepdims=True)
     logp = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     loss = -np.take_along_axis(logp, targets[..., None], -1).mean()
@@ -177,6 +195,17 @@ def check():
     assert worst < 1e-8
 
 
+def greedy(config, w, prompt, count):
+    """Ids that always taking the most probable token adds to a prompt, until BOS or EOS."""
+    ids = list(prompt)
+    while len(ids) < len(prompt) + count:
+        best = int(forward(config, w, np.array([ids]))[0][0, -1].argmax())
+        if best in (1, 2):
+            break
+        ids.append(best)
+    return ids[len(prompt):]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -184,17 +213,21 @@ def main():
     losses = verbs.add_parser("losses")
     losses.add_argument("model")
     losses.add_argument("shard", help="uint16 tokens")
-    for flag, value in (("steps", 20), ("batch", 1), ("seq", 128)):
-        losses.add_argument(f"--{flag}", type=int, default=value)
-    for flag, value in (("lr", 1e-3), ("clip", 1.0), ("beta1", 0.9), ("beta2", 0.95), ("eps", 1e-8),
-                        ("weight_decay", 0.1)):
-        losses.add_argument(f"--{flag.replace('_', '-')}", type=float, default=value)
+    add_training_flags(losses)
     args = parser.parse_args()
     if args.verb == "check":
         return check()
     config, w = read_llama2c(args.model)
     values, norms = train(config, w, np.fromfile(args.shard, "<u2"), args)
     print(json.dumps({"losses": values, "grad_norms": norms}))
+
+
+def add_training_flags(parser):
+    for flag, value in (("steps", 20), ("batch", 1), ("seq", 128)):
+        parser.add_argument(f"--{flag}", type=int, default=value)
+    for flag, value in (("lr", 1e-3), ("clip", 1.0), ("beta1", 0.9), ("beta2", 0.95), ("eps", 1e-8),
+                        ("weight_decay", 0.1)):
+        parser.add_argument(f"--{flag.replace('_', '-')}", type=float, default=value)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,323 @@
+// Every fast kernel gives what the reference kernel of its operation gives.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "anemone/devices/cpu/cpu_testing.h"
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+using namespace cpu_testing;  // NOLINT: helpers of this folder
+using testing::HasSubstr;
+
+// Fails unless the function's last operation has a fast kernel (or, for `fast` false, has none).
+void expect_fast(const Inputs& inputs, const Build& build, bool fast = true) {
+  const Function function = make_function(inputs, build);
+  EXPECT_EQ(make_fast_kernel(*function.operations.back()) != nullptr, fast);
+  expect_cpu_equals_reference(inputs, build);
+}
+
+TEST(FastKernels, AreAllOfKnownOperations) {
+  for (const KernelFamily& family : {elementwise_kernels(), linear_kernels(), norm_kernels(),
+                                     attention_kernels(), loss_kernels(), movement_kernels()}) {
+    for (const auto& [name, factory] : family) EXPECT_NE(find_op(name), nullptr) << name;
+  }
+}
+
+TEST(FastKernels, ElementwiseOnOddSizes) {
+  for (const Shape& shape : {Shape{1}, Shape{3, 7}, Shape{1, 5, 1, 1021}, Shape{3, 4099}}) {
+    for (const char* op : {"exp", "sigmoid", "silu", "tanh", "relu"}) {
+      SCOPED_TRACE(op + to_string(shape));
+      expect_fast({fp32(shape, 1, -4, 4)},
+                  [&](Builder& b, const auto& v) { return std::vector{b.unary(op, v[0])}; });
+    }
+    for (const char* op : {"add", "sub", "mul"}) {
+      SCOPED_TRACE(op + to_string(shape));
+      const auto build = [&](Builder& b, const auto& v) {
+        return std::vector{b.binary(op, v[0], v[1])};
+      };
+      expect_fast({fp32(shape, 1), fp32(shape, 2)}, build);
+      expect_fast({fp32(shape, 1), fp32({}, 2)}, build);
+      expect_fast({fp32(shape, 1), fp32({1}, 2)}, build);
+    }
+  }
+}
+
+TEST(FastKernels, BroadcastAndNarrowElementwiseFallsBack) {
+  const auto add = [](Builder& b, const auto& v) { return std::vector{b.add(v[0], v[1])}; };
+  expect_fast({fp32({3, 1}, 1), fp32({1, 5}, 2)}, add, false);
+  expect_fast({fp32({}, 1), fp32({3}, 2)}, add, false);
+  expect_fast({int32({3}, {1, 2, 3}), int32({3}, {4, 5, 6})}, add, false);
+  expect_fast({fp32({3}, 1).cast(DType::kFp16), fp32({3}, 2).cast(DType::kFp16)}, add, false);
+}
+
+TEST(FastKernels, SwigluAndItsBackward) {
+  for (const Shape& shape : {Shape{1, 3, 1, 1}, Shape{1, 13, 1, 17}, Shape{1, 65, 1, 130}}) {
+    const Inputs inputs = {fp32(shape, 1, -5, 5), fp32(shape, 2), fp32(shape, 3)};
+    expect_fast(inputs, [](Builder& b, const auto& v) {
+      return b.ops("anemone.swiglu", {{"gate", v[0]}, {"up", v[1]}});
+    });
+    expect_fast(inputs, [](Builder& b, const auto& v) {
+      return b.ops("anemone.swiglu_backward", {{"gate", v[0]}, {"up", v[1]}, {"dy", v[2]}});
+    });
+  }
+}
+
+TEST(FastKernels, RopeBothWays) {
+  for (bool inverse : {false, true}) {
+    for (int64_t width : {1, 7, 130}) {
+      expect_fast(
+          {fp32({1, 18, 1, width}, 1), fp32({1, 3, 1, width}, 2), fp32({1, 3, 1, width}, 3)},
+          [&](Builder& b, const auto& v) {
+            return b.ops(
+                "anemone.rope",
+                {{"x", v[0]}, {"cos", v[1]}, {"sin", v[2]}, {"inverse", b.boolean(inverse)}});
+          });
+    }
+  }
+}
+
+TEST(FastKernels, RmsNormAndItsBackward) {
+  for (int64_t channels : {1, 5, 33, 100}) {
+    for (int64_t columns : {1, 15, 17, 65}) {
+      SCOPED_TRACE(std::to_string(channels) + " x " + std::to_string(columns));
+      const Shape shape = {1, channels, 1, columns};
+      const Inputs inputs = {fp32(shape, 1), fp32({channels}, 2), fp32(shape, 3)};
+      expect_fast(inputs, [](Builder& b, const auto& v) {
+        return b.ops("anemone.rms_norm",
+                     {{"x", v[0]}, {"weight", v[1]}, {"epsilon", b.scalar(DType::kFp32, 1e-5)}});
+      });
+      expect_fast(inputs, [](Builder& b, const auto& v) {
+        return b.ops("anemone.rms_norm_backward", {{"x", v[0]},
+                                                   {"weight", v[1]},
+                                                   {"dy", v[2]},
+                                                   {"epsilon", b.scalar(DType::kFp32, 1e-2)}});
+      });
+    }
+  }
+}
+
+TEST(FastKernels, CrossEntropyAndItsBackward) {
+  for (int64_t vocab : {1, 7, 65, 257}) {
+    for (int64_t columns : {1, 17, 33}) {
+      SCOPED_TRACE(std::to_string(vocab) + " x " + std::to_string(columns));
+      std::vector<int32_t> targets;
+      for (int64_t s = 0; s < columns; ++s) {
+        targets.push_back(static_cast<int32_t>(s * 5 % vocab));
+      }
+      const Inputs inputs = {fp32({1, vocab, 1, columns}, 1, -20, 20), int32({columns}, targets),
+                             fp32({columns}, 2, 20, 22), fp32({1}, 3)};
+      expect_fast(inputs, [](Builder& b, const auto& v) {
+        return b.ops("anemone.cross_entropy", {{"logits", v[0]}, {"targets", v[1]}});
+      });
+      expect_fast(inputs, [](Builder& b, const auto& v) {
+        return b.ops("anemone.cross_entropy_backward",
+                     {{"logits", v[0]}, {"targets", v[1]}, {"log_sum_exp", v[2]}, {"dloss", v[3]}});
+      });
+    }
+  }
+}
+
+TEST(FastKernels, CrossEntropyNamesATargetOutsideTheVocabulary) {
+  for (int32_t target : {-1, 7}) {
+    const Function f =
+        make_function({fp32({1, 7, 1, 2}, 1), int32({2}, {0, 0})}, [](Builder& b, const auto& v) {
+          return b.ops("anemone.cross_entropy", {{"logits", v[0]}, {"targets", v[1]}});
+        });
+    NamedTensors inputs;
+    inputs["in0"] = fp32({1, 7, 1, 2}, 1);
+    inputs["in1"] = int32({2}, {0, target});
+    EXPECT_THAT(error_of([&] { run_on_cpu(f, inputs, 2); }),
+                HasSubstr("target " + std::to_string(target) + " at column 1 is outside [0, 7)"));
+  }
+}
+
+struct AttentionCase {
+  int64_t heads, kv_heads, head_size, batch, sequence;
+};
+
+const AttentionCase kAttention[] = {{1, 1, 2, 1, 1},  {2, 2, 5, 1, 63}, {4, 2, 8, 2, 64},
+                                    {3, 1, 7, 1, 65}, {6, 3, 4, 3, 33}, {4, 1, 16, 2, 130}};
+
+TEST(FastKernels, CausalAttentionAndItsBackward) {
+  for (const AttentionCase& c : kAttention) {
+    SCOPED_TRACE(std::to_string(c.heads) + " heads, sequence " + std::to_string(c.sequence));
+    const Shape q = {1, c.heads * c.head_size, 1, c.batch * c.sequence};
+    const Shape k = {1, c.kv_heads * c.head_size, 1, c.batch * c.sequence};
+    const Inputs inputs = {fp32(q, 1, -2, 2), fp32(k, 2, -2, 2), fp32(k, 3), fp32(q, 4)};
+    const auto arguments = [&](Builder& b, const std::vector<Value>& v) {
+      return std::vector<Argument>{{"q", v[0]},
+                                   {"k", v[1]},
+                                   {"v", v[2]},
+                                   {"dy", v[3]},
+                                   {"head_size", b.integer(c.head_size)},
+                                   {"sequence", b.integer(c.sequence)}};
+    };
+    expect_fast(inputs, [&](Builder& b, const auto& v) {
+      auto forward = arguments(b, v);
+      forward.erase(forward.begin() + 3);
+      return b.ops("anemone.causal_attention", forward);
+    });
+    expect_fast(inputs, [&](Builder& b, const auto& v) {
+      return b.ops("anemone.causal_attention_backward", arguments(b, v));
+    });
+  }
+}
+
+// What lies in the cache beyond the position must not matter, so it is no number here.
+TEST(FastKernels, DecodeAttentionFromTheFirstTokenToAFullCache) {
+  constexpr int64_t kCapacity = 19, kHeads = 6, kKvHeads = 2, kSize = 5;
+  for (int32_t position : {0, 1, 7, 18, 19}) {
+    SCOPED_TRACE(position);
+    const Shape cache = {1, kKvHeads * kSize, 1, kCapacity}, k = {1, kKvHeads * kSize, 1, 1};
+    Tensor k_cache = fp32(cache, 4), v_cache = fp32(cache, 5);
+    for (int64_t i = 0; i < k_cache.size(); ++i) {
+      if (i % kCapacity < position) continue;
+      k_cache.view().set(i, NAN);
+      v_cache.view().set(i, NAN);
+    }
+    expect_fast({fp32({1, kHeads * kSize, 1, 1}, 1), fp32(k, 2), fp32(k, 3), k_cache, v_cache,
+                 int32({1}, {position})},
+                [&](Builder& b, const auto& v) {
+                  return b.ops("anemone.decode_attention", {{"q", v[0]},
+                                                            {"k", v[1]},
+                                                            {"v", v[2]},
+                                                            {"k_cache", v[3]},
+                                                            {"v_cache", v[4]},
+                                                            {"position", v[5]},
+                                                            {"head_size", b.integer(kSize)}});
+                });
+  }
+}
+
+TEST(FastKernels, DecodeAttentionRefusesAPositionBeyondTheCache) {
+  const Shape one = {1, 2, 1, 1}, cache = {1, 2, 1, 3};
+  const Inputs inputs = {fp32(one, 1),   fp32(one, 2),   fp32(one, 3),
+                         fp32(cache, 4), fp32(cache, 5), int32({1}, {4})};
+  const Function f = make_function(inputs, [](Builder& b, const auto& v) {
+    return b.ops("anemone.decode_attention", {{"q", v[0]},
+                                              {"k", v[1]},
+                                              {"v", v[2]},
+                                              {"k_cache", v[3]},
+                                              {"v_cache", v[4]},
+                                              {"position", v[5]},
+                                              {"head_size", b.integer(2)}});
+  });
+  EXPECT_THAT(error_of([&] { run_on_cpu(f, name_inputs(f, inputs)); }),
+              HasSubstr("position 4 is outside the cache of 3"));
+}
+
+Build conv(std::vector<int64_t> strides, std::vector<int64_t> pad) {
+  return [=](Builder& b, const std::vector<Value>& v) {
+    return b.ops("conv", {{"x", v[0]},
+                          {"weight", v[1]},
+                          {"strides", b.integers(strides)},
+                          {"pad_type", b.text("custom")},
+                          {"pad", b.integers(pad)},
+                          {"dilations", b.integers({1, 1})},
+                          {"groups", b.integer(1)}});
+  };
+}
+
+TEST(FastKernels, PointwiseConvolutionAndItsGradientOnOddSizes) {
+  for (int64_t width : {1, 2, 17, 65}) {
+    SCOPED_TRACE(width);
+    const Tensor x = fp32({1, 13, 1, width}, 1), weight = fp32({33, 13, 1, 1}, 2);
+    expect_fast({x, weight}, conv({1, 1}, {0, 0, 0, 0}));
+    expect_fast({fp32({1, 33, 1, width}, 3), weight}, [](Builder& b, const auto& v) {
+      return b.ops("conv_transpose", {{"x", v[0]}, {"weight", v[1]}});
+    });
+  }
+  expect_fast({fp32({1, 3, 4, 5}, 1), fp32({2, 3, 1, 1}, 2)}, conv({1, 1}, {0, 0, 0, 0}));
+}
+
+TEST(FastKernels, OtherConvolutionsFallBack) {
+  const Tensor x = fp32({1, 3, 6, 7}, 1), weight = fp32({4, 3, 1, 1}, 2);
+  expect_fast({x, weight}, conv({2, 1}, {0, 0, 0, 0}), false);
+  expect_fast({x, weight}, conv({1, 1}, {1, 1, 0, 2}), false);
+  expect_fast({x, fp32({4, 3, 3, 3}, 3)}, conv({1, 1}, {1, 1, 1, 1}), false);
+  expect_fast({fp32({2, 3, 1, 7}, 4), weight}, conv({1, 1}, {0, 0, 0, 0}), false);
+}
+
+TEST(FastKernels, MatmulForEveryTranspositionAloneAndInBatches) {
+  for (int mode = 0; mode < 8; ++mode) {
+    const bool tx = (mode & 1) != 0, ty = (mode & 2) != 0, batched = (mode & 4) != 0;
+    SCOPED_TRACE(mode);
+    Shape x = tx ? Shape{17, 5} : Shape{5, 17}, y = ty ? Shape{33, 17} : Shape{17, 33};
+    for (Shape* shape : {&x, &y}) {
+      if (batched) shape->insert(shape->begin(), {2, 3});
+    }
+    expect_fast({fp32(x, 1), fp32(y, 2)}, [&](Builder& b, const auto& v) {
+      return std::vector{b.matmul(v[0], v[1], tx, ty)};
+    });
+    if (batched) continue;
+    expect_fast({fp32({5, 33}, 3), fp32(x, 1), fp32(y, 2)}, [&](Builder& b, const auto& v) {
+      return b.ops("anemone.matmul_add", {{"sum", v[0]},
+                                          {"x", v[1]},
+                                          {"y", v[2]},
+                                          {"transpose_x", b.boolean(tx)},
+                                          {"transpose_y", b.boolean(ty)}});
+    });
+  }
+}
+
+TEST(FastKernels, MatmulOfABroadcastBatchOrAVectorFallsBack) {
+  const auto build = [](Builder& b, const auto& v) { return std::vector{b.matmul(v[0], v[1])}; };
+  expect_fast({fp32({3, 2, 4}, 1), fp32({1, 4, 5}, 2)}, build, false);
+  expect_fast({fp32({3, 2, 4}, 1), fp32({4, 5}, 2)}, build, false);
+  expect_fast({fp32({4}, 1), fp32({4, 5}, 2)}, build, false);
+}
+
+TEST(FastKernels, TransposeOfMatrices) {
+  for (const Shape& shape : {Shape{1, 1}, Shape{1, 17}, Shape{15, 33}, Shape{100, 7}}) {
+    expect_fast({fp32(shape, 1)}, [](Builder& b, const auto& v) {
+      return std::vector{b.transpose(v[0], {-1, 0})};
+    });
+  }
+  expect_fast(
+      {fp32({2, 3}, 1)},
+      [](Builder& b, const auto& v) {
+        return std::vector{b.transpose(v[0], {0, 1})};
+      },
+      false);
+}
+
+Build gather_rows() {
+  return [](Builder& b, const std::vector<Value>& v) {
+    return b.ops("gather", {{"x", v[0]}, {"indices", v[1]}, {"axis", b.integer(0)}});
+  };
+}
+
+Build scatter_rows() {
+  return [](Builder& b, const std::vector<Value>& v) {
+    return b.ops("scatter", {{"data", v[0]},
+                             {"indices", v[1]},
+                             {"updates", v[2]},
+                             {"axis", b.integer(0)},
+                             {"mode", b.text("add")}});
+  };
+}
+
+TEST(FastKernels, GatherAndScatterWithRepeatedAndNegativeIndices) {
+  const Tensor table = fp32({6, 3, 7}, 1), indices = int32({5}, {4, 0, 4, -1, 4});
+  expect_fast({table, indices}, gather_rows());
+  expect_fast({table, int32({2, 3}, {1, 1, -6, 0, 5, 2})}, gather_rows());
+  expect_fast({table, indices, fp32({5, 3, 7}, 2)}, scatter_rows());
+  expect_fast({fp32({4}, 1), int32({2}, {1, 1}), fp32({2}, 2)}, scatter_rows());
+}
+
+TEST(FastKernels, GatherAndScatterRefuseIndicesOutsideTheTable) {
+  for (int32_t wrong : {4, -5}) {
+    const Inputs inputs = {fp32({4, 3}, 1), int32({2}, {0, wrong}), fp32({2, 3}, 2)};
+    for (const Build& build : {gather_rows(), scatter_rows()}) {
+      const Function f = make_function(inputs, build);
+      EXPECT_THAT(error_of([&] { run_on_cpu(f, name_inputs(f, inputs)); }),
+                  HasSubstr("index " + std::to_string(wrong) + " at position 1 is outside"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace anemone
