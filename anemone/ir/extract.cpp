@@ -41,8 +41,9 @@ Function extract(const Function& source, std::string name, const std::vector<Val
     for (Value& output : twin->outputs) {
       // An output that is given as an input keeps its name there.
       const bool doubled = given(output) && needed.contains(output);
-      Value fresh = part.add_variable(doubled ? part.fresh_name(output->name) : output->name,
-                                      output->type, twin.get());
+      const std::string name =
+          doubled ? part.fresh_name(source.fresh_name(output->name)) : output->name;
+      Value fresh = part.add_variable(name, output->type, twin.get());
       if (!doubled) values[output] = fresh;
       output = fresh;
     }

@@ -24,7 +24,7 @@ bool operator==(const Literal& a, const Literal& b) {
     return false;
   }
   if (a.blob || a.tensor == b.tensor) return true;
-  if (!a.tensor || !b.tensor) return false;
+  if (!a.tensor || !b.tensor || a.tensor->shape() != b.tensor->shape()) return false;
   return a.tensor->bytes() == 0 ||
          std::memcmp(a.tensor->data(), b.tensor->data(), a.tensor->bytes()) == 0;
 }

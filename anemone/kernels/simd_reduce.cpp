@@ -131,7 +131,7 @@ void LogSumExp(const float* x, size_t rows, size_t columns, size_t stride, float
         sum = hn::Add(sum, ExpOf(d, hn::Sub(hn::LoadU(d, x + c * stride + s), maximum)));
       }
     }
-    hn::StoreU(hn::Add(maximum, hn::Log(d, sum)), d, out + s);
+    hn::StoreU(hn::Add(maximum, LogOf(d, sum)), d, out + s);
   });
 }
 

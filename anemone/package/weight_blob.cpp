@@ -95,15 +95,15 @@ std::string place(const std::filesystem::path& path, uint64_t offset) {
 bool has_blob_code(DType dtype) { return code_of(dtype).has_value(); }
 
 uint64_t BlobWriter::add(std::shared_ptr<const Tensor> tensor) {
-  for (const Blob& blob : blobs_) {
-    if (blob.tensor == tensor) return blob.offset;
-  }
+  const auto known = offsets_.find(tensor.get());
+  if (known != offsets_.end()) return known->second;
   if (!has_blob_code(tensor->dtype())) {
     fail("weight file",
          fmt::format("there is no code for elements of type {}", name(tensor->dtype())));
   }
   const uint64_t offset = align(end_);
   end_ = offset + sizeof(Metadata) + tensor->bytes();
+  offsets_.emplace(tensor.get(), offset);
   blobs_.push_back({offset, std::move(tensor)});
   return offset;
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "anemone/base/file.h"
@@ -34,6 +35,7 @@ class BlobWriter {
     std::shared_ptr<const Tensor> tensor;
   };
   std::vector<Blob> blobs_;
+  std::unordered_map<const Tensor*, uint64_t> offsets_;
   uint64_t end_ = 64;  // of the last blob's data, or of the header
 };
 

@@ -5,13 +5,45 @@
 namespace anemone {
 namespace {
 
-// The operation behind reshapes.
+// The operation behind reshapes; null for an input.
 const Operation* behind_views(Value value) {
-  while (value->producer && is_view(*value->producer)) value = OpArgs(*value->producer).value("x");
+  while (value->producer && is_view(*value->producer)) {
+    const Value source = OpArgs(*value->producer).value("x");
+    if (!source) break;
+    value = source;
+  }
   return value->producer;
 }
 
+std::unordered_map<Value, int> count_uses(const Function& function) {
+  std::unordered_map<Value, int> uses;
+  for (const auto& op : function.operations) {
+    for (const Argument& argument : op->arguments) {
+      for (const Operand& operand : argument.operands) ++uses[operand.value];
+    }
+  }
+  for (Value output : function.outputs) ++uses[output];
+  return uses;
+}
+
+// The results of additions whose second operand, and what it is a view of, nothing else reads:
+// what is read elsewhere too would be computed twice.
+std::unordered_set<Value> sums_of_one_use(const Function& function) {
+  const std::unordered_map<Value, int> uses = count_uses(function);
+  std::unordered_set<Value> sums;
+  for (const auto& op : function.operations) {
+    if (op->type != "add") continue;
+    Value term = OpArgs(*op).value("y");
+    while (term && uses.at(term) == 1 && term->producer && is_view(*term->producer)) {
+      term = OpArgs(*term->producer).value("x");
+    }
+    if (term && uses.at(term) == 1) sums.insert(op->outputs[0]);
+  }
+  return sums;
+}
+
 bool is_zero(Value value) {
+  if (!value) return false;
   const Operation* op = behind_views(value);
   if (op && op->type == "fill") return OpArgs(*op).number("value", 0.0) == 0;
   const Literal* literal = constant_of(value);
@@ -24,12 +56,13 @@ bool is_zero(Value value) {
 
 std::optional<std::vector<Value>> fuse_matmul(Builder& b, Value sum, const OpArgs& matmul) {
   const Shape& product = matmul.op().outputs[0]->type.shape;
-  if (matmul.shape("x").size() != 2 || matmul.shape("y").size() != 2) return std::nullopt;
+  if (!is_float(sum->type.dtype) || matmul.shape("x").size() != 2 || matmul.shape("y").size() != 2)
+    return std::nullopt;
   if (element_count(product) != element_count(sum->type.shape)) return std::nullopt;
   const Value fused = b.op("anemone.matmul_add",
                            {{"sum", b.reshape(sum, product)},
-                            {"x", matmul.value("x")},
-                            {"y", matmul.value("y")},
+                            {"x", matmul.operand("x")},
+                            {"y", matmul.operand("y")},
                             {"transpose_x", b.boolean(matmul.boolean("transpose_x", false))},
                             {"transpose_y", b.boolean(matmul.boolean("transpose_y", false))}});
   return std::vector{b.reshape(fused, sum->type.shape)};
@@ -50,9 +83,10 @@ std::optional<std::vector<Value>> fuse_scatter(Builder& b, Value sum, const OpAr
 }  // namespace
 
 bool fuse_accumulation(Function& function) {
+  const std::unordered_set<Value> sums = sums_of_one_use(function);
   return rewrite(function,
-                 [](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
-                   if (op.type != "add") return std::nullopt;
+                 [&](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
+                   if (!sums.contains(op.outputs[0])) return std::nullopt;
                    const OpArgs add(op);
                    const Value sum = add.value("x"), term = add.value("y");
                    if (!sum || !term || sum->producer || sum->type != term->type)

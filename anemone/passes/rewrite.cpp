@@ -1,5 +1,7 @@
 #include "anemone/passes/rewrite.h"
 
+#include <algorithm>
+
 namespace anemone {
 namespace {
 
@@ -8,6 +10,14 @@ namespace {
 void adopt_name(Function& function, Value replacement, const std::string& name) {
   if (!replacement->producer || function.find(name)) return;
   function.rename(replacement, name);
+}
+
+// Gives an output its name; whatever else came to be called so gets another one.
+void claim_name(Function& function, Value output, const std::string& name) {
+  const Value other = function.find(name);
+  if (other == output) return;
+  if (other) function.rename(other, function.fresh_name(name));
+  function.rename(output, name);
 }
 
 }  // namespace
@@ -45,11 +55,10 @@ bool rewrite(Function& function, const Rewriter& rewriter) {
   }
   for (Value output : function.outputs) {
     Value replacement = values.at(output);
-    // An output keeps its name whatever it was replaced with.
-    if (replacement->name != output->name) {
-      replacement = builder.unary("identity", replacement);
-      result.rename(replacement, result.fresh_name(output->name));
-    }
+    const bool returned = std::find(result.outputs.begin(), result.outputs.end(), replacement) !=
+                          result.outputs.end();
+    if (!replacement->producer || returned) replacement = builder.unary("identity", replacement);
+    claim_name(result, replacement, output->name);
     result.outputs.push_back(replacement);
   }
   if (!changed) return false;

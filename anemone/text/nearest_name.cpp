@@ -32,7 +32,10 @@ std::string suggest(std::string_view name, const std::vector<std::string_view>& 
   std::string_view best;
   size_t best_distance = std::max<size_t>(1, name.size() / 3) + 1;
   for (const std::string_view candidate : candidates) {
-    if (candidate.size() > kMaxLength) continue;
+    if (candidate.size() > kMaxLength || candidate.size() + best_distance <= name.size() ||
+        name.size() + best_distance <= candidate.size()) {
+      continue;  // the lengths alone differ too much
+    }
     const size_t distance = edit_distance(name, candidate);
     if (distance >= best_distance) continue;
     best = candidate;

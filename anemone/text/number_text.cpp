@@ -38,7 +38,9 @@ locale_t c_locale() {
 
 template <typename T>
 T parse_float(const Token& token, DType dtype) {
-  if (token.text.size() > kMaxNumberLength) refuse(token, dtype, "a sensible");
+  if (token.text.size() > kMaxNumberLength) {
+    refuse(token, dtype, "short enough for a number of type");
+  }
   const std::string text(token.text);
   char* end = nullptr;
   T value;

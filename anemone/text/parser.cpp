@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,15 @@ Value use(const Function& function, const Token& token) {
        hint_for_name(function, token));
 }
 
+// Parts of the text, so that it must outlive them.
+using NameSet = std::unordered_set<std::string_view>;
+
+// `what` and `done` complete "… 'x' is … twice".
+void require_new(NameSet& names, const Token& token, std::string_view what, std::string_view done) {
+  if (names.insert(token.text).second) return;
+  fail(where(token.location), fmt::format("{} {} is {} twice", what, describe(token), done));
+}
+
 class Parser {
  public:
   explicit Parser(std::string_view text) : cursor_(text) {}
@@ -80,9 +90,7 @@ class Parser {
   void parse_function() {
     cursor_.expect("func");
     const Token name = cursor_.expect(TokenKind::kName, "the function's name");
-    if (program_.find(name.text)) {
-      fail(where(name.location), fmt::format("function {} is defined twice", describe(name)));
-    }
+    require_new(functions_, name, "function", "defined");
     std::string opset = parse_opset();
     Function function(std::string(name.text), std::move(opset));
     cursor_.expect("(");
@@ -123,7 +131,8 @@ class Parser {
     op->location = type.location;
     op->opset = parse_opset();
     cursor_.expect("(");
-    cursor_.parse_list(")", [&] { parse_argument(function, *op); });
+    NameSet arguments;
+    cursor_.parse_list(")", [&] { parse_argument(function, *op, arguments); });
     op->attributes = parse_attributes();
     if (cursor_.peek().is("{")) {
       fail(where(cursor_.peek().location), "nested blocks are not supported",
@@ -155,11 +164,9 @@ class Parser {
     return outputs;
   }
 
-  void parse_argument(const Function& function, Operation& op) {
+  void parse_argument(const Function& function, Operation& op, NameSet& names) {
     const Token name = cursor_.expect(TokenKind::kName, "an argument's name");
-    if (op.find(name.text)) {
-      fail(where(name.location), fmt::format("argument {} is given twice", describe(name)));
-    }
+    require_new(names, name, "argument", "given");
     cursor_.expect("=");
     if (!cursor_.accept("(")) {
       op.arguments.emplace_back(std::string(name.text), parse_operand(function));
@@ -185,13 +192,10 @@ class Parser {
   std::vector<Attribute> parse_attributes() {
     std::vector<Attribute> attributes;
     if (!cursor_.accept("[")) return attributes;
+    NameSet names;
     cursor_.parse_list("]", [&] {
       const Token name = cursor_.expect(TokenKind::kName, "an attribute's name");
-      for (const Attribute& other : attributes) {
-        if (name.is(other.name)) {
-          fail(where(name.location), fmt::format("attribute {} is given twice", describe(name)));
-        }
-      }
+      require_new(names, name, "attribute", "given");
       cursor_.expect("=");
       attributes.push_back({std::string(name.text), parse_value(cursor_)});
     });
@@ -200,6 +204,7 @@ class Parser {
 
   Cursor cursor_;
   Program program_;
+  NameSet functions_;
 };
 
 }  // namespace

@@ -138,7 +138,7 @@ TEST(Printer, NamesLiteralsInPlaceOfArguments) {
   const std::string text = print_mil(program, {.dialect = {}, .named_constants_only = true});
   EXPECT_THAT(text, HasSubstr("int32 y_axis_1 = const()[name = string(\"y_axis_1\"), val = "
                               "int32(0)];"));
-  EXPECT_THAT(text, HasSubstr("concat(values = (x, y_values), axis = y_axis_1)"));
+  EXPECT_THAT(text, HasSubstr("concat(values = (x, y_values_1), axis = y_axis_1)"));
   EXPECT_EQ(print_mil(parse_mil(text)), text);
   EXPECT_EQ(program.functions[0].operations.size(), 1u);  // the program itself stays
 }

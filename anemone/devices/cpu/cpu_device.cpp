@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "anemone/base/clock.h"
-#include "anemone/kernels/simd.h"
 #include "anemone/devices/cpu/memory_plan.h"
+#include "anemone/kernels/simd.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
 #include "anemone/passes/passes.h"
@@ -60,7 +60,7 @@ std::vector<std::pair<std::string, Type>> signature(const std::vector<Value>& va
 class CpuExecutable final : public Executable {
  public:
   CpuExecutable(ThreadPool& pool, Function function, const CompileOptions& options)
-      : pool_(pool), function_(std::move(function)) {
+      : pool_(pool), function_(std::move(function)), in_place_(options.in_place) {
     const Stopwatch watch;
     for (const auto& op : function_.operations) {
       if (op->type == "const") {
@@ -90,6 +90,7 @@ class CpuExecutable final : public Executable {
                                 std::span<const Binding> outputs) override {
     const std::vector<void*> in = resolve(inputs_, inputs, "input");
     const std::vector<void*> out = resolve(outputs_, outputs, "output");
+    check_aliases(in, out);
     std::vector<Step> steps;
     for (const Operation* op : plan_.steps) {
       Step step{kernels_.at(op).get(), {}, {}};
@@ -123,7 +124,7 @@ class CpuExecutable final : public Executable {
       const auto found = std::find_if(bindings.begin(), bindings.end(),
                                       [&](const Binding& b) { return b.name == name; });
       const std::string where = std::string(kind) + " '" + name + "' of " + function_.name;
-      if (found == bindings.end()) fail(where, "nothing is bound to it");
+      if (found == bindings.end() || !found->buffer) fail(where, "nothing is bound to it");
       const TensorView memory = found->buffer->map();
       if (memory.dtype != type.dtype || memory.size() != element_count(type.shape)) {
         fail(where, "it takes " + to_string(type) + ", the buffer holds " +
@@ -132,6 +133,28 @@ class CpuExecutable final : public Executable {
       pointers.push_back(memory.data);
     }
     return pointers;
+  }
+
+  // An output may share its memory with nothing but the input that it was compiled to update.
+  void check_aliases(const std::vector<void*>& in, const std::vector<void*>& out) const {
+    for (size_t o = 0; o < out.size(); ++o) {
+      const std::string& name = outputs_[o].first;
+      const std::string where = "output '" + name + "' of " + function_.name;
+      for (size_t i = 0; i < in.size(); ++i) {
+        const std::pair pair(inputs_[i].first, name);
+        if (!out[o] || in[i] != out[o] || contains(in_place_, pair)) continue;
+        fail(where, "its buffer is also that of input '" + pair.first + "'");
+      }
+      for (size_t other = 0; other < o; ++other) {
+        if (!out[o] || out[other] != out[o]) continue;
+        fail(where, "its buffer is also that of output '" + outputs_[other].first + "'");
+      }
+    }
+  }
+
+  static bool contains(const std::vector<std::pair<std::string, std::string>>& pairs,
+                       const std::pair<std::string, std::string>& pair) {
+    return std::find(pairs.begin(), pairs.end(), pair) != pairs.end();
   }
 
   TensorView view(Value value, const std::vector<void*>& in, const std::vector<void*>& out) const {
@@ -169,6 +192,7 @@ class CpuExecutable final : public Executable {
 
   ThreadPool& pool_;
   Function function_;
+  std::vector<std::pair<std::string, std::string>> in_place_;
   std::unordered_map<const Operation*, std::unique_ptr<Kernel>> kernels_;
   MemoryPlan plan_;
   AlignedBytes arena_, scratch_;

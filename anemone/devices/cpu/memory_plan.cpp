@@ -73,9 +73,9 @@ class Planner {
       }
       if (!output->producer) fail("output '" + output->name + "'", "it is an input");
       assign(output, {Place::Kind::kOutput, i, 0, nullptr});
-      // A view that is returned gives its memory to what it is a view of.
-      hand_down(output);
     }
+    // A view that is returned gives its memory to what it is a view of.
+    for (Value output : function_.outputs) hand_down(output);
   }
 
   // Lets the source of a chain of views be computed where its last view must end up.
@@ -128,58 +128,79 @@ class Planner {
   }
 
   bool overwrite_operand(const Operation& op, size_t output, int index) {
+    for (size_t candidate : overwritable(op, output)) {
+      Storage& storage = storages_[candidate];
+      if (storage.place.kind != Place::Kind::kArena || storage.last > index ||
+          storage.bytes != op.outputs[output]->type.bytes()) {
+        continue;
+      }
+      storage_of_[op.outputs[output]] = candidate;
+      storage.last = std::max(index, last_use(op.outputs[output]));
+      return true;
+    }
+    return false;
+  }
+
+  // Storages of operands that the kernel may write the output over. One that also holds an operand
+  // which must stay whole (the sum of a product may be one of its factors) is none of them.
+  std::vector<size_t> overwritable(const Operation& op, size_t output) const {
     const Kernel& kernel = *kernels_.at(&op);
+    std::vector<size_t> result, whole;
     size_t position = 0;
     for (const Argument& argument : op.arguments) {
       for (const Operand& operand : argument.operands) {
         const size_t here = position++;
-        if (!operand.value || !kernel.may_overwrite(here, output)) continue;
-        const size_t index_of_storage = storage_of_.at(operand.value);
-        Storage& storage = storages_[index_of_storage];
-        if (storage.place.kind != Place::Kind::kArena || storage.last > index ||
-            storage.bytes != op.outputs[output]->type.bytes()) {
-          continue;
-        }
-        storage_of_[op.outputs[output]] = index_of_storage;
-        storage.last = std::max(index, last_use(op.outputs[output]));
-        return true;
+        if (!operand.value) continue;
+        auto& list = kernel.may_overwrite(here, output) ? result : whole;
+        list.push_back(storage_of_.at(operand.value));
       }
     }
-    return false;
+    std::erase_if(result, [&](size_t storage) { return contains(whole, storage); });
+    return result;
+  }
+
+  static bool contains(const std::vector<size_t>& storages, size_t storage) {
+    return std::find(storages.begin(), storages.end(), storage) != storages.end();
   }
 
   // An updated input must die in the operation that writes the output over it.
   void check_in_place_pairs() {
     for (const auto& [from, to] : options_.in_place) {
-      const Value input = function_.find(from);
-      Value output = function_.find(to);
-      if (!input || !output)
+      const Value input = function_.find(from), output = function_.find(to);
+      if (!is_one_of(function_.inputs, input) || !is_one_of(function_.outputs, output)) {
         fail("'" + from + "' → '" + to + "'", "there is no such in-place pair");
-      const Operation* writer = output->producer;
-      while (writer && is_view(*writer)) writer = OpArgs(*writer).value("x")->producer;
-      if (!writer || !updates(*writer, storage_of_.at(input))) {
+      }
+      if (!updates(written_value(output), storage_of_.at(input))) {
         fail("output '" + to + "'", "it cannot be written over input '" + from + "'",
              "the operation that makes it must be the last to read that input");
       }
     }
   }
 
-  bool updates(const Operation& writer, size_t input_storage) const {
-    const auto at = std::find_if(function_.operations.begin(), function_.operations.end(),
-                                 [&](const auto& op) { return op.get() == &writer; });
-    const int index = static_cast<int>(at - function_.operations.begin());
-    if (storages_[input_storage].last > index) return false;
-    size_t position = 0;
-    for (const Argument& argument : writer.arguments) {
-      for (const Operand& operand : argument.operands) {
-        const size_t here = position++;
-        if (operand.value && storage_of_.at(operand.value) == input_storage &&
-            kernels_.at(&writer)->may_overwrite(here, 0)) {
-          return true;
-        }
-      }
+  static bool is_one_of(const std::vector<Value>& values, Value value) {
+    return std::find(values.begin(), values.end(), value) != values.end();
+  }
+
+  // The value whose computation fills the storage of an output: what it is a view of.
+  Value written_value(Value output) const {
+    Value value = output;
+    while (value->producer && is_view(*value->producer)) {
+      const Value source = OpArgs(*value->producer).value("x");
+      if (!source || storage_of_.at(source) != storage_of_.at(output)) break;
+      value = source;
     }
-    return false;
+    return value;
+  }
+
+  bool updates(Value written, size_t input_storage) const {
+    const Operation* writer = written->producer;
+    const auto at = std::find_if(function_.operations.begin(), function_.operations.end(),
+                                 [&](const auto& op) { return op.get() == writer; });
+    const int index = static_cast<int>(at - function_.operations.begin());
+    if (storages_[input_storage].last > index || writer->type == "const") return false;
+    const auto output = std::find(writer->outputs.begin(), writer->outputs.end(), written);
+    const auto position = static_cast<size_t>(output - writer->outputs.begin());
+    return contains(overwritable(*writer, position), input_storage);
   }
 
   // Largest first, each at the lowest offset that is free for as long as it lives.

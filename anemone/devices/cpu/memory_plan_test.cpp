@@ -77,18 +77,19 @@ std::map<Value, Life> lives(const Planned& p) {
   return result;
 }
 
+// Every operand of what makes `result` that is `operand` may be overwritten by it.
 bool may_stand_in_for(const Planned& p, Value result, Value operand) {
   size_t position = 0;
   for (const Argument& argument : result->producer->arguments) {
     for (const Operand& given : argument.operands) {
       const size_t here = position++;
       if (given.value && behind_views(given.value) == operand &&
-          p.kernels.at(result->producer)->may_overwrite(here, 0)) {
-        return true;
+          !p.kernels.at(result->producer)->may_overwrite(here, 0)) {
+        return false;
       }
     }
   }
-  return false;
+  return true;
 }
 
 void expect_disjoint(const Planned& p) {
@@ -232,24 +233,26 @@ TEST(MemoryPlan, NorOfAnInput) {
 TEST(MemoryPlan, AnAccumulatedProductIsNotWrittenOverItsOwnFactor) {
   expect_cpu_equals_reference({fp32({5, 5}, 1)}, [](Builder& b, const auto& v) {
     const Value x = b.unary("tanh", v[0]);
-    return b.ops("anemone.matmul_add", {{"sum", x},
-                                        {"x", x},
-                                        {"y", x},
-                                        {"transpose_x", b.boolean(false)},
-                                        {"transpose_y", b.boolean(false)}});
+    const Value y = b.op("anemone.matmul_add", {{"sum", x},
+                                                {"x", x},
+                                                {"y", x},
+                                                {"transpose_x", b.boolean(false)},
+                                                {"transpose_y", b.boolean(false)}});
+    return std::vector{b.unary("exp", y)};
   });
 }
 
 TEST(MemoryPlan, AScatterIsNotWrittenOverItsOwnUpdates) {
-  expect_cpu_equals_reference({fp32({4, 3}, 1), int32({4}, {1, 2, 3, 0})},
-                              [](Builder& b, const auto& v) {
-                                const Value x = b.unary("tanh", v[0]);
-                                return b.ops("scatter", {{"data", x},
-                                                         {"indices", v[1]},
-                                                         {"updates", x},
-                                                         {"axis", b.integer(0)},
-                                                         {"mode", b.text("add")}});
-                              });
+  const Inputs inputs = {fp32({4, 3}, 1), int32({4}, {1, 2, 3, 0})};
+  expect_cpu_equals_reference(inputs, [](Builder& b, const auto& v) {
+    const Value x = b.unary("tanh", v[0]);
+    const Value y = b.op("scatter", {{"data", x},
+                                     {"indices", v[1]},
+                                     {"updates", x},
+                                     {"axis", b.integer(0)},
+                                     {"mode", b.text("add")}});
+    return std::vector{b.unary("exp", y)};
+  });
 }
 
 TEST(MemoryPlan, TheSameOperandTwiceMayBeOverwritten) {

@@ -51,10 +51,13 @@ std::unique_ptr<RowTable> row_table(const OpArgs& args, const char* table, const
                static_cast<size_t>(element_count(args.shape(indices)))});
 }
 
+// Negative indices count from the end, as in the reference kernels.
 size_t checked_row(const char* op, const TensorView& indices, size_t position, size_t rows) {
-  const int32_t row = static_cast<const int32_t*>(indices.data)[position];
-  if (row < 0 || static_cast<size_t>(row) >= rows) {
-    fail(op, fmt::format("index {} at position {} is outside [0, {})", row, position, rows));
+  const int64_t index = static_cast<const int32_t*>(indices.data)[position];
+  const int64_t row = index < 0 ? index + static_cast<int64_t>(rows) : index;
+  if (row < 0 || row >= static_cast<int64_t>(rows)) {
+    fail(op, fmt::format("index {} at position {} is outside an axis of size {}", index, position,
+                         rows));
   }
   return static_cast<size_t>(row);
 }

@@ -1,0 +1,90 @@
+// Running a compiled stage asks for no memory.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "anemone/autodiff/stage_gradients.h"
+#include "anemone/devices/cpu/cpu_testing.h"
+#include "anemone/nn/llama.h"
+
+namespace {
+
+std::atomic<size_t> allocations{0};
+
+void* counted(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+// The other forms of new and delete come down to these.
+void* operator new(size_t size) { return counted(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace anemone {
+namespace {
+
+using namespace cpu_testing;  // NOLINT: helpers of this folder
+
+LlamaConfig small_config() {
+  LlamaConfig config;
+  config.vocab_size = 65;
+  config.dim = 24;
+  config.hidden_dim = 40;
+  config.layers = 1;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.head_size = 6;
+  config.max_sequence = 70;
+  return config;
+}
+
+void expect_no_allocations(const Function& function, const CompileOptions& options) {
+  for (int threads : {1, 2}) {
+    SCOPED_TRACE(function.name + " with " + std::to_string(threads) + " threads");
+    ThreadPool pool(threads);
+    Bound bound(*make_cpu_device(pool), function, options);
+    bound.run();
+    const size_t before = allocations;
+    for (int i = 0; i < 3; ++i) bound.run();
+    EXPECT_EQ(allocations - before, 0u);
+  }
+}
+
+TEST(NoAllocation, WhileAnyStageOfALlamaRunsForwardOrBackward) {
+  const StageChain chain = llama_chain(small_config(), 2, 65, Head::kLoss);
+  for (const Stage& stage : chain.stages) {
+    std::vector<std::string> data;
+    if (!stage.data_input.empty()) data.push_back(stage.data_input);
+    const StageGradients programs =
+        differentiate_stage(stage.function, data, stage.weights, {"log_sum_exp"});
+    CompileOptions in_place;
+    for (const std::string& weight : stage.weights) {
+      in_place.in_place.emplace_back("d" + weight + "_sum", "d" + weight);
+    }
+    expect_no_allocations(programs.forward, {});
+    if (!data.empty()) expect_no_allocations(programs.backward, {});
+    expect_no_allocations(programs.weight_gradient, in_place);
+  }
+}
+
+TEST(NoAllocation, WhileATokenIsDecoded) {
+  for (const Stage& stage : llama_decode_chain(small_config(), 33).stages) {
+    expect_no_allocations(stage.function, {});
+  }
+}
+
+TEST(NoAllocation, TheCounterCounts) {
+  const size_t before = allocations;
+  auto memory = std::make_unique<std::vector<int>>(100);
+  EXPECT_GE(allocations - before, 2u);
+  EXPECT_EQ(memory->size(), 100u);
+}
+
+}  // namespace
+}  // namespace anemone

@@ -1,0 +1,176 @@
+#include "anemone/passes/passes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "anemone/ops/verify.h"
+#include "anemone/tensor/compare.h"
+#include "anemone/testing/op_testing.h"
+
+namespace anemone {
+namespace {
+
+using testing::ElementsAre;
+
+std::vector<std::string> operations(const Function& f) {
+  std::vector<std::string> types;
+  for (const auto& op : f.operations) {
+    if (op->type != "const") types.push_back(op->type);
+  }
+  return types;
+}
+
+// Runs the pass; the function must stay valid and give the same outputs under the same names.
+bool apply(bool (*pass)(Function&), Function& f, const Inputs& inputs) {
+  const Function before = f.clone();
+  const bool changed = pass(f);
+  EXPECT_EQ(changed, !structurally_equal(before, f));
+  for (const Diagnostic& diagnostic : verify(f)) ADD_FAILURE() << diagnostic.message;
+  NamedTensors named;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    named["in" + std::to_string(i)] = inputs[i].tensor->clone();
+  }
+  const NamedTensors expected = evaluate(before, named), actual = evaluate(f, named);
+  EXPECT_EQ(expected.size(), actual.size());
+  for (const auto& [name, tensor] : expected) {
+    EXPECT_TRUE(actual.contains(name)) << name;
+    if (actual.contains(name)) {
+      EXPECT_LT(compare(actual.at(name), tensor).max_absolute, 1e-12) << name;
+    }
+  }
+  return changed;
+}
+
+// The operations that are left after fuse_accumulation.
+std::vector<std::string> fused(const Inputs& inputs, const BuildOne& build) {
+  Function f =
+      make_function(inputs, [&](Builder& b, const auto& v) { return std::vector{build(b, v)}; });
+  apply(fuse_accumulation, f, inputs);
+  return operations(f);
+}
+
+// --- fold_constants ---
+
+TEST(FoldConstants, ComputesWhatDependsOnConstantsAlone) {
+  const Inputs inputs = {random_tensor({2, 2}, 1)};
+  Function f = make_function(inputs, [](Builder& b, const auto& v) {
+    const Value c = b.constant(random_tensor({2, 2}, 2));
+    return std::vector{b.add(v[0], b.transpose(b.unary("exp", c), {1, 0}))};
+  });
+  EXPECT_TRUE(apply(fold_constants, f, inputs));
+  EXPECT_THAT(operations(f), ElementsAre("add"));
+  EXPECT_FALSE(apply(fold_constants, f, inputs));
+}
+
+TEST(FoldConstants, FoldedOutputsKeepTheirNamesEvenWhereTheyAreEqual) {
+  Function f = make_function({}, [](Builder& b, const auto&) {
+    const Value c = b.constant(random_tensor({3}, 1));
+    return std::vector{b.unary("exp", c), b.unary("exp", c), c};
+  });
+  EXPECT_TRUE(apply(fold_constants, f, {}));
+}
+
+TEST(FoldConstants, LeavesLargeResultsAndWeightsThatAreNotLoaded) {
+  Function large = make_function({}, [](Builder& b, const auto&) {
+    return std::vector{b.fill(DType::kFp64, {1 << 10, (1 << 10) + 1}, 0)};
+  });
+  EXPECT_FALSE(fold_constants(large));
+  Function unloaded("main", "ios18");
+  Builder b(unloaded);
+  Literal literal{Type::tensor(DType::kFp32, {2}), nullptr, {}, {}, BlobRef{"w.bin", 64}};
+  b.output("y", b.unary("exp", b.constant(std::move(literal))));
+  EXPECT_FALSE(fold_constants(unloaded));
+}
+
+// --- fuse_accumulation ---
+
+TEST(FuseAccumulation, TheWeightGradientOfAConvolutionIsAddedByTheProduct) {
+  EXPECT_THAT(
+      fused({random_tensor({3, 4, 1, 1}, 1), random_tensor({3, 5}, 2), random_tensor({4, 5}, 3)},
+            [](Builder& b, const auto& v) {
+              const Value product = b.matmul(v[1], v[2], false, true);
+              return b.add(v[0], b.reshape(product, {3, 4, 1, 1}));
+            }),
+      ElementsAre("reshape", "anemone.matmul_add", "reshape"));
+}
+
+TEST(FuseAccumulation, TheGradientOfAnEmbeddingIsScatteredIntoTheSum) {
+  EXPECT_THAT(
+      fused({random_tensor({5, 3}, 1), Tensor::of<int32_t>({2}, {4, 4}), random_tensor({2, 3}, 2)},
+            [](Builder& b, const auto& v) {
+              return b.add(v[0], b.op("scatter", {{"data", b.fill(DType::kFp64, {5, 3}, 0)},
+                                                  {"indices", v[1]},
+                                                  {"updates", v[2]},
+                                                  {"axis", b.integer(0)},
+                                                  {"mode", b.text("add")}}));
+            }),
+      ElementsAre("scatter"));
+}
+
+TEST(FuseAccumulation, AScatterIntoOtherThanZerosOrThatReplacesStays) {
+  for (bool zeros : {false, true}) {
+    EXPECT_THAT(
+        fused(
+            {random_tensor({5, 3}, 1), Tensor::of<int32_t>({2}, {4, 1}), random_tensor({2, 3}, 2)},
+            [&](Builder& b, const auto& v) {
+              const Value data = b.fill(DType::kFp64, {5, 3}, zeros ? 0 : 1);
+              return b.add(v[0], b.op("scatter", {{"data", data},
+                                                  {"indices", v[1]},
+                                                  {"updates", v[2]},
+                                                  {"axis", b.integer(0)},
+                                                  {"mode", b.text(zeros ? "update" : "add")}}));
+            }),
+        ElementsAre("fill", "scatter", "add"));
+  }
+}
+
+TEST(FuseAccumulation, ASumThatIsComputedABatchOrABroadcastStays) {
+  const Tensor x = random_tensor({2, 2}, 1), batch = random_tensor({2, 2, 2}, 2);
+  EXPECT_THAT(fused({x, x},
+                    [](Builder& b, const auto& v) {
+                      return b.add(b.unary("exp", v[0]), b.matmul(v[1], v[1]));
+                    }),
+              ElementsAre("exp", "matmul", "add"));
+  EXPECT_THAT(fused({batch, batch},
+                    [](Builder& b, const auto& v) { return b.add(v[0], b.matmul(v[1], v[1])); }),
+              ElementsAre("matmul", "add"));
+  EXPECT_THAT(fused({random_tensor({2}, 3), x},
+                    [](Builder& b, const auto& v) { return b.add(v[0], b.matmul(v[1], v[1])); }),
+              ElementsAre("matmul", "add"));
+}
+
+TEST(FuseAccumulation, IntegersStay) {
+  const Tensor x = Tensor::of<int32_t>({2, 2}, {1, 2, 3, 4});
+  EXPECT_THAT(
+      fused({x, x}, [](Builder& b, const auto& v) { return b.add(v[0], b.matmul(v[1], v[1])); }),
+      ElementsAre("matmul", "add"));
+}
+
+TEST(FuseAccumulation, AProductThatIsAlsoUsedElsewhereIsNotComputedTwice) {
+  const Tensor x = random_tensor({2, 2}, 1);
+  EXPECT_THAT(fused({x, x},
+                    [](Builder& b, const auto& v) {
+                      const Value product = b.matmul(v[1], v[1]);
+                      return b.mul(b.add(v[0], product), product);
+                    }),
+              ElementsAre("matmul", "add", "mul"));
+}
+
+// --- order_arguments ---
+
+TEST(OrderArguments, PutsThemIntoTheOrderOfTheParameters) {
+  const Inputs inputs = {random_tensor({2, 3}, 1), random_tensor({2, 4}, 2)};
+  Function f = make_function(inputs, [](Builder& b, const auto& v) {
+    return std::vector{b.matmul(v[0], v[1], true, false)};
+  });
+  EXPECT_FALSE(apply(order_arguments, f, inputs));
+  auto& arguments = f.operations.back()->arguments;
+  std::reverse(arguments.begin(), arguments.end());
+  EXPECT_TRUE(apply(order_arguments, f, inputs));
+  std::vector<std::string> names;
+  for (const Argument& argument : f.operations.back()->arguments) names.push_back(argument.name);
+  EXPECT_THAT(names, ElementsAre("x", "y", "transpose_x", "transpose_y"));
+}
+
+}  // namespace
+}  // namespace anemone
