@@ -11,10 +11,9 @@
 namespace anemone {
 namespace {
 
-constexpr std::string_view kBoys[] = {"Tom",  "Ben",  "Max",  "Sam",  "Tim",  "Leo",
-                                      "Jack", "Finn", "Otto", "Noah", "Hugo", "Eli"};
-constexpr std::string_view kGirls[] = {"Lily", "Mia",  "Anna", "Sue", "Zoe",  "Lucy",
-                                       "Emma", "Ella", "Rosa", "Ivy", "Nora", "Amy"};
+// Few names, so that a small model soon learns to keep them apart.
+constexpr std::string_view kBoys[] = {"Tom", "Ben", "Max", "Leo"};
+constexpr std::string_view kGirls[] = {"Lily", "Mia", "Anna", "Zoe"};
 constexpr std::string_view kAnimals[] = {"cat", "dog", "rabbit",   "fox",      "bear", "mouse",
                                          "pig", "owl", "squirrel", "elephant", "lion", "monkey"};
 constexpr std::string_view kAdjectives[] = {"little", "small",   "happy",  "kind",   "young",

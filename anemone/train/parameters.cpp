@@ -52,7 +52,10 @@ ModelWeights initial_weights(const LlamaConfig& config, uint64_t seed) {
     Tensor tensor(DType::kFp32, expected.shape);
     const bool ends_branch =
         expected.name.ends_with("o_proj.weight") || expected.name.ends_with("down_proj.weight");
-    const double deviation = 0.02 * (ends_branch ? residual : 1);
+    // The table is also the classifier: its rows are no fan-in.
+    const bool is_table = expected.shape.size() == 2 && expected.shape[0] == config.vocab_size;
+    const double fan_in = static_cast<double>(expected.shape.back());
+    const double deviation = is_table ? 0.02 : 0.5 / std::sqrt(fan_in) * (ends_branch ? residual : 1);
     for (float& value : tensor.as<float>()) {
       value = expected.shape.size() == 1 ? 1.0f : static_cast<float>(deviation * random.normal());
     }
