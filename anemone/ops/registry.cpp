@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "anemone/base/nearest_name.h"
 #include "anemone/ops/families.h"
 
 namespace anemone {
@@ -41,27 +42,10 @@ const Registry& registry() {
   return all;
 }
 
-// Levenshtein distance.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-std::string_view nearest_name(std::string_view name) {
-  return std::min_element(registry().begin(), registry().end(),
-                          [&](const auto& a, const auto& b) {
-                            return edit_distance(name, a.first) < edit_distance(name, b.first);
-                          })
-      ->first;
+std::string suggest_op(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const auto& [known, def] : registry()) names.push_back(known);
+  return suggest(name, names);
 }
 
 }  // namespace
@@ -74,8 +58,7 @@ const OpDef* find_op(std::string_view name) {
 const OpDef& get_op(const Operation& op) {
   const OpDef* def = find_op(op.type);
   if (!def) {
-    OpArgs(op).refuse(fmt::format("unknown operation '{}'", op.type),
-                      fmt::format("did you mean '{}'?", nearest_name(op.type)));
+    OpArgs(op).refuse(fmt::format("unknown operation '{}'", op.type), suggest_op(op.type));
   }
   return *def;
 }

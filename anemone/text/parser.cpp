@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "anemone/text/nearest_name.h"
+#include "anemone/base/nearest_name.h"
 #include "anemone/text/value_parser.h"
 
 namespace anemone {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "anemone/text/nearest_name.h"
+#include "anemone/base/nearest_name.h"
 #include "anemone/text/number_text.h"
 #include "anemone/text/tensor_literal.h"
 

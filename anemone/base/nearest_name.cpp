@@ -1,4 +1,4 @@
-#include "anemone/text/nearest_name.h"
+#include "anemone/base/nearest_name.h"
 
 #include <fmt/format.h>
 
