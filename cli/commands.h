@@ -12,6 +12,7 @@ void add_data(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_compile(CLI::App& app);
 void add_run(CLI::App& app);
+void add_stages(CLI::App& app);
 void add_devices(CLI::App& app);
 
 }  // namespace anemone::cli

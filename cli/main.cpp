@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   anemone::cli::add_convert(app);
   anemone::cli::add_compile(app);
   anemone::cli::add_run(app);
+  anemone::cli::add_stages(app);
   anemone::cli::add_devices(app);
   try {
     app.parse(argc, argv);
