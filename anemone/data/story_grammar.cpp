@@ -41,6 +41,7 @@ class Story {
     for (const StoryBeat& beat : plot.beats) {
       if (!text.empty()) text += beat.new_paragraph ? '\n' : ' ';
       text += capitalized(expand(pick(std::span(beat.choices))));
+      introduced_ = true;
     }
     return text;
   }
@@ -104,13 +105,26 @@ class Story {
       if (open == std::string_view::npos) return result;
       const size_t close = text.find('}', open);
       ANEMONE_CHECK(close != std::string_view::npos);
-      result += value(text.substr(open + 1, close - open - 1));
+      std::string_view key = text.substr(open + 1, close - open - 1);
       text.remove_prefix(close + 1);
+      if (key == "Hero" && may_be_pronoun(result, text)) key = "He";
+      result += value(key);
     }
+  }
+
+  // Whether "Mia ran" becomes "She ran" here: mostly, once she is introduced, but not where she is
+  // spoken to or something is hers. The friend is of the other gender, so that it stays clear.
+  bool may_be_pronoun(std::string_view before, std::string_view after) {
+    if (!introduced_ || before.ends_with('"') || after.starts_with('\'') ||
+        after.starts_with(',')) {
+      return false;
+    }
+    return random_.below(4) != 0;
   }
 
   Random& random_;
   std::map<std::string, std::string> values_;
+  bool introduced_ = false;
 };
 
 }  // namespace
