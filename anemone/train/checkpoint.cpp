@@ -6,6 +6,7 @@
 
 #include "anemone/base/file.h"
 #include "anemone/data/safetensors.h"
+#include "anemone/data/strict_json.h"
 #include "anemone/weights/hf_directory.h"
 
 namespace anemone {
@@ -39,8 +40,10 @@ std::string latest_name(const fs::path& out) {
   if (!fs::exists(out / kLatest)) return "";
   std::string name = read_file(out / kLatest);
   while (!name.empty() && name.back() == '\n') name.pop_back();
-  if (name.empty() || name.find('/') != std::string::npos || name == "..") {
-    fail((out / kLatest).string(), "it does not name a checkpoint");
+  // The directory is removed when a newer one is there: nothing else may be named.
+  if (!name.starts_with("step-") || name.find('/') != std::string::npos) {
+    fail((out / kLatest).string(), "it does not name a checkpoint",
+         "write the name of the newest step-… directory into it");
   }
   return name;
 }
@@ -101,12 +104,13 @@ TrainerState read_trainer_state(const fs::path& checkpoint) {
          "it needs the directory of an earlier `anemone train --out`");
   }
   try {
-    const nlohmann::json json = nlohmann::json::parse(read_file(path));
+    const nlohmann::json json = parse_strict_json(read_file(path), path.string());
     TrainerState state;
     json.at("step").get_to(state.step);
     json.at("micro_step").get_to(state.position.micro_step);
     json.at("random_state").get_to(state.position.random_state);
     state.options = train_options_from_json(json.at("options"), path.string());
+    if (state.step < 0 || state.position.micro_step < 0) fail(path.string(), "it is damaged");
     return state;
   } catch (const nlohmann::json::exception& error) {
     fail(path.string(), std::string("it is damaged: ") + error.what());

@@ -28,14 +28,14 @@ ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained)
 
 Parameter& ParameterSet::find(const std::string& name) { return parameters_[index_.at(name)]; }
 
-ModelWeights ParameterSet::weights() const {
-  ModelWeights result{config_, {}};
+ModelView ParameterSet::weights() const {
+  ModelView view;
+  view.config = config_;
   for (const Parameter& parameter : parameters_) {
-    Tensor tensor(DType::kFp32, parameter.shape);
-    parameter.value->read(tensor);
-    result.tensors.emplace(parameter.name, std::move(tensor));
+    view.tensors[parameter.name] = parameter.value->map();
+    ANEMONE_CHECK(view.tensors[parameter.name].data != nullptr);
   }
-  return result;
+  return view;
 }
 
 int64_t ParameterSet::count() const {
@@ -55,7 +55,8 @@ ModelWeights initial_weights(const LlamaConfig& config, uint64_t seed) {
     // The table is also the classifier: its rows are no fan-in.
     const bool is_table = expected.shape.size() == 2 && expected.shape[0] == config.vocab_size;
     const double fan_in = static_cast<double>(expected.shape.back());
-    const double deviation = is_table ? 0.02 : 0.5 / std::sqrt(fan_in) * (ends_branch ? residual : 1);
+    const double deviation =
+        is_table ? 0.02 : 0.5 / std::sqrt(fan_in) * (ends_branch ? residual : 1);
     for (float& value : tensor.as<float>()) {
       value = expected.shape.size() == 1 ? 1.0f : static_cast<float>(deviation * random.normal());
     }

@@ -30,8 +30,8 @@ class ParameterSet {
   std::vector<Parameter>& all() { return parameters_; }
   Parameter& find(const std::string& name);
 
-  // A copy of the values.
-  ModelWeights weights() const;
+  // The values where they lie; the device must let the host reach them.
+  ModelView weights() const;
   int64_t count() const;  // numbers, not tensors
 
  private:

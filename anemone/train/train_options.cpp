@@ -10,9 +10,9 @@
 namespace anemone {
 namespace {
 
-void require_at_least(const char* flag, int64_t value, int64_t least) {
-  if (value >= least) return;
-  fail(flag, std::to_string(value) + " is too small", "at least " + std::to_string(least));
+void require_in(const char* flag, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return;
+  fail(flag, fmt::format("{} is outside [{}, {}]", value, least, most));
 }
 
 void require_in(const char* flag, double value, double low, double below) {
@@ -21,6 +21,10 @@ void require_in(const char* flag, double value, double low, double below) {
 }
 
 constexpr double kHuge = 1e30;
+
+// Far above any use, and low enough that counts of tokens stay below 2^63.
+constexpr int64_t kMostSteps = int64_t{1} << 40, kMostColumns = int64_t{1} << 24,
+                  kMostMicroSteps = int64_t{1} << 20;
 
 // Calls visit(key, member) for every option: one list for writing and reading.
 template <typename Options, typename Visit>
@@ -53,26 +57,26 @@ void for_each_option(Options& o, Visit&& visit) {
 }  // namespace
 
 void TrainOptions::validate() const {
-  require_at_least("--steps", steps, 0);
-  require_at_least("--batch", batch, 1);
-  require_at_least("--seq", sequence, 1);
-  require_at_least("--accum", accumulation, 1);
-  require_at_least("--warmup", warmup, 0);
-  require_at_least("--threads", threads, 0);
-  require_at_least("--save-every", save_every, 0);
-  require_at_least("--eval-every", eval_every, 0);
-  require_at_least("--eval-windows", eval_windows, 1);
+  require_in("--steps", steps, 0, kMostSteps);
+  require_in("--batch", batch, 1, kMostColumns);
+  require_in("--seq", sequence, 1, kMostColumns);
+  require_in("--accum", accumulation, 1, kMostMicroSteps);
+  require_in("--warmup", warmup, 0, kMostSteps);
+  require_in("--threads", int64_t{threads}, 0, 1024);
+  require_in("--save-every", save_every, 0, kMostSteps);
+  require_in("--eval-every", eval_every, 0, kMostSteps);
+  require_in("--eval-windows", eval_windows, 1, kMostSteps);
   // Columns of one micro-step; more would not fit any memory.
-  if (batch > (int64_t{1} << 24) / sequence) {
+  if (batch > kMostColumns / sequence) {
     fail("--batch", fmt::format("{} rows of {} tokens are too many", batch, sequence));
   }
-  require_in("--lr", learning_rate, 0, kHuge);
-  require_in("--min-lr", minimum_learning_rate, 0, kHuge);
-  require_in("--beta1", optimizer.beta1, 0, 1);
-  require_in("--beta2", optimizer.beta2, 0, 1);
-  require_in("--eps", optimizer.epsilon, 0, kHuge);
-  require_in("--weight-decay", optimizer.weight_decay, 0, kHuge);
-  require_in("--clip", optimizer.clip, 0, kHuge);
+  require_in("--lr", learning_rate, 0., kHuge);
+  require_in("--min-lr", minimum_learning_rate, 0., kHuge);
+  require_in("--beta1", optimizer.beta1, 0., 1.);
+  require_in("--beta2", optimizer.beta2, 0., 1.);
+  require_in("--eps", optimizer.epsilon, 0., kHuge);
+  require_in("--weight-decay", optimizer.weight_decay, 0., kHuge);
+  require_in("--clip", optimizer.clip, 0., kHuge);
 }
 
 nlohmann::json to_json(const TrainOptions& options) {

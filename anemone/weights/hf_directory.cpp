@@ -113,23 +113,26 @@ bool is_rotary(const std::string& name) {
   return name.ends_with(".q_proj.weight") || name.ends_with(".k_proj.weight");
 }
 
-// The tensor as the file has it: rotary rows in halves, elements of `dtype`.
-Tensor stored_form(const std::string& name, const Tensor& tensor, int64_t head_size, DType dtype,
-                   const std::string& where) {
-  Tensor stored = tensor.clone();
+// The tensor as the file has it: rotary rows in halves, elements of `dtype`. Whatever differs from
+// the memory that is looked at is made in `owned`.
+TensorView stored_form(const std::string& name, const TensorView& tensor, int64_t head_size,
+                       DType dtype, const std::string& where, std::vector<Tensor>& owned) {
+  if (!is_rotary(name) && dtype == tensor.dtype) return tensor;
+  Tensor stored(tensor.dtype, tensor.shape);
+  convert(tensor, stored);
   if (is_rotary(name)) {
     permute_rotary_rows(stored, head_size, RotaryRows::kInterleavedToHalfSplit);
   }
-  if (dtype == DType::kFp32) return stored;
-  stored = stored.cast(dtype);
-  for (int64_t i = 0; i < stored.size(); ++i) {
+  if (dtype != tensor.dtype) stored = stored.cast(dtype);
+  for (int64_t i = 0; dtype != tensor.dtype && i < stored.size(); ++i) {
     if (!std::isfinite(stored.at(i))) {
       fail(fmt::format("{}, tensor '{}'", where, name),
            fmt::format("element {} is too large for {}", i, anemone::name(dtype)),
            "save it as fp32 or bf16");
     }
   }
-  return stored;
+  owned.push_back(std::move(stored));
+  return owned.back();
 }
 
 const char* torch_name(DType dtype, const std::string& where) {
@@ -141,14 +144,19 @@ const char* torch_name(DType dtype, const std::string& where) {
 
 }  // namespace
 
+LlamaConfig read_hf_config(const fs::path& directory) {
+  const fs::path file = directory / kConfigFile;
+  if (!fs::exists(file)) {
+    fail(directory.string(), fmt::format("has no {}", kConfigFile),
+         "is this the directory of a model?");
+  }
+  return config_from_json(read_json(file), file.string());
+}
+
 ModelWeights read_hf_directory(const fs::path& directory) {
   const std::string where = directory.string();
-  if (!fs::exists(directory / kConfigFile)) {
-    fail(where, fmt::format("has no {}", kConfigFile), "is this the directory of a model?");
-  }
-  const Json json = read_json(directory / kConfigFile);
   ModelWeights weights;
-  weights.config = config_from_json(json, (directory / kConfigFile).string());
+  weights.config = read_hf_config(directory);
 
   // The files first: a configuration alone must not make us list and allocate a huge model.
   const TensorFiles files(directory);
@@ -169,20 +177,28 @@ ModelWeights read_hf_directory(const fs::path& directory) {
   return weights;
 }
 
-void write_hf_directory(const fs::path& directory, const ModelWeights& weights, DType dtype) {
+void write_hf_directory(const fs::path& directory, const ModelView& weights, DType dtype) {
   const std::string where = directory.string();
   Json config = to_json(weights.config);
   config["torch_dtype"] = torch_name(dtype, where);
   check(weights, where);
-  std::vector<Tensor> stored;
+  std::vector<Tensor> owned;
   std::vector<std::pair<std::string, TensorView>> list;
   for (const auto& [name, tensor] : weights.tensors) {
-    stored.push_back(stored_form(name, tensor, weights.config.head_size, dtype, where));
-    list.emplace_back(name, stored.back().view());
+    list.emplace_back(name,
+                      stored_form(name, tensor, weights.config.head_size, dtype, where, owned));
   }
-  make_writable_directory(directory);
-  write_safetensors(directory / kWeightsFile, list);
-  write_file(directory / kConfigFile, config.dump(2) + "\n");
+  const bool created = !fs::exists(directory);
+  try {
+    make_writable_directory(directory);
+    write_safetensors(directory / kWeightsFile, list);
+    write_file(directory / kConfigFile, config.dump(2) + "\n");
+  } catch (const Error&) {
+    // Half a model is none.
+    std::error_code ignored;
+    if (created) fs::remove_all(directory, ignored);
+    throw;
+  }
 }
 
 }  // namespace anemone

@@ -10,13 +10,13 @@
 namespace anemone {
 namespace {
 
-void check_tensor(const Tensor& tensor, const TensorShape& expected, const std::string& place) {
-  if (tensor.shape() != expected.shape) {
+void check_tensor(const TensorView& tensor, const TensorShape& expected, const std::string& place) {
+  if (tensor.shape != expected.shape) {
     fail(place, fmt::format("has shape {}, the configuration asks for {}",
-                            to_string(tensor.shape()), to_string(expected.shape)));
+                            to_string(tensor.shape), to_string(expected.shape)));
   }
-  if (tensor.dtype() != DType::kFp32) {
-    fail(place, fmt::format("has elements of type {}, not fp32", name(tensor.dtype())));
+  if (tensor.dtype != DType::kFp32) {
+    fail(place, fmt::format("has elements of type {}, not fp32", name(tensor.dtype)));
   }
   const std::span<const float> values = tensor.as<float>();
   for (size_t i = 0; i < values.size(); ++i) {
@@ -56,7 +56,7 @@ std::vector<TensorShape> expected_tensors(const LlamaConfig& config) {
   return tensors;
 }
 
-void check(const ModelWeights& weights, const std::string& where) {
+void check(const ModelView& weights, const std::string& where) {
   weights.config.validate(where);
   const std::vector<TensorShape> expected = expected_tensors(weights.config);
   for (const TensorShape& tensor : expected) {

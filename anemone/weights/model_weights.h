@@ -19,6 +19,16 @@ struct ModelWeights {
   std::map<std::string, Tensor> tensors;
 };
 
+// The same, looked at where it lies: what writing a model needs, without a copy of it.
+struct ModelView {
+  LlamaConfig config;
+  std::map<std::string, TensorView> tensors;
+
+  ModelView() = default;
+  ModelView(const ModelWeights& weights)  // NOLINT: looking is always fine
+      : config(weights.config), tensors(weights.tensors.begin(), weights.tensors.end()) {}
+};
+
 struct TensorShape {
   std::string name;
   Shape shape;
@@ -39,7 +49,7 @@ std::vector<TensorShape> expected_tensors(const LlamaConfig& config);
 std::string layer_tensor(int64_t layer, std::string_view part);
 
 // Throws Error at `where` unless the tensors are exactly the expected ones, fp32, and finite.
-void check(const ModelWeights& weights, const std::string& where);
+void check(const ModelView& weights, const std::string& where);
 
 // Hugging Face rotates rows i and i + K/2 of a head together, llama2.c (and we) rows 2i and 2i + 1.
 // `matrix` is [heads * head_size, columns] fp32 and is reordered in place.
