@@ -15,11 +15,24 @@ namespace {
 constexpr size_t kMaxStoryBytes = size_t{1} << 26;
 
 // What Python's bytes.strip() removes: the published shards were made with it.
+constexpr std::string_view kSpace = " \t\n\v\f\r";
+
 std::string_view strip(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\n\v\f\r";
   const size_t begin = text.find_first_not_of(kSpace);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+// The next newline with no other beside it, white space apart; npos: none.
+size_t single_newline(std::string_view text) {
+  for (size_t at = text.find('\n'); at != std::string_view::npos;) {
+    const size_t next = text.find_first_not_of(" \t\r", at + 1);
+    if (next == std::string_view::npos || text[next] != '\n') return at;
+    const size_t paragraph = text.find_first_not_of(kSpace, next);
+    if (paragraph == std::string_view::npos) return paragraph;
+    at = text.find('\n', paragraph);
+  }
+  return std::string_view::npos;
 }
 
 template <typename Id>
@@ -31,12 +44,14 @@ void write_ids(FileWriter& writer, const std::vector<int>& ids) {
 }  // namespace
 
 void for_each_story(std::string_view text, const std::function<void(std::string_view)>& use) {
+  const bool separated = text.find(kStorySeparator) != std::string_view::npos;
+  const size_t separator_bytes = separated ? kStorySeparator.size() : 1;
   while (!text.empty()) {
-    const size_t end = text.find(kStorySeparator);
+    const size_t end = separated ? text.find(kStorySeparator) : single_newline(text);
     const std::string_view story = strip(text.substr(0, end));
     if (!story.empty()) use(story);
     if (end == std::string_view::npos) return;
-    text.remove_prefix(end + kStorySeparator.size());
+    text.remove_prefix(end + separator_bytes);
   }
 }
 

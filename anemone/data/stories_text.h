@@ -1,4 +1,5 @@
-// Files of stories: text pieces with `<|endoftext|>` between them, as TinyStories is published.
+// Files of stories, as TinyStories is published: with `<|endoftext|>` between them, or, where a
+// text has no such separator at all, a story ends with a line and blank lines part its paragraphs.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@ namespace anemone {
 inline constexpr std::string_view kStorySeparator = "<|endoftext|>";
 
 // Calls `use` with every story of `text`, in order: the parts between separators without the white
-// space at their ends. Parts with nothing else are no stories.
+// space at their ends. Parts with nothing else are no stories. A text without separators is split
+// at single newlines; two and more in a row stay inside their story.
 void for_each_story(std::string_view text, const std::function<void(std::string_view)>& use);
 
 struct StoryCounts {

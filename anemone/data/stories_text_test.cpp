@@ -45,6 +45,13 @@ TEST(StoriesText, SeparatorsSplitAndSpaceAtTheEndsGoes) {
               ElementsAre("One.\n\nStill one.", "Two.", "Three"));
 }
 
+TEST(StoriesText, WithoutSeparatorsAStoryEndsWithItsLineAndBlankLinesPartParagraphs) {
+  EXPECT_THAT(stories("One.\n\nStill one.\nTwo.\n \n\nStill two.\r\nThree.\n"),
+              ElementsAre("One.\n\nStill one.", "Two.\n \n\nStill two.", "Three."));
+  EXPECT_THAT(stories("\n\nOne.\n\n"), ElementsAre("One."));
+  EXPECT_THAT(stories("One.\nTwo.<|endoftext|>"), ElementsAre("One.\nTwo."));
+}
+
 TEST(StoriesText, EmptyPartsAreNoStories) {
   EXPECT_THAT(stories(""), ElementsAre());
   EXPECT_THAT(stories(" \n "), ElementsAre());

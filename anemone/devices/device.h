@@ -43,7 +43,7 @@ struct Binding {
   Buffer* buffer = nullptr;
 };
 
-// A program with all its inputs and outputs bound. Buffers must outlive it.
+// A program with all its inputs and outputs bound. Its executable and the buffers must outlive it.
 class Request {
  public:
   virtual ~Request() = default;

@@ -128,7 +128,8 @@ TEST(FuseAccumulation, ASumThatIsComputedABatchOrABroadcastStays) {
   const Tensor x = random_tensor({2, 2}, 1), batch = random_tensor({2, 2, 2}, 2);
   EXPECT_THAT(fused({x, x},
                     [](Builder& b, const auto& v) {
-                      return b.add(b.unary("exp", v[0]), b.matmul(v[1], v[1]));
+                      const Value sum = b.unary("exp", v[0]);
+                      return b.add(sum, b.matmul(v[1], v[1]));
                     }),
               ElementsAre("exp", "matmul", "add"));
   EXPECT_THAT(fused({batch, batch},

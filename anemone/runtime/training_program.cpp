@@ -178,7 +178,11 @@ TrainingProgram::TrainingProgram(Device& device, const StageChain& chain,
 
 TrainingProgram::~TrainingProgram() = default;
 
-Buffer& TrainingProgram::side(const std::string& name) { return *state_->sides.at(name); }
+Buffer& TrainingProgram::side(const std::string& name) {
+  const auto found = state_->sides.find(name);
+  if (found == state_->sides.end()) fail("side input '" + name + "'", "the chain has none of it");
+  return *found->second;
+}
 
 float TrainingProgram::run(float loss_scale) {
   State& s = *state_;

@@ -89,7 +89,7 @@ UpdateMetrics Trainer::update() {
     fail(fmt::format("update {}", state_.step + 1),
          fmt::format("training diverged: loss {}, gradient norm {}", metrics.loss,
                      metrics.gradient_norm),
-         "a lower --lr, more --warmup or --clip may help; the last checkpoint is still there");
+         "a lower --lr, more --warmup or --clip may help; checkpoints before it are still there");
   }
   metrics.learning_rate = options.make_schedule().at(state_.step);
   {

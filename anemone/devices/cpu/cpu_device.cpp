@@ -121,8 +121,9 @@ class CpuExecutable final : public Executable {
                              std::span<const Binding> bindings, const char* kind) const {
     std::vector<void*> pointers;
     for (const auto& [name, type] : wanted) {
-      const auto found = std::find_if(bindings.begin(), bindings.end(),
-                                      [&](const Binding& b) { return b.name == name; });
+      const auto found =
+          std::find_if(bindings.begin(), bindings.end(),
+                       [&port = name](const Binding& binding) { return binding.name == port; });
       const std::string where = std::string(kind) + " '" + name + "' of " + function_.name;
       if (found == bindings.end() || !found->buffer) fail(where, "nothing is bound to it");
       const TensorView memory = found->buffer->map();

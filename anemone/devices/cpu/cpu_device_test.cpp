@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "anemone/devices/cpu/cpu_testing.h"
+#include "anemone/devices/cpu/testing/cpu_testing.h"
 
 namespace anemone {
 namespace {

@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "anemone/devices/cpu/cpu_testing.h"
 #include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/testing/cpu_testing.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {

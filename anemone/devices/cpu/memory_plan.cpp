@@ -129,6 +129,7 @@ class Planner {
 
   bool overwrite_operand(const Operation& op, size_t output, int index) {
     for (size_t candidate : overwritable(op, output)) {
+      if (holds_result_before(op, output, candidate)) continue;
       Storage& storage = storages_[candidate];
       if (storage.place.kind != Place::Kind::kArena || storage.last > index ||
           storage.bytes != op.outputs[output]->type.bytes()) {
@@ -137,6 +138,15 @@ class Planner {
       storage_of_[op.outputs[output]] = candidate;
       storage.last = std::max(index, last_use(op.outputs[output]));
       return true;
+    }
+    return false;
+  }
+
+  // Whether an earlier result of the operation has taken the storage (one that nobody reads does
+  // not keep it alive beyond the operation).
+  bool holds_result_before(const Operation& op, size_t output, size_t storage) const {
+    for (size_t i = 0; i < output; ++i) {
+      if (storage_of_.at(op.outputs[i]) == storage) return true;
     }
     return false;
   }

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "anemone/base/random.h"
-#include "anemone/devices/cpu/cpu_testing.h"
+#include "anemone/devices/cpu/testing/cpu_testing.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -263,6 +263,19 @@ TEST(MemoryPlan, TheSameOperandTwiceMayBeOverwritten) {
   EXPECT_TRUE(p.same_place("a", "c"));
 }
 
+// One of the results is not used: its place must not be given to the other as well.
+TEST(MemoryPlan, TwoResultsOfOneOperationDoNotTakeTheSamePlace) {
+  const Shape shape = {1, 5, 1, 8};
+  const Planned p(make_function({fp32(shape, 1), fp32(shape, 2)}, [](Builder& b, const auto& v) {
+    const Value dy = b.unary("exp", v[0]);
+    const auto results =
+        b.ops("anemone.swiglu_backward", {{"gate", v[0]}, {"up", v[1]}, {"dy", dy}});
+    b.named("dgate", results[0]);
+    return std::vector{b.unary("relu", b.named("dup", results[1]))};
+  }));
+  EXPECT_FALSE(p.same_place("dgate", "dup"));
+}
+
 // --- views ---
 
 TEST(MemoryPlan, ViewsTakeNeitherTimeNorMemory) {
@@ -313,82 +326,6 @@ TEST(MemoryPlan, AValueReturnedTwiceOrAnInputReturnedIsRefused) {
   input.outputs.push_back(input.inputs[0]);
   EXPECT_THAT(error_of([&] { Planned p(input.clone()); }),
               HasSubstr("output 'in0': it is an input"));
-}
-
-// --- pairs of an input and an output in one buffer ---
-
-const CompileOptions kUpdate = {.in_place = {{"in0", "out0"}}};
-
-TEST(InPlace, AnAccumulatedProductUpdatesItsInput) {
-  const Inputs inputs = {fp32({3, 4, 1, 1}, 1), fp32({3, 5}, 2), fp32({5, 4}, 3)};
-  const Function f = make_function(inputs, [](Builder& b, const auto& v) {
-    const Value product = b.reshape(b.matmul(v[1], v[2]), {3, 4, 1, 1});
-    return std::vector{b.add(v[0], product)};
-  });
-  ThreadPool pool(2);
-  Bound bound(*make_cpu_device(pool), f, kUpdate);
-  const NamedTensors named = name_inputs(f, inputs);
-  expect_same(bound.run(named), evaluate(f, named));
-}
-
-TEST(InPlace, ElementwiseAndScatterUpdateTheirInput) {
-  const Inputs inputs = {fp32({4, 3}, 1), int32({2}, {1, 1}), fp32({2, 3}, 2)};
-  ThreadPool pool(1);
-  const auto device = make_cpu_device(pool);
-  for (bool scatter : {false, true}) {
-    const Function f = make_function(inputs, [&](Builder& b, const auto& v) {
-      if (!scatter) return std::vector{b.mul(v[0], 2.0)};
-      return b.ops("scatter", {{"data", v[0]},
-                               {"indices", v[1]},
-                               {"updates", v[2]},
-                               {"axis", b.integer(0)},
-                               {"mode", b.text("add")}});
-    });
-    const NamedTensors named = name_inputs(f, inputs);
-    expect_same(Bound(*device, f, kUpdate).run(named), evaluate(f, named));
-  }
-}
-
-std::string refused_pair(const Build& build, const CompileOptions& options = kUpdate) {
-  ThreadPool pool(1);
-  const auto device = make_cpu_device(pool);
-  const Function f = make_function({fp32({4, 4}, 1)}, build);
-  return error_of([&] { device->compile(f, options); });
-}
-
-TEST(InPlace, IsRefusedWhereALaterOperationReadsTheInput) {
-  EXPECT_THAT(refused_pair([](Builder& b, const auto& v) {
-                const Value y = b.unary("exp", v[0]);
-                return std::vector{y, b.add(y, v[0])};
-              }),
-              HasSubstr("output 'out0': it cannot be written over input 'in0'"));
-  EXPECT_THAT(refused_pair([](Builder& b, const auto& v) {  // through a view
-                const Value view = b.reshape(v[0], {16});
-                return std::vector{b.unary("exp", v[0]), b.unary("tanh", view)};
-              }),
-              HasSubstr("the last to read that input"));
-}
-
-TEST(InPlace, IsRefusedWhereTheOperationNeedsItsOperandWhole) {
-  EXPECT_THAT(
-      refused_pair([](Builder& b, const auto& v) { return std::vector{b.matmul(v[0], v[0])}; }),
-      HasSubstr("cannot be written over"));
-  EXPECT_THAT(refused_pair([](Builder& b, const auto& v) {  // also a factor, not only the sum
-                return b.ops("anemone.matmul_add", {{"sum", v[0]},
-                                                    {"x", v[0]},
-                                                    {"y", v[0]},
-                                                    {"transpose_x", b.boolean(false)},
-                                                    {"transpose_y", b.boolean(false)}});
-              }),
-              HasSubstr("cannot be written over"));
-}
-
-TEST(InPlace, IsRefusedForUnknownNames) {
-  const auto exp = [](Builder& b, const auto& v) { return std::vector{b.unary("exp", v[0])}; };
-  EXPECT_THAT(refused_pair(exp, {.in_place = {{"in0", "nothing"}}}),
-              HasSubstr("there is no such in-place pair"));
-  EXPECT_THAT(refused_pair(exp, {.in_place = {{"out0", "in0"}}}),
-              HasSubstr("there is no such in-place pair"));
 }
 
 }  // namespace

@@ -6,25 +6,33 @@
 #include <new>
 
 #include "anemone/autodiff/stage_gradients.h"
-#include "anemone/devices/cpu/cpu_testing.h"
+#include "anemone/devices/cpu/testing/cpu_testing.h"
 #include "anemone/nn/llama.h"
 
 namespace {
 
 std::atomic<size_t> allocations{0};
 
-void* counted(size_t size) {
+// Out of memory ends the test program, whichever form was used.
+void* counted(size_t size) noexcept {
   ++allocations;
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
+  void* memory = std::malloc(size > 0 ? size : 1);
+  if (!memory) std::abort();
+  return memory;
 }
 
 }  // namespace
 
-// The other forms of new and delete come down to these.
+// Every form that ordinary code uses: AddressSanitizer has its own of each, which must not be mixed
+// with these.
 void* operator new(size_t size) { return counted(size); }
+void* operator new[](size_t size) { return counted(size); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return counted(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace anemone {
 namespace {

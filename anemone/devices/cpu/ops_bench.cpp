@@ -1,0 +1,148 @@
+// Operations as the CPU device runs them, at the shapes of Stories110M: D 768, F 2048, H 12, K 64,
+// S 256, V 32000. Figures count the operation's own flops and the bytes of its operands.
+#include <benchmark/benchmark.h>
+
+#include <functional>
+
+#include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/ops/builder.h"
+
+namespace anemone {
+namespace {
+
+constexpr int64_t kDim = 768, kHidden = 2048, kHeadSize = 64, kColumns = 256, kVocab = 32000;
+constexpr DType kType = DType::kFp32;
+
+using Build = std::function<std::vector<Value>(Builder&)>;
+
+// Compiles the function, fills its inputs and measures runs with state.range(0) threads.
+void measure(benchmark::State& state, const Build& build) {
+  Function function("bench", "ios18");
+  Builder builder(function);
+  const std::vector<Value> results = build(builder);
+  for (size_t i = 0; i < results.size(); ++i) builder.output("out" + std::to_string(i), results[i]);
+
+  ThreadPool pool(static_cast<int>(state.range(0)));
+  const auto device = make_cpu_device(pool);
+  const auto executable = device->compile(function);
+  std::vector<std::unique_ptr<Buffer>> buffers;
+  const auto bind = [&](const std::vector<std::pair<std::string, Type>>& ports) {
+    std::vector<Binding> bindings;
+    for (const auto& [name, type] : ports) {
+      buffers.push_back(device->allocate(type));
+      if (type.dtype == kType) {
+        size_t i = 0;
+        for (float& value : buffers.back()->map().as<float>()) {
+          value = static_cast<float>(i++ % 19) * 0.1f - 0.9f;
+        }
+      }
+      bindings.push_back({name, buffers.back().get()});
+    }
+    return bindings;
+  };
+  const auto inputs = bind(executable->inputs()), outputs = bind(executable->outputs());
+  const auto request = executable->bind(inputs, outputs);
+  request->run();
+  for (auto _ : state) request->run();
+  const auto rate = [](double each) {
+    return benchmark::Counter(each, benchmark::Counter::kIsIterationInvariantRate);
+  };
+  state.counters["flops"] = rate(executable->stats().flops);
+  state.counters["bytes"] = rate(executable->stats().bytes);
+}
+
+Value activation(Builder& b, const char* name, int64_t channels) {
+  return b.input(name, kType, {1, channels, 1, kColumns});
+}
+
+void BM_RmsNorm(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    return b.ops("anemone.rms_norm",
+                 {{"x", activation(b, "x", kDim)}, {"weight", b.input("w", kType, {kDim})}});
+  });
+}
+
+void BM_RmsNormBackward(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    return b.ops("anemone.rms_norm_backward", {{"x", activation(b, "x", kDim)},
+                                               {"weight", b.input("w", kType, {kDim})},
+                                               {"dy", activation(b, "dy", kDim)}});
+  });
+}
+
+void BM_Swiglu(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    return b.ops("anemone.swiglu",
+                 {{"gate", activation(b, "gate", kHidden)}, {"up", activation(b, "up", kHidden)}});
+  });
+}
+
+void BM_SwigluBackward(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    return b.ops("anemone.swiglu_backward", {{"gate", activation(b, "gate", kHidden)},
+                                             {"up", activation(b, "up", kHidden)},
+                                             {"dy", activation(b, "dy", kHidden)}});
+  });
+}
+
+void BM_Rope(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    return b.ops("anemone.rope", {{"x", activation(b, "x", kDim)},
+                                  {"cos", activation(b, "cos", kHeadSize / 2)},
+                                  {"sin", activation(b, "sin", kHeadSize / 2)}});
+  });
+}
+
+std::vector<Argument> heads(Builder& b) {
+  return {{"q", activation(b, "q", kDim)},
+          {"k", activation(b, "k", kDim)},
+          {"v", activation(b, "v", kDim)},
+          {"head_size", b.integer(kHeadSize)},
+          {"sequence", b.integer(kColumns)}};
+}
+
+void BM_Attention(benchmark::State& state) {
+  measure(state, [](Builder& b) { return b.ops("anemone.causal_attention", heads(b)); });
+}
+
+void BM_AttentionBackward(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    std::vector<Argument> arguments = heads(b);
+    arguments.insert(arguments.begin() + 3, {"dy", activation(b, "dy", kDim)});
+    return b.ops("anemone.causal_attention_backward", arguments);
+  });
+}
+
+void BM_CrossEntropy(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    return b.ops("anemone.cross_entropy", {{"logits", activation(b, "logits", kVocab)},
+                                           {"targets", b.input("t", DType::kInt32, {kColumns})}});
+  });
+}
+
+void BM_CrossEntropyBackward(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    return b.ops("anemone.cross_entropy_backward",
+                 {{"logits", activation(b, "logits", kVocab)},
+                  {"targets", b.input("t", DType::kInt32, {kColumns})},
+                  {"log_sum_exp", b.input("lse", kType, {kColumns})},
+                  {"dloss", b.input("dloss", kType, {1})}});
+  });
+}
+
+void threads(benchmark::internal::Benchmark* bench) {
+  bench->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
+}
+
+BENCHMARK(BM_RmsNorm)->Apply(threads);
+BENCHMARK(BM_RmsNormBackward)->Apply(threads);
+BENCHMARK(BM_Swiglu)->Apply(threads);
+BENCHMARK(BM_SwigluBackward)->Apply(threads);
+BENCHMARK(BM_Rope)->Apply(threads);
+BENCHMARK(BM_Attention)->Apply(threads);
+BENCHMARK(BM_AttentionBackward)->Apply(threads);
+BENCHMARK(BM_CrossEntropy)->Apply(threads);
+BENCHMARK(BM_CrossEntropyBackward)->Apply(threads);
+
+}  // namespace
+}  // namespace anemone
