@@ -59,6 +59,6 @@ fi
 "$anemone" data stories --count 200 --seed 2 -o "$work/val.txt"
 "$anemone" data train-tokenizer "$work/train.txt" --vocab 1024 -o "$work/stories.model"
 built_in_stories "$work/stories.model"
-train --model demo --data "$work/train.bin" --val "$work/val.bin" --steps 900 --batch 10 --seq 256 \
-  --lr 3e-3 --min-lr 1e-4 --warmup 40 --schedule cosine --weight-decay 0.1 --eval-every 300
+train --model demo --data "$work/train.bin" --val "$work/val.bin" --steps 1500 --batch 6 --seq 256 \
+  --lr 5e-3 --min-lr 2e-4 --warmup 60 --schedule cosine --eval-every 500
 sample "$work/stories.model"

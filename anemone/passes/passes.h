@@ -17,8 +17,8 @@ bool fold_constants(Function& function);
 // place. One pass over the memory less, and for embeddings the whole table.
 bool fuse_accumulation(Function& function);
 
-// Puts the arguments of every operation into the order of its parameters, which programs are free to
-// vary (Core ML's compiler sorts them by name): kernels find operands by position.
+// Puts the arguments of every operation into the order of its parameters, which programs are free
+// to vary (Core ML's compiler sorts them by name): kernels find operands by position.
 bool order_arguments(Function& function);
 
 // What a device that runs composite operations wants: the order of the passes is here.

@@ -12,8 +12,8 @@ namespace {
 
 void check_tensor(const TensorView& tensor, const TensorShape& expected, const std::string& place) {
   if (tensor.shape != expected.shape) {
-    fail(place, fmt::format("has shape {}, the configuration asks for {}",
-                            to_string(tensor.shape), to_string(expected.shape)));
+    fail(place, fmt::format("has shape {}, the configuration asks for {}", to_string(tensor.shape),
+                            to_string(expected.shape)));
   }
   if (tensor.dtype != DType::kFp32) {
     fail(place, fmt::format("has elements of type {}, not fp32", name(tensor.dtype)));
