@@ -1,6 +1,3 @@
-#include <filesystem>
-
-#include "anemone/base/error.h"
 #include "anemone/weights/load_model.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -9,8 +6,7 @@ namespace anemone::cli {
 namespace {
 
 void convert(const std::string& in, const std::string& out) {
-  std::error_code ignored;
-  if (std::filesystem::equivalent(in, out, ignored)) fail(out, "it is the input itself");
+  refuse_same_file(in, out);
   const ModelWeights weights = load_weights_of(in);
   save_model(out, weights);
   print(fmt::format("{}: {} parameters, {} layers, dim {}, vocabulary {}\n", out,

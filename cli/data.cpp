@@ -17,6 +17,7 @@ struct Options {
 };
 
 void tokenize(const Options& o) {
+  refuse_same_file(o.in, o.out);
   const auto tokenizer = load_tokenizer(o.tokenizer);
   const StoryCounts counts = tokenize_file(o.in, *tokenizer, o.out);
   if (o.json) {
@@ -33,6 +34,7 @@ void train_tokenizer(const Options& o) {
   if (o.vocab < 1 || o.vocab > kMost) {
     fail("--vocab", fmt::format("{} is outside [1, {}]", o.vocab, kMost));
   }
+  refuse_same_file(o.in, o.out);
   train_sentencepiece(o.in, static_cast<int>(o.vocab), o.out);
   print(fmt::format("{}: {} tokens\n", o.out, o.vocab));
 }
@@ -49,7 +51,10 @@ void stories(const Options& o) {
 }
 
 void info(const Options& o) {
-  if (o.vocab < 1) fail("--vocab", "it must be 1 or more");
+  constexpr int64_t kMost = INT32_MAX;
+  if (o.vocab < 1 || o.vocab > kMost) {
+    fail("--vocab", fmt::format("{} is outside [1, {}]", o.vocab, kMost));
+  }
   const ShardInfo found = shard_info(TokenShard::open(o.in, o.vocab));
   if (o.json) {
     return print_json({{"tokens", found.tokens},

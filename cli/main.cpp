@@ -1,4 +1,6 @@
 // The program: parses the command line, runs a verb, and turns every error into one line.
+#include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -23,16 +25,37 @@ int exit_status(const anemone::Error& error) {
   return 1;
 }
 
-int report(const char* text, int status) {
-  std::fprintf(stderr, "anemone: %s\n", text);
+// Always one line, whatever the names in it hold.
+int report(std::string text, int status) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  }
+  std::fprintf(stderr, "anemone: %s\n", text.c_str());
   return status;
+}
+
+// CLI11 takes the nearest number for one that does not fit, and wraps negative ones around.
+template <typename Integer>
+std::string check_whole(const std::string& text) {
+  Integer value = 0;
+  const char* end = text.c_str() + text.size();
+  const auto result = std::from_chars(text.c_str(), end, value);
+  return result.ec == std::errc() && result.ptr == end ? "" : text + " is no whole number in range";
+}
+
+void check_integers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type == "INT") option->check(check_whole<int64_t>);
+    if (type == "UINT") option->check(check_whole<uint64_t>);
+  }
+  for (CLI::App* verb : app.get_subcommands({})) check_integers(*verb);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
-      "Compiles, runs and trains transformers on the Apple Neural Engine, and on any CPU."};
+  CLI::App app{"Compiles, runs and trains transformers; every step is a MIL program."};
   app.name("anemone");
   app.set_version_flag("--version", "anemone 0.1.0");
   app.require_subcommand(1);
@@ -45,12 +68,21 @@ int main(int argc, char** argv) {
   anemone::cli::add_run(app);
   anemone::cli::add_stages(app);
   anemone::cli::add_devices(app);
+  check_integers(app);
+  // Then the write fails and says so, instead of a silent end.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    return report((std::string(error.what()) + " (see anemone --help)").c_str(), 2);
+    // What is unknown says more than what is missing because of it.
+    const std::vector<std::string> unknown = app.remaining(true);
+    if (!unknown.empty()) {
+      return report(unknown[0] + ": no such verb or flag here (see anemone --help)", 2);
+    }
+    return report(std::string(error.what()) + " (see anemone --help)", 2);
   } catch (const anemone::Error& error) {
     return report(error.what(), exit_status(error));
   } catch (const std::filesystem::filesystem_error& error) {
@@ -58,6 +90,6 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return report("out of memory (a smaller --batch, --seq or model needs less)", 2);
   } catch (const std::exception& error) {
-    return report((std::string("unexpected: ") + error.what()).c_str(), 1);
+    return report(std::string("unexpected: ") + error.what(), 1);
   }
 }

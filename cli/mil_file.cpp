@@ -12,12 +12,6 @@
 namespace anemone::cli {
 namespace {
 
-std::string describe(const std::string& file, const Diagnostic& found) {
-  std::string line = file + ":" + found.where + ": " + found.message;
-  if (!found.hint.empty()) line += " (" + found.hint + ")";
-  return line;
-}
-
 // Places in the text become places in the file.
 template <typename Action>
 auto in_file(const std::string& file, Action&& action) {
@@ -36,9 +30,10 @@ Program read_mil(const std::string& file) {
   const std::vector<Diagnostic> findings = verify(program);
   if (findings.empty()) return program;
   std::string message = findings[0].message;
-  if (!findings[0].hint.empty()) message += " (" + findings[0].hint + ")";
-  for (size_t i = 1; i < findings.size(); ++i) message += "\n" + describe(file, findings[i]);
-  fail(file + ":" + findings[0].where, message);
+  for (size_t i = 1; i < findings.size(); ++i) {
+    message += fmt::format("{} {}", i == 1 ? "; more at" : ",", findings[i].where);
+  }
+  fail(file + ":" + findings[0].where, message, findings[0].hint);
 }
 
 void load_weights_beside(Program& program, const std::string& file) {

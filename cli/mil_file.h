@@ -7,8 +7,8 @@
 
 namespace anemone::cli {
 
-// Parsed and verified. Throws Error at FILE:LINE:COLUMN; every finding of the verifier stands in
-// the message, a line each.
+// Parsed and verified. Throws Error at FILE:LINE:COLUMN; the message is the verifier's first
+// finding, with the places of the others.
 Program read_mil(const std::string& file);
 
 // Loads the weight files that the program refers to, from beside `file`.

@@ -67,9 +67,11 @@ void run(const Options& o) {
   for (const Binding& output : outputs) tensors.push_back(read_back(*output.buffer));
   for (size_t i = 0; i < outputs.size(); ++i) {
     named.emplace_back(std::string(outputs[i].name), tensors[i]);
-    print(fmt::format("{}: {}\n", outputs[i].name, to_string(outputs[i].buffer->type())));
   }
   write_safetensors(o.outputs, named);
+  for (const Binding& output : outputs) {
+    print(fmt::format("{}: {}\n", output.name, to_string(output.buffer->type())));
+  }
 }
 
 }  // namespace

@@ -55,7 +55,10 @@ void write_program(const fs::path& out, Function function, bool plain) {
 
 void write_stages(const Options& o) {
   const LlamaConfig config = config_of(o.model);
-  if (o.batch < 1) fail("--batch", "it must be 1 or more");
+  constexpr int64_t kMostRows = 1 << 16;
+  if (o.batch < 1 || o.batch > kMostRows) {
+    fail("--batch", fmt::format("{} is outside [1, {}]", o.batch, kMostRows));
+  }
   if (o.sequence < 1 || o.sequence > config.max_sequence) {
     fail("--seq", fmt::format("{} is outside [1, {}], the model's positions", o.sequence,
                               config.max_sequence));

@@ -39,6 +39,11 @@ std::string duration(double seconds) {
   return fmt::format("{}:{:02}", minutes, total % 60);
 }
 
+void refuse_same_file(const std::string& in, const std::string& out) {
+  std::error_code ignored;
+  if (fs::equivalent(in, out, ignored)) fail(out, "it is the input itself", "give another output");
+}
+
 bool is_preset(const std::string& model) { return llama_preset(model).has_value(); }
 
 ModelWeights load_weights_of(const std::string& model) {

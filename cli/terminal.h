@@ -20,6 +20,9 @@ std::string with_commas(int64_t value);
 // "1:02:03", "2:03".
 std::string duration(double seconds);
 
+// Throws Error where writing `out` would destroy `in`.
+void refuse_same_file(const std::string& in, const std::string& out);
+
 // A preset's name gives its configuration with weights from `seed`; a path a model with weights, or
 // the newest checkpoint of a training run.
 bool is_preset(const std::string& model);

@@ -1,12 +1,14 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <sstream>
 
 #include "anemone/base/file.h"
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/train/trainer.h"
+#include "anemone/weights/hf_directory.h"
 #include "anemone/weights/load_model.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -18,7 +20,7 @@ namespace {
 
 struct Options {
   TrainOptions given;  // values of the flags that are there
-  std::string init, out, resume, schedule, order, progress = "lines";
+  std::string init, out, resume, schedule = "constant", order = "random", progress = "lines";
   bool json = false, quiet = false;
   // Copies one given flag into the options of a run.
   std::vector<std::pair<CLI::Option*, std::function<void(TrainOptions&)>>> overrides;
@@ -43,7 +45,8 @@ void drop_lines_after(const fs::path& path, int64_t step) {
   std::string kept, line;
   while (std::getline(lines, line)) {
     const nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (json.is_object() && json.value("step", step + 1) <= step) kept += line + "\n";
+    if (!json.is_object() || !json.contains("step") || !json["step"].is_number()) continue;
+    if (json["step"] <= step) kept += line + "\n";
   }
   write_file(path, kept);
 }
@@ -87,19 +90,26 @@ ModelWeights starting_weights(const TrainOptions& options, const fs::path& check
   if (const auto preset = llama_preset(options.model)) {
     return initial_weights(*preset, options.seed);
   }
+  // New weights need the configuration alone.
+  if (options.from_scratch && fs::exists(fs::path(options.model) / "config.json")) {
+    return initial_weights(read_hf_config(options.model), options.seed);
+  }
   ModelWeights weights = load_weights_of(options.model);
   return options.from_scratch ? initial_weights(weights.config, options.seed) : std::move(weights);
 }
 
-// The vocabulary goes with the run, so that `generate --model OUT` finds it.
-void keep_tokenizer(const TrainOptions& options, int64_t vocab_size, const fs::path& out) {
-  if (options.tokenizer.empty()) return;
-  load_tokenizer(options.tokenizer, static_cast<int>(vocab_size));
-  const bool sentencepiece = fs::path(options.tokenizer).extension() == ".model";
+// The vocabulary goes with the run, so that `generate --model OUT` finds it. `given` on this
+// command line: a run that goes on has its own already.
+void check_tokenizer(const std::string& given, int64_t vocab_size) {
+  if (!given.empty()) load_tokenizer(given, static_cast<int>(vocab_size));
+}
+
+void keep_tokenizer(const std::string& given, const fs::path& out) {
+  if (given.empty()) return;
+  const bool sentencepiece = fs::path(given).extension() == ".model";
   const fs::path copy = out / (sentencepiece ? "tokenizer.model" : "tokenizer.bin");
   std::error_code ignored;
-  if (!fs::equivalent(options.tokenizer, copy, ignored))
-    write_file(copy, read_file(options.tokenizer));
+  if (!fs::equivalent(given, copy, ignored)) write_file(copy, read_file(given));
 }
 
 fs::path output_directory(const Options& o) {
@@ -130,10 +140,13 @@ struct Summary {
   double ms = 0;
 };
 
-Summary run_updates(Trainer& trainer, const fs::path& out, TrainDisplay& display) {
+Summary run_updates(Trainer& trainer, bool resumed, const fs::path& out, TrainDisplay& display) {
   Summary summary;
   MetricsFile metrics(out / "metrics.jsonl");
   const int64_t save_every = trainer.state().options.save_every;
+  // A checkpoint is never written over itself: there would be a moment without one.
+  std::optional<int64_t> saved;
+  if (resumed) saved = trainer.state().step;
   while (!trainer.done() && !interrupted) {
     summary.last = trainer.update();
     metrics.append(metrics_line(summary.last));
@@ -143,10 +156,11 @@ Summary run_updates(Trainer& trainer, const fs::path& out, TrainDisplay& display
     summary.ms += summary.last.ms;
     if (save_every > 0 && trainer.state().step % save_every == 0 && !trainer.done()) {
       trainer.save(out);
+      saved = trainer.state().step;
     }
   }
   display.finish();
-  trainer.save(out);
+  if (saved != trainer.state().step) trainer.save(out);
   return summary;
 }
 
@@ -171,6 +185,9 @@ nlohmann::json summary_json(const Summary& s, Trainer& trainer, const fs::path& 
 
 void train(const Options& o) {
   if (o.out.empty() == o.resume.empty()) fail("--out", "give either --out or --resume");
+  if (!o.resume.empty() && !o.init.empty()) {
+    fail("--init", "a run that is resumed keeps its weights", "start another one with --out");
+  }
   const fs::path checkpoint = o.resume.empty() ? fs::path() : resolve_checkpoint(o.resume);
   TrainerState state = starting_state(o, checkpoint);
   state.options.validate();
@@ -185,8 +202,9 @@ void train(const Options& o) {
   Trainer trainer(*device, pool, std::move(state), std::move(weights), &timeline);
   if (!checkpoint.empty()) trainer.restore(checkpoint);
   const LlamaConfig& config = trainer.parameters().config();
+  check_tokenizer(o.given.tokenizer, config.vocab_size);
   make_writable_directory(out);
-  keep_tokenizer(trainer.state().options, config.vocab_size, out);
+  keep_tokenizer(o.given.tokenizer, out);
   drop_lines_after(out / "metrics.jsonl", first);
 
   if (!o.quiet) print(headline(trainer, config, device->info()));
@@ -195,7 +213,7 @@ void train(const Options& o) {
                      : o.progress == "bar" ? TrainDisplay::Style::kBar
                                            : TrainDisplay::Style::kLines;
   TrainDisplay display(style, first, trainer.state().options.steps);
-  const Summary summary = run_updates(trainer, out, display);
+  const Summary summary = run_updates(trainer, !checkpoint.empty(), out, display);
   if (!o.quiet) {
     print(step_breakdown(timeline, summary.updates));
     if (interrupted) {
@@ -257,12 +275,14 @@ void add_training_flags(CLI::App& app, Options& o) {
   flag(app, o, "--clip", "Largest gradient norm; 0: off", MEMBER(optimizer.clip));
   flag(app, o, "--seed", "Of weights and data order", MEMBER(seed));
   CLI::Option* schedule = app.add_option("--schedule", o.schedule, "constant or cosine")
-                              ->check(CLI::IsMember({"constant", "cosine"}));
+                              ->check(CLI::IsMember({"constant", "cosine"}))
+                              ->capture_default_str();
   o.overrides.emplace_back(schedule, [&o](TrainOptions& t) {
     t.schedule = o.schedule == "cosine" ? Schedule::Kind::kCosine : Schedule::Kind::kConstant;
   });
   CLI::Option* order = app.add_option("--order", o.order, "random or sequential")
-                           ->check(CLI::IsMember({"random", "sequential"}));
+                           ->check(CLI::IsMember({"random", "sequential"}))
+                           ->capture_default_str();
   o.overrides.emplace_back(order, [&o](TrainOptions& t) {
     t.order = o.order == "sequential" ? Order::kSequential : Order::kRandom;
   });
