@@ -24,10 +24,11 @@ OpenFile open_for_reading(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) fail_io(path.string(), "open", errno);
   struct stat info {};
-  if (::fstat(descriptor, &info) != 0 || S_ISDIR(info.st_mode)) {
-    const int error = S_ISDIR(info.st_mode) ? EISDIR : errno;
+  const int error = ::fstat(descriptor, &info) != 0 ? errno : S_ISDIR(info.st_mode) ? EISDIR : 0;
+  if (error != 0 || !S_ISREG(info.st_mode)) {
     ::close(descriptor);
-    fail_io(path.string(), "read", error);
+    if (error != 0) fail_io(path.string(), "read", error);
+    fail(path.string(), "is not a regular file");
   }
   return {descriptor, static_cast<size_t>(info.st_size)};
 }
@@ -70,16 +71,26 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 FileWriter::FileWriter(fs::path path) : path_(std::move(path)) {
-  temporary_ = path_;
-  temporary_ += ".tmp" + std::to_string(::getpid());
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  std::error_code ignored;
+  // The file behind a link is replaced, not the link.
+  if (fs::is_symlink(path_, ignored)) {
+    const fs::path target = fs::weakly_canonical(path_, ignored);
+    if (!target.empty()) path_ = target;
+  }
+  const bool special = fs::exists(path_, ignored) && !fs::is_regular_file(path_, ignored);
+  if (!special) {
+    temporary_ = path_;
+    temporary_ += ".tmp" + std::to_string(::getpid());
+  }
+  const int flags = special ? O_WRONLY : O_WRONLY | O_CREAT | O_TRUNC;
+  descriptor_ = ::open((special ? path_ : temporary_).c_str(), flags | O_CLOEXEC, 0644);
   if (descriptor_ < 0) fail_io(path_.string(), "write", errno);
 }
 
 FileWriter::~FileWriter() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void FileWriter::write(const void* data, size_t size) {
@@ -94,15 +105,13 @@ void FileWriter::write(const void* data, size_t size) {
 }
 
 void FileWriter::commit() {
-  // Special files (/dev/full, a pipe) cannot be synced or replaced; ours are always new regular
-  // ones.
-  if (::fsync(descriptor_) != 0) fail_io(path_.string(), "sync", errno);
+  const bool special = temporary_.empty();
+  if (!special && ::fsync(descriptor_) != 0) fail_io(path_.string(), "sync", errno);
   if (::close(std::exchange(descriptor_, -1)) != 0) fail_io(path_.string(), "close", errno);
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(temporary_.c_str());
-    fail_io(path_.string(), "replace", error);
-  }
+  if (special || ::rename(temporary_.c_str(), path_.c_str()) == 0) return;
+  const int error = errno;
+  ::unlink(temporary_.c_str());
+  fail_io(path_.string(), "replace", error);
 }
 
 void write_file(const fs::path& path, std::string_view content) {

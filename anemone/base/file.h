@@ -31,6 +31,7 @@ class MappedFile {
 
 // Writes through `write(bytes, size)` calls to a temporary name beside `path`, syncs it to the disk
 // and renames it. Whatever fails, `path` keeps its old content and the temporary file is removed.
+// Links are followed; a device or a pipe (/dev/null, /dev/stdout) is written to as it is.
 class FileWriter {
  public:
   explicit FileWriter(std::filesystem::path path);

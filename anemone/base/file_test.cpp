@@ -27,6 +27,21 @@ TEST(File, AnUncommittedWriteLeavesTheOldContentAndNoTemporaryFile) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
 }
 
+TEST(File, ADeviceIsWrittenToAndStaysADevice) {
+  write_file("/dev/null", "gone");
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_THROW(read_file("/dev/null"), Error);
+}
+
+TEST(File, AWriteThroughALinkKeepsTheLink) {
+  const TestDirectory dir;
+  write_file(dir / "target", "old");
+  std::filesystem::create_symlink(dir / "target", dir / "link");
+  write_file(dir / "link", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+  EXPECT_EQ(read_file(dir / "target"), "new");
+}
+
 TEST(File, MissingFileAndDirectoryAreNamedInTheError) {
   const TestDirectory dir;
   try {
