@@ -5,10 +5,10 @@
 namespace anemone::cli {
 namespace {
 
-void convert(const std::string& in, const std::string& out) {
+void convert(const std::string& in, const std::string& out, const std::string& dtype) {
   refuse_same_file(in, out);
   const ModelWeights weights = load_weights_of(in);
-  save_model(out, weights);
+  save_model(out, weights, *dtype_from_name(dtype));
   print(fmt::format("{}: {} parameters, {} layers, dim {}, vocabulary {}\n", out,
                     with_commas(weights.config.parameter_count()), weights.config.layers,
                     weights.config.dim, weights.config.vocab_size));
@@ -22,7 +22,11 @@ void add_convert(CLI::App& app) {
   auto in = std::make_shared<std::string>(), out = std::make_shared<std::string>();
   command->add_option("in", *in, "Model file or directory")->required();
   command->add_option("out", *out, "NAME.bin, or a directory")->required();
-  command->callback([in, out] { convert(*in, *out); });
+  auto dtype = std::make_shared<std::string>("fp32");
+  command->add_option("--dtype", *dtype, "Elements of a directory's weights")
+      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
+      ->capture_default_str();
+  command->callback([in, out, dtype] { convert(*in, *out, *dtype); });
 }
 
 }  // namespace anemone::cli

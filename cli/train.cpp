@@ -208,7 +208,7 @@ void train(const Options& o) {
   drop_lines_after(out / "metrics.jsonl", first);
 
   if (!o.quiet) print(headline(trainer, config, device->info()));
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
   const auto style = o.quiet               ? TrainDisplay::Style::kQuiet
                      : o.progress == "bar" ? TrainDisplay::Style::kBar
                                            : TrainDisplay::Style::kLines;

@@ -1,5 +1,7 @@
 #include "anemone/weights/load_model.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 
 #include "anemone/base/error.h"
@@ -24,12 +26,13 @@ ModelWeights load_model(const fs::path& path) {
   return weights;
 }
 
-void save_model(const fs::path& path, const ModelWeights& weights) {
-  if (path.extension() == ".bin") {
-    write_llama2c(path, weights);
-  } else {
-    write_hf_directory(path, weights);
+void save_model(const fs::path& path, const ModelWeights& weights, DType dtype) {
+  if (path.extension() != ".bin") return write_hf_directory(path, weights, dtype);
+  if (dtype != DType::kFp32) {
+    fail(path.string(), fmt::format("a llama2.c file cannot hold {}", name(dtype)),
+         "leave --dtype out, or write a directory");
   }
+  write_llama2c(path, weights);
 }
 
 }  // namespace anemone

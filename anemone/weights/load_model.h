@@ -11,7 +11,9 @@ namespace anemone {
 // Throws Error naming what is missing or wrong.
 ModelWeights load_model(const std::filesystem::path& path);
 
-// A path that ends in `.bin` becomes a llama2.c v0 file, any other a Hugging Face directory (fp32).
-void save_model(const std::filesystem::path& path, const ModelWeights& weights);
+// A path that ends in `.bin` becomes a llama2.c v0 file, which is fp32; any other a Hugging Face
+// directory with elements of `dtype` (fp32, fp16 or bf16).
+void save_model(const std::filesystem::path& path, const ModelWeights& weights,
+                DType dtype = DType::kFp32);
 
 }  // namespace anemone

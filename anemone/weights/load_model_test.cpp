@@ -71,5 +71,19 @@ TEST(LoadModel, WeightsThatAreNotNumbersAreRefusedBothWays) {
   EXPECT_FALSE(std::filesystem::exists(dir / "c"));
 }
 
+TEST(SaveModel, HalfPrecisionDirectoriesHoldTheRoundedNumbersAndBinFilesRefuse) {
+  const TestDirectory dir;
+  const ModelWeights weights = tiny_weights();
+  save_model(dir / "half", weights, DType::kBf16);
+  const ModelWeights read = load_model(dir / "half");
+  for (const auto& [name, tensor] : weights.tensors) {
+    const Tensor rounded = tensor.cast(DType::kBf16).cast(DType::kFp32);
+    for (int64_t i = 0; i < tensor.size(); ++i) {
+      ASSERT_EQ(read.tensors.at(name).at(i), rounded.at(i)) << name;
+    }
+  }
+  EXPECT_THROW(save_model(dir / "a.bin", weights, DType::kFp16), Error);
+}
+
 }  // namespace
 }  // namespace anemone
