@@ -91,12 +91,29 @@ void collect_taps(const Function& joint, const Function& part, const ValueSet& c
   }
 }
 
+// Drops the names of `values`.
+void erase_names(const std::vector<Value>& values, std::vector<std::string>& names) {
+  std::erase_if(names, [&](const std::string& name) {
+    return std::any_of(values.begin(), values.end(), [&](Value v) { return v->name == name; });
+  });
+}
+
+// Makes what the other two functions read again outputs of forward.
+void add_forward_taps(const Function& joint, const ValueSet& forward_values,
+                      StageGradients& result) {
+  Function& forward = result.forward;
+  collect_taps(joint, result.backward, forward_values, result.forward_taps);
+  collect_taps(joint, result.weight_gradient, forward_values, result.forward_taps);
+  erase_names(forward.outputs, result.forward_taps);
+  for (const std::string& name : result.forward_taps) forward.outputs.push_back(forward.find(name));
+}
+
 }  // namespace
 
 StageGradients differentiate_stage(const Function& stage, const std::vector<std::string>& data,
                                    const std::vector<std::string>& weights,
                                    const std::vector<std::string>& without_gradient) {
-  Joint joint = build_joint(stage, data, weights, without_gradient);
+  const Joint joint = build_joint(stage, data, weights, without_gradient);
   const Function& all = joint.function;
   const ValueSet forward_values = outputs_of(all, 0, joint.forward_ops);
   const auto tapped = [&](Value v) { return forward_values.contains(v) && !is_free(v); };
@@ -116,32 +133,14 @@ StageGradients differentiate_stage(const Function& stage, const std::vector<std:
       extract(all, stage.name + "_weight_gradient", joint.weight_gradients, given),
       {},
       {}};
-  collect_taps(all, result.weight_gradient, backward_values, result.backward_taps);
-  std::vector<Value> backward_outputs = joint.data_gradients;
-  for (const std::string& name : result.backward_taps) {
-    // A data gradient may itself be what a weight gradient reads.
-    const Value tap = all.find(name);
-    if (std::find(backward_outputs.begin(), backward_outputs.end(), tap) ==
-        backward_outputs.end()) {
-      backward_outputs.push_back(tap);
-    }
-  }
-  std::erase_if(result.backward_taps, [&](const std::string& name) {
-    const auto& gradients = joint.data_gradients;
-    return std::find(gradients.begin(), gradients.end(), all.find(name)) != gradients.end();
-  });
-  result.backward = extract(all, stage.name + "_backward", backward_outputs, tapped);
-
-  collect_taps(all, result.backward, forward_values, result.forward_taps);
-  collect_taps(all, result.weight_gradient, forward_values, result.forward_taps);
   result.forward.name = stage.name + "_forward";
-  std::erase_if(result.forward_taps, [&](const std::string& name) {
-    return std::find(result.forward.outputs.begin(), result.forward.outputs.end(),
-                     result.forward.find(name)) != result.forward.outputs.end();
-  });
-  for (const std::string& name : result.forward_taps) {
-    result.forward.outputs.push_back(result.forward.find(name));
-  }
+  // A data gradient that a weight gradient reads is an output already.
+  collect_taps(all, result.weight_gradient, backward_values, result.backward_taps);
+  erase_names(joint.data_gradients, result.backward_taps);
+  std::vector<Value> outputs = joint.data_gradients;
+  for (const std::string& name : result.backward_taps) outputs.push_back(all.find(name));
+  result.backward = extract(all, stage.name + "_backward", outputs, tapped);
+  add_forward_taps(all, forward_values, result);
   return result;
 }
 
