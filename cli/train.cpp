@@ -74,13 +74,18 @@ class MetricsFile {
 TrainerState starting_state(const Options& o, const fs::path& checkpoint) {
   TrainerState state;
   if (!o.resume.empty()) {
+    if (!o.given.model.empty()) {
+      fail("--model", "a run that is resumed keeps its model", "start another one with --out");
+    }
     state = read_trainer_state(checkpoint);
   } else if (o.given.model.empty() || o.given.data.empty()) {
     fail(o.given.model.empty() ? "--model" : "--data", "it is required");
   }
+  const uint64_t seed = state.options.seed;
   for (const auto& [option, apply] : o.overrides) {
     if (option->count() > 0) apply(state.options);
   }
+  if (state.options.seed != seed) state.position.random_state = state.options.seed;
   if (!o.init.empty()) state.options.from_scratch = true;
   return state;
 }
@@ -113,10 +118,15 @@ void keep_tokenizer(const std::string& given, const fs::path& out) {
 }
 
 fs::path output_directory(const Options& o) {
-  if (!o.resume.empty()) return o.resume;
-  if (fs::exists(fs::path(o.out) / "latest")) {
-    fail(o.out, "it already holds a training run",
-         "continue it with --resume, or give another --out");
+  if (!o.resume.empty()) {
+    if (fs::exists(fs::path(o.resume) / "latest")) return o.resume;
+    fail(o.resume, "it is no run's directory: it has no file 'latest'",
+         "give the directory that was --out");
+  }
+  for (const char* name : {"latest", "metrics.jsonl", "config.json"}) {
+    if (!fs::exists(fs::path(o.out) / name)) continue;
+    fail(o.out, fmt::format("it already holds a {}", *name == 'c' ? "model" : "training run"),
+         "continue a run with --resume, or give another --out");
   }
   return o.out;
 }
@@ -205,7 +215,7 @@ void train(const Options& o) {
   check_tokenizer(o.given.tokenizer, config.vocab_size);
   make_writable_directory(out);
   keep_tokenizer(o.given.tokenizer, out);
-  drop_lines_after(out / "metrics.jsonl", first);
+  if (!o.resume.empty()) drop_lines_after(out / "metrics.jsonl", first);
 
   if (!o.quiet) print(headline(trainer, config, device->info()));
   for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });

@@ -29,7 +29,6 @@ void write_moments(const fs::path& path, ParameterSet& parameters) {
 std::string state_json(const TrainerState& state) {
   const nlohmann::json json = {{"format", 1},
                                {"step", state.step},
-                               {"micro_step", state.position.micro_step},
                                {"random_state", state.position.random_state},
                                {"options", to_json(state.options)}};
   return json.dump(2) + "\n";
@@ -46,6 +45,24 @@ std::string latest_name(const fs::path& out) {
          "write the name of the newest step-… directory into it");
   }
   return name;
+}
+
+// "step-00000100", also with ".tmp" behind it.
+bool is_checkpoint_name(std::string name) {
+  if (name.ends_with(".tmp")) name.resize(name.size() - 4);
+  return name.size() == 13 && name.starts_with("step-") &&
+         name.find_first_not_of("0123456789", 5) == std::string::npos;
+}
+
+// Earlier checkpoints, and what a run that was killed while it saved has left.
+void remove_leftovers(const fs::path& out, const std::string& newest) {
+  std::vector<fs::path> leftovers;
+  for (const fs::directory_entry& entry : fs::directory_iterator(out)) {
+    const std::string name = entry.path().filename();
+    const bool old = is_checkpoint_name(name) && name != newest;
+    if (old || name.starts_with(std::string(kLatest) + ".tmp")) leftovers.push_back(entry.path());
+  }
+  for (const fs::path& leftover : leftovers) fs::remove_all(leftover);
 }
 
 // A directory that disappears again unless it is kept.
@@ -74,7 +91,7 @@ class TemporaryDirectory {
 }  // namespace
 
 void save_checkpoint(const fs::path& out, const TrainerState& state, ParameterSet& parameters) {
-  const std::string before = latest_name(out);
+  latest_name(out);  // refuses a directory whose `latest` is not ours
   const std::string name = fmt::format("step-{:08}", state.step);
   try {
     TemporaryDirectory temporary(out / (name + ".tmp"));
@@ -84,7 +101,8 @@ void save_checkpoint(const fs::path& out, const TrainerState& state, ParameterSe
     temporary.rename_to(out / name);
     sync_directory(out);
     write_file(out / kLatest, name + "\n");
-    if (!before.empty() && before != name) fs::remove_all(out / before);
+    sync_directory(out);
+    remove_leftovers(out, name);
   } catch (const fs::filesystem_error& error) {
     fail_io(out.string(), "write a checkpoint", error.code().value());
   }
@@ -107,10 +125,9 @@ TrainerState read_trainer_state(const fs::path& checkpoint) {
     const nlohmann::json json = parse_strict_json(read_file(path), path.string());
     TrainerState state;
     json.at("step").get_to(state.step);
-    json.at("micro_step").get_to(state.position.micro_step);
     json.at("random_state").get_to(state.position.random_state);
     state.options = train_options_from_json(json.at("options"), path.string());
-    if (state.step < 0 || state.position.micro_step < 0) fail(path.string(), "it is damaged");
+    if (state.step < 0) fail(path.string(), "it is damaged: the step is negative");
     return state;
   } catch (const nlohmann::json::exception& error) {
     fail(path.string(), std::string("it is damaged: ") + error.what());

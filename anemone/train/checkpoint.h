@@ -3,10 +3,11 @@
 //   OUT/latest                     the name of the newest checkpoint
 //   OUT/step-00000100/             config.json, model.safetensors: a Hugging Face model directory
 //                     optimizer.safetensors     moments: "m.<parameter>", "v.<parameter>"
-//                     trainer_state.json        step, data position, random state, options
+//                     trainer_state.json        step, random state, options
 //
 // A checkpoint is written under a temporary name, synced and renamed; then `latest` is replaced and
-// the one before removed. Whenever the power fails, `latest` names a whole checkpoint.
+// synced, and the ones before are removed. Whenever the power fails, `latest` names a whole
+// checkpoint.
 #pragma once
 
 #include <filesystem>

@@ -52,8 +52,9 @@ ModelWeights initial_weights(const LlamaConfig& config, uint64_t seed) {
     Tensor tensor(DType::kFp32, expected.shape);
     const bool ends_branch =
         expected.name.ends_with("o_proj.weight") || expected.name.ends_with("down_proj.weight");
-    // The table is also the classifier: its rows are no fan-in.
-    const bool is_table = expected.shape.size() == 2 && expected.shape[0] == config.vocab_size;
+    // The table is looked up, and as the classifier it must start with small logits.
+    const bool is_table =
+        expected.name.ends_with("embed_tokens.weight") || expected.name.ends_with("lm_head.weight");
     const double fan_in = static_cast<double>(expected.shape.back());
     const double deviation =
         is_table ? 0.02 : 0.5 / std::sqrt(fan_in) * (ends_branch ? residual : 1);

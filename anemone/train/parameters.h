@@ -40,8 +40,9 @@ class ParameterSet {
   std::map<std::string, size_t> index_;
 };
 
-// Normal with deviation 0.02, divided by sqrt(2 * layers) for the two projections that end a
-// residual branch (Radford et al. 2019); norms are 1. Depends on nothing but config and seed.
+// Normal: deviation 0.02 for the embedding table and the classifier, 0.5 / sqrt(inputs) for linear
+// layers, divided by sqrt(2 * layers) for the two projections that end a residual branch (Radford
+// et al. 2019); norms are 1. Depends on nothing but config and seed.
 ModelWeights initial_weights(const LlamaConfig& config, uint64_t seed);
 
 }  // namespace anemone

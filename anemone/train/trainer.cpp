@@ -35,6 +35,8 @@ Trainer::Trainer(Device& device, ThreadPool& pool, TrainerState state, ModelWeig
       batches_(shard_, state_.options.batch, state_.options.sequence, state_.options.order,
                state_.options.seed) {
   const TrainOptions& options = state_.options;
+  // Micro-steps count from the first update with today's --accum, whatever it was before.
+  state_.position.micro_step = state_.step * options.accumulation;
   if (state_.step > 0) batches_.seek(state_.position);
   if (!options.validation.empty()) {
     validation_ = open_checked(options.validation, parameters_.config());
@@ -89,7 +91,7 @@ UpdateMetrics Trainer::update() {
     fail(fmt::format("update {}", state_.step + 1),
          fmt::format("training diverged: loss {}, gradient norm {}", metrics.loss,
                      metrics.gradient_norm),
-         "a lower --lr, more --warmup or --clip may help; checkpoints before it are still there");
+         "a lower --lr, more --warmup or --clip may help; nothing is saved from here on");
   }
   metrics.learning_rate = options.make_schedule().at(state_.step);
   {

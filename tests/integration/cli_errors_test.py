@@ -184,6 +184,17 @@ class Checkpoints(BadInput):
 
     def test_a_resumed_run_keeps_its_weights(self):
         self.refused("train", "--resume", "run", "--init", "scratch", says="--init")
+        self.refused("train", "--resume", "run", "--model", "model", says="--model")
+
+    def test_resume_takes_the_run_not_a_checkpoint_in_it(self):
+        self.refused("train", "--resume", "run/step-00000002", "--steps", 3, says="step-00000002")
+
+    def test_out_must_not_hold_other_peoples_files(self):
+        (self.dir / "other").mkdir()
+        (self.dir / "other" / "metrics.jsonl").write_text("hello\n")
+        for out in ("other", "model"):
+            self.refused("train", "--model", "model", "--data", "data.bin", "--seq", 8, "--out", out,
+                         says=out)
 
     def test_damaged_checkpoints(self):
         state = json.loads((self.at / "trainer_state.json").read_text())
@@ -192,7 +203,6 @@ class Checkpoints(BadInput):
             "trainer_state.json": [b"", b"{", (self.at / "trainer_state.json").read_bytes()[:200],
                                    b"[]", b'{"step": "x"}',
                                    json.dumps(dict(state, step=-1)).encode(),
-                                   json.dumps(dict(state, micro_step=-1)).encode(),
                                    json.dumps(dict(state, options=no_steps)).encode()],
             "optimizer.safetensors": [b"", (self.at / "optimizer.safetensors").read_bytes()[:-4]],
             "model.safetensors": [b"", (self.at / "model.safetensors").read_bytes()[:-4]],

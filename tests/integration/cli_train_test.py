@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs that stop and go on end as if they had never stopped."""
 import json
+import shutil
 import signal
 import time
 import unittest
@@ -91,6 +92,35 @@ class Resume(Runs):
         lines = self.metrics("run")
         self.assertEqual([line["lr"] for line in lines], [1e-2, 1e-2, 1e-3, 1e-3, 1e-3])
         self.assertEqual([line["tokens"] for line in lines], [32, 32, 16, 16, 16])
+
+    def test_another_seed_on_resume_changes_the_data(self):
+        self.ok(*self.base, "--out", "a", "--steps", 2, "--order", "random")
+        shutil.copytree(self.dir / "a", self.dir / "b")
+        shutil.copytree(self.dir / "a", self.dir / "c")
+        self.ok("train", "--resume", "a", "--steps", 3, "--quiet")
+        self.ok("train", "--resume", "b", "--steps", 3, "--quiet", "--seed", 7)
+        self.ok("train", "--resume", "c", "--steps", 3, "--quiet", "--seed", 7)
+        a, b, c = (self.metrics(name)[-1]["loss"] for name in "abc")
+        self.assertNotEqual(a, b)
+        self.assertEqual(b, c)
+
+    def test_sequential_positions_follow_from_the_step_whatever_accum_was(self):
+        # Learning rate 0 keeps the weights: the loss tells which tokens an update saw.
+        still = "train --model model --data data.bin --seq 8 --batch 1 --order sequential".split()
+        still += ["--lr", "0", "--weight-decay", "0", "--quiet"]
+        self.ok(*still, "--out", "ones", "--steps", 2)
+        self.ok("train", "--resume", "ones", "--steps", 3, "--accum", 2, "--quiet")
+        self.ok(*still, "--out", "twos", "--steps", 3, "--accum", 2)
+        self.assertEqual(self.metrics("ones")[2]["loss"], self.metrics("twos")[2]["loss"])
+
+    def test_what_a_killed_save_left_is_cleared_away(self):
+        self.ok(*self.base, "--out", "run", "--steps", 2)
+        (self.dir / "run" / "step-00000003.tmp").mkdir()
+        (self.dir / "run" / "latest.tmp99").write_text("")
+        (self.dir / "run" / "notes.txt").write_text("mine")
+        self.ok("train", "--resume", "run", "--steps", 4, "--quiet")
+        self.assertEqual(sorted(p.name for p in (self.dir / "run").iterdir()),
+                         ["latest", "metrics.jsonl", "notes.txt", "step-00000004"])
 
     def test_resuming_a_finished_run_changes_nothing(self):
         self.ok(*self.base, "--out", "run", "--steps", 2)

@@ -1,0 +1,128 @@
+// New weights, and where the numbers of a model lie.
+#include "anemone/train/parameters.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/weights/test_weights.h"
+
+namespace anemone {
+namespace {
+
+LlamaConfig medium_config() {
+  return {.vocab_size = 300,
+          .dim = 64,
+          .hidden_dim = 96,
+          .layers = 2,
+          .heads = 4,
+          .kv_heads = 2,
+          .head_size = 16,
+          .max_sequence = 32};
+}
+
+double deviation(const Tensor& tensor) {
+  double sum = 0, squares = 0;
+  for (float value : tensor.as<float>()) {
+    sum += value;
+    squares += double{value} * value;
+  }
+  const auto count = static_cast<double>(tensor.size());
+  EXPECT_LT(std::abs(sum / count), 5 * std::sqrt(squares / count / count));  // 5 standard errors
+  return std::sqrt(squares / count);
+}
+
+TEST(InitialWeights, DependOnSeedAndConfigOnly) {
+  const LlamaConfig config = medium_config();
+  const ModelWeights weights = initial_weights(config, 3);
+  EXPECT_TRUE(same_values(initial_weights(config, 3), weights));
+  EXPECT_FALSE(same_values(initial_weights(config, 4), weights));
+  EXPECT_NO_THROW(check(weights, "new weights"));
+}
+
+TEST(InitialWeights, NormsAreOne) {
+  for (const auto& [name, tensor] : initial_weights(medium_config(), 3).tensors) {
+    if (tensor.shape().size() != 1) continue;
+    for (float value : tensor.as<float>()) ASSERT_EQ(value, 1) << name;
+  }
+}
+
+// docs/training.md: 0.5 / sqrt(inputs), for branch ends also / sqrt(2 * layers), table 0.02.
+TEST(InitialWeights, DeviationsAreTheDocumentedOnes) {
+  const ModelWeights weights = initial_weights(medium_config(), 3);
+  const auto expect = [&](const std::string& name, double expected) {
+    EXPECT_NEAR(deviation(weights.tensors.at(name)) / expected, 1, 0.06) << name;
+  };
+  expect("model.embed_tokens.weight", 0.02);
+  for (int64_t layer : {0, 1}) {
+    for (const char* part : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                             "mlp.gate_proj", "mlp.up_proj"}) {
+      expect(layer_tensor(layer, part), 0.5 / 8);
+    }
+    expect(layer_tensor(layer, "self_attn.o_proj"), 0.5 / 8 / 2);
+    expect(layer_tensor(layer, "mlp.down_proj"), 0.5 / std::sqrt(96) / 2);
+  }
+}
+
+TEST(InitialWeights, ALinearLayerAsHighAsTheVocabularyIsNoTable) {
+  LlamaConfig config = medium_config();
+  config.vocab_size = config.hidden_dim;
+  const ModelWeights weights = initial_weights(config, 3);
+  EXPECT_NEAR(deviation(weights.tensors.at(layer_tensor(0, "mlp.gate_proj"))), 0.0625, 0.004);
+}
+
+class ParameterSetTest : public testing::Test {
+ protected:
+  ThreadPool pool{1};
+  std::unique_ptr<Device> device = make_cpu_device(pool);
+};
+
+TEST_F(ParameterSetTest, KeepsTheOrderOfTheExpectedTensors) {
+  for (bool tied : {true, false}) {
+    ParameterSet set(*device, tiny_weights(tied), /*trained=*/true);
+    const std::vector<TensorShape> expected = expected_tensors(set.config());
+    ASSERT_EQ(set.all().size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const Parameter& parameter = set.all()[i];
+      EXPECT_EQ(parameter.name, expected[i].name);
+      EXPECT_EQ(parameter.shape, expected[i].shape);
+      EXPECT_EQ(parameter.decays(), expected[i].shape.size() == 2) << parameter.name;
+      EXPECT_EQ(&set.find(expected[i].name), &parameter);
+    }
+    EXPECT_EQ(set.count(), set.config().parameter_count());
+  }
+}
+
+TEST_F(ParameterSetTest, WeightsShowTheValuesWhereTheyLie) {
+  const ModelWeights given = tiny_weights();
+  ParameterSet set(*device, tiny_weights(), /*trained=*/false);
+  const ModelView view = set.weights();
+  EXPECT_EQ(view.config, given.config);
+  ASSERT_EQ(view.tensors.size(), given.tensors.size());
+  for (const auto& [name, tensor] : given.tensors) {
+    const TensorView shown = view.tensors.at(name);
+    EXPECT_EQ(shown.shape, tensor.shape()) << name;
+    EXPECT_EQ(std::memcmp(shown.data, tensor.data(), tensor.bytes()), 0) << name;
+  }
+  set.find("model.norm.weight").value->map().set(2, 7.5);
+  EXPECT_EQ(view.tensors.at("model.norm.weight").at(2), 7.5);
+}
+
+TEST_F(ParameterSetTest, GradientsAndMomentsStartAtZeroAndOnlyWhenTrained) {
+  ParameterSet trained(*device, tiny_weights(), /*trained=*/true),
+      frozen(*device, tiny_weights(), /*trained=*/false);
+  for (Parameter& parameter : trained.all()) {
+    for (Buffer* buffer :
+         {parameter.gradient.get(), parameter.first_moment.get(), parameter.second_moment.get()}) {
+      for (float value : buffer->map().as<float>()) ASSERT_EQ(value, 0) << parameter.name;
+    }
+  }
+  for (const Parameter& parameter : frozen.all()) {
+    EXPECT_FALSE(parameter.gradient || parameter.first_moment || parameter.second_moment);
+  }
+}
+
+}  // namespace
+}  // namespace anemone
