@@ -21,10 +21,10 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Calls body(begin, end, thread) on consecutive pieces of [0, count), about one a thread, each a
-  // multiple of `grain` long except the last. Whichever thread is free takes the next piece, so
-  // that a core that is busy elsewhere holds nobody up; `thread` < threads() runs one piece at a
-  // time. Returns when all are done; never allocates. What a piece throws is rethrown here. Must
-  // not nest.
+  // multiple of `grain` long except the last. Whichever thread is awake takes the next piece: a
+  // worker that is not scheduled yet holds nobody up. `thread` < threads() runs one at a time.
+  // Returns when all are done; never allocates. What a piece throws is rethrown here. Must not
+  // nest.
   template <typename Body>
   void parallel_for(size_t count, size_t grain, Body&& body) {
     run(
