@@ -124,10 +124,13 @@ TrainerState read_trainer_state(const fs::path& checkpoint) {
   try {
     const nlohmann::json json = parse_strict_json(read_file(path), path.string());
     TrainerState state;
+    if (!json.at("step").is_number_unsigned() || !json.at("random_state").is_number_unsigned()) {
+      fail(path.string(), "it is damaged: step and random_state are no whole numbers");
+    }
     json.at("step").get_to(state.step);
     json.at("random_state").get_to(state.position.random_state);
     state.options = train_options_from_json(json.at("options"), path.string());
-    if (state.step < 0) fail(path.string(), "it is damaged: the step is negative");
+    if (state.step < 0) fail(path.string(), "it is damaged: the step is too large");
     return state;
   } catch (const nlohmann::json::exception& error) {
     fail(path.string(), std::string("it is damaged: ") + error.what());

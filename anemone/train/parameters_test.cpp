@@ -49,13 +49,16 @@ TEST(InitialWeights, NormsAreOne) {
   }
 }
 
-// docs/training.md: 0.5 / sqrt(inputs), for branch ends also / sqrt(2 * layers), table 0.02.
+// 0.5 / sqrt(inputs), for branch ends also / sqrt(2 * layers), table and classifier 0.02.
 TEST(InitialWeights, DeviationsAreTheDocumentedOnes) {
-  const ModelWeights weights = initial_weights(medium_config(), 3);
+  LlamaConfig config = medium_config();
+  config.tied_classifier = false;
+  const ModelWeights weights = initial_weights(config, 3);
   const auto expect = [&](const std::string& name, double expected) {
     EXPECT_NEAR(deviation(weights.tensors.at(name)) / expected, 1, 0.06) << name;
   };
   expect("model.embed_tokens.weight", 0.02);
+  expect("lm_head.weight", 0.02);
   for (int64_t layer : {0, 1}) {
     for (const char* part : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                              "mlp.gate_proj", "mlp.up_proj"}) {

@@ -54,6 +54,26 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("eval_windows", o.eval_windows);
 }
 
+// nlohmann-json converts between numbers and bools without a word.
+template <typename T>
+bool is_of_kind(const nlohmann::json& value) {
+  if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
+  if constexpr (std::is_same_v<T, std::string>) return value.is_string();
+  if constexpr (std::is_floating_point_v<T>) return value.is_number();
+  if constexpr (std::is_unsigned_v<T>) return value.is_number_unsigned();
+  return value.is_number_integer();
+}
+
+// Whether the value of `key` is `first`; it must be that or `second`.
+bool is_first(const nlohmann::json& json, const char* key, const char* first, const char* second,
+              const std::string& where) {
+  const nlohmann::json& value = json.at(key);
+  if (value != first && value != second) {
+    fail(where, fmt::format("'{}' is neither {} nor {}", key, first, second));
+  }
+  return value == first;
+}
+
 }  // namespace
 
 void TrainOptions::validate() const {
@@ -90,10 +110,16 @@ nlohmann::json to_json(const TrainOptions& options) {
 TrainOptions train_options_from_json(const nlohmann::json& json, const std::string& where) {
   TrainOptions options;
   try {
-    for_each_option(options, [&](const char* key, auto& value) { json.at(key).get_to(value); });
-    options.order = json.at("order") == "random" ? Order::kRandom : Order::kSequential;
-    options.schedule =
-        json.at("schedule") == "cosine" ? Schedule::Kind::kCosine : Schedule::Kind::kConstant;
+    for_each_option(options, [&](const char* key, auto& value) {
+      using T = std::remove_reference_t<decltype(value)>;
+      if (!is_of_kind<T>(json.at(key))) fail(where, fmt::format("'{}' is of the wrong kind", key));
+      json.at(key).get_to(value);
+    });
+    options.order = is_first(json, "order", "random", "sequential", where) ? Order::kRandom
+                                                                           : Order::kSequential;
+    options.schedule = is_first(json, "schedule", "cosine", "constant", where)
+                           ? Schedule::Kind::kCosine
+                           : Schedule::Kind::kConstant;
   } catch (const nlohmann::json::exception& error) {
     fail(where, std::string("the options cannot be read: ") + error.what());
   }

@@ -102,6 +102,17 @@ TEST(TrainOptions, AnUnknownOrderOrScheduleIsAnError) {
   }
 }
 
+TEST(TrainOptions, ANumberOfTheWrongKindIsAnErrorNotRounded) {
+  const std::pair<const char*, nlohmann::json> cases[] = {
+      {"steps", 1.9}, {"threads", true}, {"seed", -1}, {"lr", false}};
+  for (const auto& [key, value] : cases) {
+    nlohmann::json json = to_json(TrainOptions{});
+    json[key] = value;
+    const Error error = error_of([&] { train_options_from_json(json, "state.json"); });
+    EXPECT_EQ(error.where(), "state.json") << key << " " << value;
+  }
+}
+
 TEST(TrainOptions, ARefusedValueNamesItsFlag) {
   struct Case {
     const char* flag;

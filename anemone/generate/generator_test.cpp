@@ -1,0 +1,171 @@
+// The cached decoder gives what the model gives for whole sequences.
+#include "anemone/generate/generator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/weights/test_weights.h"
+
+namespace anemone {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr double kTolerance = 1e-4;
+constexpr int64_t kCapacity = 8;
+const std::vector<int> kTokens = {1, 7, 7, 0, 11, 3, 9, 2};
+
+// A tiny grouped-query model on the CPU.
+struct Model {
+  explicit Model(bool tied = true) {
+    ModelWeights weights = tiny_weights(tied);
+    config = weights.config;
+    for (const auto& [name, tensor] : weights.tensors) {
+      for (float& value : tensor.as<float>()) value *= 0.4f;
+      buffers[name] = device->allocate(Type::tensor(DType::kFp32, tensor.shape()));
+      buffers[name]->write(tensor);
+    }
+  }
+  ParameterLookup values() {
+    return [this](const std::string& name) { return buffers.at(name).get(); };
+  }
+  Generator generator(int64_t capacity = kCapacity) {
+    return Generator(*device, config, capacity, values());
+  }
+  // [V, T] for kTokens at once.
+  Tensor whole_sequence_logits() {
+    const auto length = static_cast<int64_t>(kTokens.size());
+    ForwardProgram program(*device, llama_chain(config, 1, length, Head::kLogits), values());
+    program.side("tokens")->write(
+        Tensor::of<int32_t>({length}, std::vector<int32_t>(kTokens.begin(), kTokens.end())));
+    program.run();
+    Tensor logits(DType::kFp32, {1, config.vocab_size, 1, length});
+    program.output().read(logits);
+    return logits;
+  }
+
+  ThreadPool pool{2};
+  std::unique_ptr<Device> device = make_cpu_device(pool);
+  LlamaConfig config;
+  std::map<std::string, std::unique_ptr<Buffer>> buffers;
+};
+
+std::vector<std::vector<float>> feed_all(Generator& generator) {
+  std::vector<std::vector<float>> rows;
+  for (int token : kTokens) {
+    const std::span<const float> logits = generator.feed(token);
+    rows.emplace_back(logits.begin(), logits.end());
+  }
+  return rows;
+}
+
+int best(const std::vector<float>& row) {
+  return static_cast<int>(std::ranges::max_element(row) - row.begin());
+}
+
+// Greedy continuation of {1} by feeding one id after another.
+std::vector<int> greedy_by_hand(Model& model, size_t count) {
+  Generator generator = model.generator();
+  std::vector<int> ids;
+  int token = 1;
+  while (ids.size() < count) {
+    const std::span<const float> logits = generator.feed(token);
+    ids.push_back(token = best({logits.begin(), logits.end()}));
+  }
+  return ids;
+}
+
+const std::vector<int> kPrompt = {1}, kNoStops = {};
+
+TEST(Generator, CachedLogitsAreThoseOfTheWholeSequenceAtEveryPosition) {
+  for (bool tied : {true, false}) {
+    Model model(tied);
+    Generator generator = model.generator();
+    const Tensor whole = model.whole_sequence_logits();
+    const auto rows = feed_all(generator);
+    for (size_t t = 0; t < rows.size(); ++t) {
+      ASSERT_EQ(rows[t].size(), 12u);
+      for (size_t v = 0; v < rows[t].size(); ++v) {
+        EXPECT_NEAR(rows[t][v], whole.as<float>()[v * rows.size() + t], kTolerance)
+            << "token " << v << " at position " << t;
+      }
+    }
+    EXPECT_EQ(generator.position(), kCapacity);
+  }
+}
+
+TEST(Generator, CapacityDoesNotChangeTheLogits) {
+  Model model;
+  Generator exact = model.generator(), roomy = model.generator(10);
+  const auto a = feed_all(exact), b = feed_all(roomy);
+  for (size_t t = 0; t < a.size(); ++t) {
+    for (size_t v = 0; v < a[t].size(); ++v) EXPECT_NEAR(a[t][v], b[t][v], 1e-5) << t;
+  }
+}
+
+TEST(Generator, RestartForgetsWhatWasFed) {
+  Model model;
+  Generator generator = model.generator();
+  const auto first = feed_all(generator);
+  generator.restart();
+  EXPECT_EQ(generator.position(), 0);
+  EXPECT_EQ(feed_all(generator), first);
+}
+
+TEST(Generator, AFullCacheIsAnErrorWithItsSize) {
+  Model model;
+  Generator generator = model.generator(2);
+  generator.feed(1);
+  generator.feed(2);
+  try {
+    generator.feed(3);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidInput);
+    EXPECT_EQ(error.where(), "position 2");
+    EXPECT_THAT(error.message(), HasSubstr("longer than the 2 positions"));
+  }
+  generator.restart();
+  EXPECT_NO_THROW(generator.feed(3));
+}
+
+TEST(Generate, StopsAtTheCountAndShowsEveryId) {
+  Model model;
+  const std::vector<int> expected = greedy_by_hand(model, 8);
+  for (size_t count : {0u, 1u, 5u, 8u}) {  // the 8th id needs no ninth position
+    Generator generator = model.generator();
+    std::vector<int> shown;
+    const Generated result =
+        generate(generator, kPrompt, static_cast<int64_t>(count), {.temperature = 0}, kNoStops,
+                 [&](int id) { shown.push_back(id); });
+    EXPECT_EQ(result.ids,
+              std::vector<int>(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(count)));
+    EXPECT_EQ(shown, result.ids);
+  }
+}
+
+TEST(Generate, StopsBeforeAStopId) {
+  Model model;
+  const std::vector<int> expected = greedy_by_hand(model, 8);
+  const std::vector<int> stops = {99, expected[3]};
+  const auto end = std::ranges::find(expected, expected[3]);
+  Generator generator = model.generator();
+  const Generated result = generate(generator, kPrompt, 8, {.temperature = 0}, stops);
+  EXPECT_EQ(result.ids, std::vector<int>(expected.begin(), end));
+}
+
+TEST(Generate, SameSeedSameText) {
+  Model model;
+  Generator generator = model.generator();
+  const auto text = [&](uint64_t seed) {
+    generator.restart();
+    return generate(generator, kPrompt, 8, {.temperature = 5, .seed = seed}, kNoStops).ids;
+  };
+  const std::vector<int> ids = text(3);
+  EXPECT_EQ(text(3), ids);
+  EXPECT_NE(text(4), ids);
+}
+
+}  // namespace
+}  // namespace anemone
