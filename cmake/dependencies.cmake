@@ -15,9 +15,12 @@ if(APPLE)
   target_compile_definitions(anemone_gemm_backend INTERFACE ANEMONE_GEMM_ACCELERATE
                                                             ACCELERATE_NEW_LAPACK)
 else()
-  find_package(dnnl REQUIRED)
-  # Debian's oneDNN runs on libgomp; we run it single-threaded inside our own pool (gemm.cpp).
-  target_link_libraries(anemone_gemm_backend INTERFACE DNNL::dnnl gomp)
+  # Found by hand: Debian's CMake package for it also wants OpenCL's development files.
+  find_path(DNNL_INCLUDE_DIR dnnl.h REQUIRED)
+  find_library(DNNL_LIBRARY dnnl REQUIRED)
+  target_include_directories(anemone_gemm_backend SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+  # It runs on libgomp; we run it single-threaded inside our own pool (gemm.cpp).
+  target_link_libraries(anemone_gemm_backend INTERFACE ${DNNL_LIBRARY} gomp)
   target_compile_definitions(anemone_gemm_backend INTERFACE ANEMONE_GEMM_ONEDNN)
 endif()
 

@@ -57,6 +57,20 @@ TEST(VerifyStructure, FindsUsesBeforeDefinitionAndDoubleNames) {
   EXPECT_EQ(verify_structure(f).size(), 2u);
 }
 
+TEST(VerifyStructure, RefusesToReturnAnInputOrOneValueTwice) {
+  Function f = two_operations(false);
+  f.outputs.push_back(f.find("x"));
+  f.outputs.push_back(f.find("y_1"));
+  const auto diagnostics = verify_structure(f);
+  ASSERT_EQ(diagnostics.size(), 2u);
+  EXPECT_EQ(diagnostics[0].where, "function 'main'");
+  EXPECT_EQ(diagnostics[0].message, "it returns its input 'x'; return identity(x)");
+  EXPECT_EQ(diagnostics[0].hint, "inputs and outputs have buffers of their own");
+  EXPECT_EQ(diagnostics[1].where, "function 'main'");
+  EXPECT_EQ(diagnostics[1].message, "it returns 'y_1' twice");
+  EXPECT_EQ(diagnostics[1].hint, "return identity(y_1) the second time");
+}
+
 TEST(Type, SpellsScalarsBare) {
   EXPECT_EQ(to_string(Type::tensor(DType::kFp16, {1, kUnknownSize})), "tensor<fp16, [1, ?]>");
   EXPECT_EQ(to_string(Type::tensor(DType::kInt32)), "int32");

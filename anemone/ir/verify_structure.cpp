@@ -18,16 +18,31 @@ class StructureCheck {
     if (function_.outputs.empty()) {
       report("function '" + function_.name + "'", "it returns nothing", "name a value after '->'");
     }
-    for (Value output : function_.outputs) {
-      if (!defined_.contains(output)) {
-        report("function '" + function_.name + "'",
-               "it returns '" + output->name + "', which is not defined in it");
-      }
-    }
+    check_outputs();
     return std::move(diagnostics_);
   }
 
  private:
+  // An output has a buffer of its own, so it is neither an input nor another output.
+  void check_outputs() {
+    const std::string where = "function '" + function_.name + "'";
+    const std::unordered_set<const Variable*> inputs(function_.inputs.begin(),
+                                                     function_.inputs.end());
+    std::unordered_set<const Variable*> returned;
+    for (Value output : function_.outputs) {
+      const std::string name = "'" + output->name + "'";
+      if (!defined_.contains(output)) {
+        report(where, "it returns " + name + ", which is not defined in it");
+      } else if (!returned.insert(output).second) {
+        report(where, "it returns " + name + " twice",
+               "return identity(" + output->name + ") the second time");
+      } else if (inputs.contains(output)) {
+        report(where, "it returns its input " + name + "; return identity(" + output->name + ")",
+               "inputs and outputs have buffers of their own");
+      }
+    }
+  }
+
   void check_uses(const Operation& op, const Argument& argument) {
     for (const Operand& operand : argument.operands) {
       if (operand.value && !defined_.contains(operand.value)) {

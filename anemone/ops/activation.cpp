@@ -237,7 +237,7 @@ Grads grad_softplus_parametric(GradArgs& args) {
 }
 
 // A row whose kernel is one expression of x, alpha and beta.
-#define ACTIVATION(op_name, parameters, kernel, ...)               \
+#define ACTIVATION(op_name, parameters, cost, kernel, ...)         \
   {                                                                \
     .name = op_name, .params = parameters, .infer = infer_numbers, \
     .eval =                                                        \
@@ -247,31 +247,33 @@ Grads grad_softplus_parametric(GradArgs& args) {
           static_cast<void>(alpha), static_cast<void>(beta);       \
           map(a, [=](double x) { return kernel; });                \
         },                                                         \
-    .grad = __VA_ARGS__, .flops = ten_flops_each                   \
+    .grad = __VA_ARGS__, .flops = cost                             \
   }
 
 const OpDef kOps[] = {
-    ACTIVATION("relu", kX, x < 0 ? 0.0 : x, grad_relu),
-    ACTIVATION("relu6", kX,
+    ACTIVATION("relu", kX, one_flop_each, x < 0 ? 0.0 : x, grad_relu),
+    ACTIVATION("relu6", kX, one_flop_each,
                (x < 0   ? 0.0
                 : x > 6 ? 6.0
                         : x),
                [](GradArgs& a) { return grad_between(a, a.value("x"), 0, 6, 1); }),
-    ACTIVATION("leaky_relu", kAlpha, (x < 0 ? alpha * x : x), grad_leaky),
-    ACTIVATION("elu", kAlpha, (x > 0 ? x : alpha * std::expm1(x)), grad_elu),
-    ACTIVATION("silu", kX, x* sigmoid(x), grad_silu),
-    ACTIVATION("sigmoid", kX, sigmoid(x), grad_sigmoid),
-    ACTIVATION("sigmoid_hard", kAlphaBeta, std::clamp(alpha* x + beta, 0.0, 1.0),
+    ACTIVATION("leaky_relu", kAlpha, one_flop_each, (x < 0 ? alpha * x : x), grad_leaky),
+    ACTIVATION("elu", kAlpha, ten_flops_each, (x > 0 ? x : alpha * std::expm1(x)), grad_elu),
+    ACTIVATION("silu", kX, ten_flops_each, x* sigmoid(x), grad_silu),
+    ACTIVATION("sigmoid", kX, ten_flops_each, sigmoid(x), grad_sigmoid),
+    ACTIVATION("sigmoid_hard", kAlphaBeta, one_flop_each, std::clamp(alpha* x + beta, 0.0, 1.0),
                [](GradArgs& a) { return grad_between(a, a.output(), 0, 1, a.number("alpha")); }),
-    ACTIVATION("scaled_tanh", kAlphaBeta, alpha* std::tanh(beta* x), grad_scaled_tanh),
-    ACTIVATION("softplus", kX, softplus(x), grad_softplus),
-    ACTIVATION("softsign", kX, x / (1 + std::abs(x)), grad_softsign),
-    ACTIVATION("thresholded_relu", kAlpha, (x >= alpha ? x : 0.0),
+    ACTIVATION("scaled_tanh", kAlphaBeta, ten_flops_each, alpha* std::tanh(beta* x),
+               grad_scaled_tanh),
+    ACTIVATION("softplus", kX, ten_flops_each, softplus(x), grad_softplus),
+    ACTIVATION("softsign", kX, one_flop_each, x / (1 + std::abs(x)), grad_softsign),
+    ACTIVATION("thresholded_relu", kAlpha, one_flop_each, (x >= alpha ? x : 0.0),
                [](GradArgs& a) {
                  return chain(a, where(a, "greater_equal", a.value("x"), a.number("alpha")));
                }),
-    ACTIVATION("clamped_relu", kAlphaBeta, std::min(beta, x >= 0 ? x : alpha * x), grad_clamped),
-    ACTIVATION("linear_activation", kAlphaBeta, alpha* x + beta,
+    ACTIVATION("clamped_relu", kAlphaBeta, one_flop_each, std::min(beta, x >= 0 ? x : alpha * x),
+               grad_clamped),
+    ACTIVATION("linear_activation", kAlphaBeta, one_flop_each, alpha* x + beta,
                [](GradArgs& a) { return chain(a, scalar_like_x(a, a.number("alpha"))); }),
     {.name = "gelu",
      .params = kGelu,

@@ -21,6 +21,7 @@ std::span<const OpDef> reduction_ops();
 std::span<const OpDef> linear_ops();
 std::span<const OpDef> attention_ops();
 std::span<const OpDef> conv_ops();
+std::span<const OpDef> pooling_ops();
 std::span<const OpDef> normalization_ops();
 std::span<const OpDef> activation_ops();
 std::span<const OpDef> gather_ops();

@@ -29,6 +29,7 @@ const Registry& registry() {
              linear_ops(),
              attention_ops(),
              conv_ops(),
+             pooling_ops(),
              normalization_ops(),
              activation_ops(),
              gather_ops(),
