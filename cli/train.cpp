@@ -71,13 +71,23 @@ class MetricsFile {
 
 // --- setting up ---
 
+// A run that goes on has its weights. Saying again what it started from is fine, so that a command
+// line can be repeated with --resume in the place of --out; saying something else is not.
+void check_same_start(const Options& o, const TrainOptions& stored) {
+  const char* const hint = "start another one with --out";
+  if (!o.given.model.empty() && o.given.model != stored.model) {
+    fail("--model", "a run that is resumed keeps its model, " + stored.model, hint);
+  }
+  if (!o.init.empty() && !stored.from_scratch && !is_preset(stored.model)) {
+    fail("--init", "a run that is resumed keeps its weights", hint);
+  }
+}
+
 TrainerState starting_state(const Options& o, const fs::path& checkpoint) {
   TrainerState state;
   if (!o.resume.empty()) {
-    if (!o.given.model.empty()) {
-      fail("--model", "a run that is resumed keeps its model", "start another one with --out");
-    }
     state = read_trainer_state(checkpoint);
+    check_same_start(o, state.options);
   } else if (o.given.model.empty() || o.given.data.empty()) {
     fail(o.given.model.empty() ? "--model" : "--data", "it is required");
   }
@@ -195,9 +205,6 @@ nlohmann::json summary_json(const Summary& s, Trainer& trainer, const fs::path& 
 
 void train(const Options& o) {
   if (o.out.empty() == o.resume.empty()) fail("--out", "give either --out or --resume");
-  if (!o.resume.empty() && !o.init.empty()) {
-    fail("--init", "a run that is resumed keeps its weights", "start another one with --out");
-  }
   const fs::path checkpoint = o.resume.empty() ? fs::path() : resolve_checkpoint(o.resume);
   TrainerState state = starting_state(o, checkpoint);
   state.options.validate();

@@ -184,7 +184,7 @@ class Checkpoints(BadInput):
 
     def test_a_resumed_run_keeps_its_weights(self):
         self.refused("train", "--resume", "run", "--init", "scratch", says="--init")
-        self.refused("train", "--resume", "run", "--model", "model", says="--model")
+        self.refused("train", "--resume", "run", "--model", "stories15m", says="--model")
 
     def test_resume_takes_the_run_not_a_checkpoint_in_it(self):
         self.refused("train", "--resume", "run/step-00000002", "--steps", 3, says="step-00000002")

@@ -93,6 +93,13 @@ class Resume(Runs):
         self.assertEqual([line["lr"] for line in lines], [1e-2, 1e-2, 1e-3, 1e-3, 1e-3])
         self.assertEqual([line["tokens"] for line in lines], [32, 32, 16, 16, 16])
 
+    def test_the_same_command_line_goes_on_with_resume_in_the_place_of_out(self):
+        again = [*self.base, "--init", "scratch", "--eval-every", 2]
+        self.ok(*again, "--steps", 4, "--out", "whole")
+        self.ok(*again, "--steps", 2, "--out", "run")
+        self.ok(*again, "--steps", 4, "--resume", "run")
+        self.assert_same_run("run", "whole")
+
     def test_another_seed_on_resume_changes_the_data(self):
         self.ok(*self.base, "--out", "a", "--steps", 2, "--order", "random")
         shutil.copytree(self.dir / "a", self.dir / "b")
