@@ -29,25 +29,29 @@ struct Figure {
   std::string source;
 };
 
-// What the engine itself does.
+// What the engine itself does. cost_model.h says how the figures make a time.
 struct EngineFigures {
-  Figure peak_tflops;  // fp16, by clock: 8192 flops a cycle
-  Figure dispatch_us;  // one evaluation of nothing, machine quiet
-  Figure
-      dispatch_noisy_us;  // the same on a machine as people find it: the spread of published runs
-  Figure layer_us;        // start of one more layer in a program
-  Figure stream_gbs;      // weights of one large layer, read once
-  Figure chain_gbs;       // weights of chains of small layers
-  Figure onchip_gbs;      // activations of element-wise operations and reductions
-  Figure surface_gbs;     // inputs and outputs through their surfaces
-  Figure working_set_mb;  // of one operand, from which it is streamed again
-  Figure alias_factor;    // slowdown of a layer whose channels are a power of two from 4096 up
-  Figure first_call_ms;   // added to the first evaluation of a program
-  Figure rewake_ms;       // added to an evaluation after 5 s of rest
-  Figure compile_ms;      // of a program without weights
+  Figure peak_tflops;        // fp16, by clock: 8192 flops a cycle
+  Figure dispatch_us;        // added to the work of every evaluation, machine quiet
+  Figure floor_us;           // no evaluation takes less
+  Figure dispatch_noisy_us;  // dispatch on a machine as people find it
+  Figure layer_us;           // start of one more layer in a program
+  Figure resident_mb;        // weights of one layer up to which they come at chain_gbs
+  Figure chain_gbs;          // weights of small layers, fetched while others compute
+  Figure stream_gbs;         // weights of large layers, read once
+  Figure stream_start_us;    // once for a program that streams: its first fetch overlaps nothing
+  Figure alias_factor;       // slowdown of streams whose channels are a power of two from 4096 up
+  Figure onchip_gbs;         // activations, read and written
+  Figure surface_gbs;        // inputs and outputs through their surfaces
+  Figure working_set_mb;     // of a product's smaller operand; beyond, the other is read again
+  Figure first_call_ms;      // added to the first evaluation of a program
+  Figure rewake_ms;          // added to an evaluation after 5 s of rest
+  Figure compile_ms;         // of a program without weights
   Figure compile_ms_per_mb;  // of baked weights
   Figure load_ms;
-  Figure idle_watts, busy_watts, full_watts;
+  Figure idle_watts;  // asleep
+  Figure busy_watts;  // awake, arithmetic idle
+  Figure full_watts;  // arithmetic at its peak
 };
 
 // What the CPU beside it does for a training step, all cores that such work gets.
@@ -73,8 +77,9 @@ std::span<const Chip> all_chips();
 // Throws Error(kInvalidInput) that lists the known names and the nearest one.
 const Chip& find_chip(std::string_view name);
 
-// The table from its JSON text (chips.json beside this header is the one that is built in). Throws
-// Error at `where` for what is missing, unknown, or not a positive number.
+// The table from its JSON text (chips.json beside this header is the one that is built in). Figures
+// that a chip lacks are those of the chip it is `carried_from`, graded as inferred. Throws Error at
+// `where`, chip and figure for what is missing, unknown, or not a number that makes sense.
 std::vector<Chip> parse_chips(std::string_view json, const std::string& where);
 
 }  // namespace anemone

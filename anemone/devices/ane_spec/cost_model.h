@@ -1,8 +1,11 @@
 // How long a program takes on a chip, in closed form; calibrated by tools/calibrate.py. Everything
-// here is a prediction and must be shown as `simulated`.
+// here is a prediction and must be shown as `simulated`. docs/calibration.md has the errors.
 //
-//   t = dispatch + surfaces / bandwidth + sum over layers of
-//       layer + max(flops / (peak * efficiency), weights / stream, activations / on-chip)
+//   t = max(floor, dispatch + surfaces / surface rate + stream start + sum over layers of
+//           layer + max(flops / (peak * efficiency), weights / rate, activations / on-chip rate))
+//
+// The rate of weights is `chain` for a layer of at most `resident` bytes, otherwise `stream`,
+// divided by `alias` where the channels ask for it; the stream start counts once if any streams.
 #pragma once
 
 #include <string_view>
