@@ -81,8 +81,14 @@ TEST_P(BadProgram, IsRefusedWhereItsFirstLineSays) {
   EXPECT_THAT(found, ::testing::HasSubstr(expected.substr(space + 1)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Errors, BadProgram, ::testing::ValuesIn(mil_files("tests/errors")),
-                         test_name);
+// Those in tests/errors/ane are valid MIL that the Neural Engine refuses: ane_spec tests them.
+std::vector<fs::path> bad_programs() {
+  std::vector<fs::path> files = mil_files("tests/errors");
+  std::erase_if(files, [](const fs::path& file) { return file.parent_path().filename() == "ane"; });
+  return files;
+}
+
+INSTANTIATE_TEST_SUITE_P(Errors, BadProgram, ::testing::ValuesIn(bad_programs()), test_name);
 
 }  // namespace
 }  // namespace anemone

@@ -1,5 +1,5 @@
-// What the Neural Engine accepts, as numbered rules: ane.c1, ane.c2, … Each is one function; its
-// evidence is a row in docs/ane.md, its error program is tests/errors/ane_cN.mil.
+// What the Neural Engine accepts, as numbered rules: ane.c3, ane.c4, … Each is one function; its
+// evidence is a row in docs/ane.md, its error program is tests/errors/ane/ane_cN.mil.
 #pragma once
 
 #include <span>
@@ -28,9 +28,9 @@ struct Target {
 };
 
 struct Violation {
-  std::string where;    // as Operation::where, or "input 'x'"
+  std::string where;    // as Operation::where; for inputs "2:15", or "input 'x'" if built in memory
   std::string message;  // what is wrong, with the numbers
-  const Operation* op = nullptr;
+  const Operation* op = nullptr;  // null for inputs
 };
 
 struct Rule {
@@ -40,6 +40,7 @@ struct Rule {
   std::string_view workaround;  // what to do instead, one line
   std::string_view evidence;    // grade and source, short
   bool (*holds_for)(const Target&);
+  // Null for rules on surfaces, which check_surfaces checks.
   void (*check)(const Function&, const Target&, std::vector<Violation>&);
 };
 
