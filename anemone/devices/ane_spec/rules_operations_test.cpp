@@ -1,6 +1,9 @@
 // Rules on operations and on weights that are inputs: what breaks them, on which chips, and that
 // the work-around passes.
-#include "anemone/devices/ane_spec/rule_testing.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "anemone/devices/ane_spec/testing/rule_testing.h"
 
 namespace anemone {
 namespace {

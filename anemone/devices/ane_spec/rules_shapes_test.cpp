@@ -1,5 +1,8 @@
 // Rules on shapes and windows: the last size that passes and the first that does not.
-#include "anemone/devices/ane_spec/rule_testing.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "anemone/devices/ane_spec/testing/rule_testing.h"
 
 namespace anemone {
 namespace {

@@ -1,7 +1,10 @@
 // Rules on programs, numbers and surfaces, and all rules together.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <chrono>
 
-#include "anemone/devices/ane_spec/rule_testing.h"
+#include "anemone/devices/ane_spec/testing/rule_testing.h"
 #include "anemone/ops/builder.h"
 
 namespace anemone {

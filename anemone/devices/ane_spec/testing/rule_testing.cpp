@@ -1,35 +1,30 @@
-// For tests of rules: short programs, and which rules they break on which chips.
-#pragma once
+#include "anemone/devices/ane_spec/testing/rule_testing.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <string>
 #include <utility>
-#include <vector>
 
-#include "anemone/devices/ane_spec/rules.h"
 #include "anemone/ops/verify.h"
 #include "anemone/text/parser.h"
 
 namespace anemone {
 
-inline Function parse_body(const std::string& parameters, const std::string& body,
-                           const std::string& result) {
+Function parse_body(const std::string& parameters, const std::string& body,
+                    const std::string& result) {
   Program program =
       parse_mil("func main<ios18>(" + parameters + ") {\n" + body + "} -> (" + result + ");\n");
   EXPECT_THAT(verify(program), ::testing::IsEmpty());
   return std::move(program.functions.at(0));
 }
 
-inline std::vector<Finding> findings_on(int generation, const Function& function) {
+std::vector<Finding> findings_on(int generation, const Function& function) {
   Chip chip;
   chip.family = static_cast<AneFamily>(12 + generation);
   return check_rules(function, Target{.chip = &chip});
 }
 
-// Numbers of the rules that break on M<generation>: {3, 42}.
-inline std::vector<int> broken(int generation, const Function& function) {
+std::vector<int> broken(int generation, const Function& function) {
   std::vector<int> numbers;
   for (const Finding& finding : findings_on(generation, function)) {
     numbers.push_back(std::stoi(std::string(finding.rule->id.substr(5))));
@@ -37,14 +32,12 @@ inline std::vector<int> broken(int generation, const Function& function) {
   return numbers;
 }
 
-inline std::string first_message(int generation, const Function& function) {
+std::string first_message(int generation, const Function& function) {
   const auto findings = findings_on(generation, function);
   return findings.empty() ? "" : findings[0].violation.message;
 }
 
-// One operation on fp16 inputs "a", "b", …: one_op({{1, 4}}, {1, 4}, "relu(x = a)").
-inline Function one_op(const std::vector<Shape>& inputs, const Shape& output,
-                       const std::string& call) {
+Function one_op(const std::vector<Shape>& inputs, const Shape& output, const std::string& call) {
   std::string parameters;
   for (const Shape& shape : inputs) {
     parameters += parameters.empty() ? "" : ", ";
@@ -55,19 +48,11 @@ inline Function one_op(const std::vector<Shape>& inputs, const Shape& output,
   return parse_body(parameters, type + " y = " + call + ";\n", "y");
 }
 
-inline std::string ints(const std::vector<int64_t>& values) {
+std::string ints(const std::vector<int64_t>& values) {
   return "tensor<int32, [" + std::to_string(values.size()) + "]>(" + to_string(values) + ")";
 }
 
-struct Conv {
-  Shape x, weight, y;
-  std::string more = "";   // after the weight
-  bool runtime = false;    // the weight is an input
-  std::string begin = "";  // operations in front
-  std::string from = "x";
-};
-
-inline Function conv(const Conv& c) {
+Function conv(const Conv& c) {
   const std::string weight = to_string(Type::tensor(DType::kFp16, c.weight));
   std::string parameters = to_string(Type::tensor(DType::kFp16, c.x)) + " x";
   std::string body = c.begin;
@@ -78,11 +63,9 @@ inline Function conv(const Conv& c) {
             "offset = uint64(64)))];\n";
   }
   return parse_body(parameters,
-                    body + to_string(Type::tensor(DType::kFp16, c.y)) + " y = conv(x = " + c.from +
-                        ", weight = w" + c.more + ");\n",
+                    body + to_string(Type::tensor(DType::kFp16, c.y)) +
+                        " y = conv(x = x, weight = w" + c.more + ");\n",
                     "y");
 }
-
-inline const std::vector<int> kAllChips = {1, 2, 3, 4, 5, 6};
 
 }  // namespace anemone
