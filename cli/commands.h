@@ -5,12 +5,18 @@
 
 namespace anemone::cli {
 
+// Thrown by a verb that has said everything and ends with a status of its own.
+struct Finished {
+  int status = 0;
+};
+
 void add_train(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_data(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_compile(CLI::App& app);
+void add_check(CLI::App& app);
 void add_run(CLI::App& app);
 void add_stages(CLI::App& app);
 void add_devices(CLI::App& app);

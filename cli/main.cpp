@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   anemone::cli::add_data(app);
   anemone::cli::add_convert(app);
   anemone::cli::add_compile(app);
+  anemone::cli::add_check(app);
   anemone::cli::add_run(app);
   anemone::cli::add_stages(app);
   anemone::cli::add_devices(app);
@@ -83,6 +84,8 @@ int main(int argc, char** argv) {
       return report(unknown[0] + ": no such verb or flag here (see anemone --help)", 2);
     }
     return report(std::string(error.what()) + " (see anemone --help)", 2);
+  } catch (const anemone::cli::Finished& finished) {
+    return finished.status;
   } catch (const anemone::Error& error) {
     return report(error.what(), exit_status(error));
   } catch (const std::filesystem::filesystem_error& error) {
