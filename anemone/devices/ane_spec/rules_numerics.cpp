@@ -4,30 +4,29 @@
 namespace anemone::ane {
 namespace {
 
-constexpr int64_t kLookedAt = 1 << 22;  // elements of a mask
-constexpr double kHidden = -60000;      // adding a negative score gives -inf in fp16
+constexpr double kHidden = -60000;  // a negative score makes it -inf in fp16
 
-// What is wrong with a constant that is added to scores, or "".
-std::string mask_fault(const Tensor& mask) {
-  const int64_t row = mask.shape().empty() ? 1 : mask.shape().back();
-  int64_t hidden = 0;
-  for (int64_t i = 0; i < mask.size(); ++i) {
-    const double value = mask.at(i);
-    if (value < -65504) return fmt::format("element {} is -inf in fp16", i);
-    hidden = i % row == 0 ? 0 : hidden;
-    hidden += value <= kHidden;
-    if (hidden == row && row > 1) return fmt::format("row {} hides everything", i / row);
+// The first row, along the last axis, of which nothing is left; -1 where there is none.
+int64_t hidden_row(const Tensor& mask) {
+  const int64_t size = mask.shape().empty() ? 1 : mask.shape().back();
+  if (size < 2) return -1;
+  for (int64_t row = 0; row < mask.size() / size; ++row) {
+    int64_t at = 0;
+    while (at < size && mask.at(row * size + at) <= kHidden) ++at;
+    if (at == size) return row;
   }
-  return "";
+  return -1;
 }
 
 void masks(const Function& function, const Target&, Violations& out) {
   for_each(function, "add", [&](const OpArgs& args) {
     for (const char* side : {"x", "y"}) {
       const Literal* literal = Operation::constant(args.operand(side));
-      if (!literal || !literal->tensor || literal->tensor->size() > kLookedAt) continue;
-      const std::string fault = mask_fault(*literal->tensor);
-      if (!fault.empty()) report(out, args.op(), "of the constant that is added, {}", fault);
+      if (!literal || !literal->tensor) continue;
+      const int64_t row = hidden_row(*literal->tensor);
+      if (row < 0) continue;
+      report(out, args.op(), "the constant {} that is added hides all of row {}",
+             to_string(literal->type.shape), row);
     }
   });
 }
@@ -66,10 +65,10 @@ void clamped_slices(const Function& function, const Target&, Violations& out) {
 std::span<const Rule> numeric_rules() {
   static const Rule rules[] = {
       {.id = "ane.c41",
-       .title = "masks are finite and leave something of every row",
+       .title = "constant masks leave something of every row",
        .effect = Effect::kSilentlyWrong,
        .workaround = "-10000 for what is hidden",
-       .evidence = "inferred from fp16; -65504 alone works",
+       .evidence = "inferred: the row becomes -inf; -65504 for parts of rows works",
        .holds_for = everywhere,
        .check = masks},
       {.id = "ane.c42",
