@@ -2,6 +2,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 namespace anemone::cli {
 
@@ -10,7 +12,8 @@ struct Finished {
   int status = 0;
 };
 
-void add_train(CLI::App& app);
+// `arguments`: the whole command line, for going on in a new process.
+void add_train(CLI::App& app, std::vector<std::string> arguments);
 void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_data(CLI::App& app);

@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   app.name("anemone");
   app.set_version_flag("--version", "anemone 0.1.0");
   app.require_subcommand(1);
-  anemone::cli::add_train(app);
+  anemone::cli::add_train(app, {argv + 1, argv + argc});
   anemone::cli::add_generate(app);
   anemone::cli::add_eval(app);
   anemone::cli::add_data(app);

@@ -5,26 +5,20 @@
 #include <sstream>
 
 #include "anemone/base/file.h"
+#include "anemone/base/process.h"
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
-#include "anemone/train/trainer.h"
+#include "anemone/train/efficiency_report.h"
 #include "anemone/weights/hf_directory.h"
 #include "anemone/weights/load_model.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "cli/train_display.h"
+#include "cli/train_flags.h"
 
 namespace anemone::cli {
 namespace fs = std::filesystem;
 namespace {
-
-struct Options {
-  TrainOptions given;  // values of the flags that are there
-  std::string init, out, resume, schedule = "constant", order = "random", progress = "lines";
-  bool json = false, quiet = false;
-  // Copies one given flag into the options of a run.
-  std::vector<std::pair<CLI::Option*, std::function<void(TrainOptions&)>>> overrides;
-};
 
 volatile std::sig_atomic_t interrupted = 0;
 
@@ -35,6 +29,8 @@ std::string metrics_line(const UpdateMetrics& m) {
       {"step", m.step},        {"loss", m.loss},     {"grad_norm", m.gradient_norm},
       {"lr", m.learning_rate}, {"tokens", m.tokens}, {"ms", m.ms}};
   if (m.validation_loss) json["val_loss"] = *m.validation_loss;
+  if (m.loss_scale != 1) json["loss_scale"] = m.loss_scale;
+  if (m.skipped) json["skipped"] = true;
   return json.dump() + "\n";
 }
 
@@ -73,7 +69,7 @@ class MetricsFile {
 
 // A run that goes on has its weights. Saying again what it started from is fine, so that a command
 // line can be repeated with --resume in the place of --out; saying something else is not.
-void check_same_start(const Options& o, const TrainOptions& stored) {
+void check_same_start(const TrainFlags& o, const TrainOptions& stored) {
   const char* const hint = "start another one with --out";
   if (!o.given.model.empty() && o.given.model != stored.model) {
     fail("--model", "a run that is resumed keeps its model, " + stored.model, hint);
@@ -83,12 +79,12 @@ void check_same_start(const Options& o, const TrainOptions& stored) {
   }
 }
 
-TrainerState starting_state(const Options& o, const fs::path& checkpoint) {
+TrainerState starting_state(const TrainFlags& o, const fs::path& checkpoint) {
   TrainerState state;
   if (!o.resume.empty()) {
     state = read_trainer_state(checkpoint);
     check_same_start(o, state.options);
-  } else if (o.given.model.empty() || o.given.data.empty()) {
+  } else if (o.given.model.empty() || (o.given.data.empty() && !o.only_time())) {
     fail(o.given.model.empty() ? "--model" : "--data", "it is required");
   }
   const uint64_t seed = state.options.seed;
@@ -127,7 +123,7 @@ void keep_tokenizer(const std::string& given, const fs::path& out) {
   if (!fs::equivalent(given, copy, ignored)) write_file(copy, read_file(given));
 }
 
-fs::path output_directory(const Options& o) {
+fs::path output_directory(const TrainFlags& o) {
   if (!o.resume.empty()) {
     if (fs::exists(fs::path(o.resume) / "latest")) return o.resume;
     fail(o.resume, "it is no run's directory: it has no file 'latest'",
@@ -141,15 +137,32 @@ fs::path output_directory(const Options& o) {
   return o.out;
 }
 
-std::string headline(const Trainer& trainer, const LlamaConfig& config, const DeviceInfo& device) {
+// The pipeline by its name or from a file; without either what suits the device.
+Placement placement_of(const TrainOptions& options, const Device& device) {
+  const bool is_cpu = !device.info().simulated && device.info().float_type == DType::kFp32;
+  const std::string name = !options.pipeline.empty() ? options.pipeline
+                           : is_cpu                  ? "host"
+                                                     : "dynamic";
+  if (!name.ends_with(".json")) return find_pipeline(name);
+  return parse_placement(read_file(name), name);
+}
+
+std::string headline(const Trainer& trainer, const TrainingPlace& place) {
   const TrainOptions& t = trainer.state().options;
-  return fmt::format(
+  const LlamaConfig& config = trainer.parameters().config();
+  const DeviceInfo& device = place.device.info();
+  const ProgramCounts programs = trainer.program().counts();
+  const bool host_only = place.placement.rows.empty();
+  std::string text = fmt::format(
       "{} parameters ({} layers, dim {}, {} heads, {} key/value heads, vocabulary {})\n"
-      "{} x {} tokens a micro-step, {} a step, on {} ({}, {} threads); {} programs in {:.0f} ms\n",
+      "{} x {} tokens a micro-step, {} a step, on {} ({}{}); {}{} programs in {:.0f} ms{}\n",
       with_commas(config.parameter_count()), config.layers, config.dim, config.heads,
       config.kv_heads, config.vocab_size, t.batch, t.sequence, t.accumulation, device.name,
-      device.description, device.threads, trainer.program().programs(),
-      trainer.program().compile_ms());
+      device.description, device.threads > 0 ? fmt::format(", {} threads", device.threads) : "",
+      host_only ? "" : "pipeline " + place.placement.name + ", ", programs.total,
+      trainer.program().compile_ms(), device.simulated ? " (simulated)" : "");
+  for (const std::string& note : trainer.program().notes()) text += "note: " + note + "\n";
+  return text;
 }
 
 // --- running ---
@@ -160,27 +173,32 @@ struct Summary {
   double ms = 0;
 };
 
+// Returns when all is done, when somebody interrupts, or when the device will not compile the
+// programs of the next update in this process.
 Summary run_updates(Trainer& trainer, bool resumed, const fs::path& out, TrainDisplay& display) {
   Summary summary;
-  MetricsFile metrics(out / "metrics.jsonl");
+  std::optional<MetricsFile> metrics;
+  if (!out.empty()) metrics.emplace(out / "metrics.jsonl");
   const int64_t save_every = trainer.state().options.save_every;
   // A checkpoint is never written over itself: there would be a moment without one.
   std::optional<int64_t> saved;
   if (resumed) saved = trainer.state().step;
-  while (!trainer.done() && !interrupted) {
+  while (!trainer.done() && !interrupted && (out.empty() || !trainer.must_restart())) {
     summary.last = trainer.update();
-    metrics.append(metrics_line(summary.last));
+    if (metrics) metrics->append(metrics_line(summary.last));
     display.show(summary.last);
     ++summary.updates;
     summary.tokens += summary.last.tokens;
     summary.ms += summary.last.ms;
-    if (save_every > 0 && trainer.state().step % save_every == 0 && !trainer.done()) {
+    const bool due = save_every > 0 && trainer.state().step % save_every == 0;
+    if (!out.empty() && due && !trainer.done() && !trainer.must_restart()) {
       trainer.save(out);
       saved = trainer.state().step;
     }
   }
   display.finish();
-  if (saved != trainer.state().step) trainer.save(out);
+  if (!trainer.done() && !interrupted) trainer.note_restart();
+  if (!out.empty() && saved != trainer.state().step) trainer.save(out);
   return summary;
 }
 
@@ -203,118 +221,111 @@ nlohmann::json summary_json(const Summary& s, Trainer& trainer, const fs::path& 
   return json;
 }
 
-void train(const Options& o) {
-  if (o.out.empty() == o.resume.empty()) fail("--out", "give either --out or --resume");
+// The command line that goes on where `out` has stopped.
+std::vector<std::string> resuming(std::vector<std::string> arguments, const fs::path& out) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--out") arguments[i] = "--resume";
+    if (arguments[i].starts_with("--out=")) arguments[i] = "--resume=" + out.string();
+  }
+  return arguments;
+}
+
+// Reports and the trace, at the end of a run.
+void write_reports(const TrainFlags& o, Trainer& trainer, const TrainingPlace& place) {
+  if (!o.trace.empty()) {
+    write_file(o.trace, chrome_trace(*place.timeline, place.device.info().name) + "\n");
+  }
+  if (!o.report && o.report_json.empty()) return;
+  const EfficiencyReport report = make_report(trainer, place);
+  if (o.report) print(to_text(report));
+  if (!o.report_json.empty()) write_file(o.report_json, to_json(report).dump(2) + "\n");
+}
+
+void check_flags(const TrainFlags& o) {
+  if (o.only_time()) {
+    const std::string& given = !o.out.empty() ? "--out" : !o.resume.empty() ? "--resume" : "";
+    if (!given.empty()) fail(given, "with --values off there is nothing to save or to resume");
+  } else if (o.out.empty() == o.resume.empty()) {
+    fail("--out", "give either --out or --resume");
+  }
+}
+
+TrainDisplay::Style display_style(const TrainFlags& o) {
+  if (o.quiet || o.only_time()) return TrainDisplay::Style::kQuiet;
+  return o.progress == "bar" ? TrainDisplay::Style::kBar : TrainDisplay::Style::kLines;
+}
+
+void prepare_output(const TrainFlags& o, const fs::path& out, int64_t first_step) {
+  if (out.empty()) return;
+  make_writable_directory(out);
+  keep_tokenizer(o.given.tokenizer, out);
+  if (!o.resume.empty()) drop_lines_after(out / "metrics.jsonl", first_step);
+}
+
+ModelWeights weights_of(const TrainFlags& o, const TrainOptions& options,
+                        const fs::path& checkpoint) {
+  if (!o.only_time()) return starting_weights(options, checkpoint);
+  if (const auto preset = llama_preset(options.model)) return {*preset, {}};
+  if (fs::exists(fs::path(options.model) / "config.json")) {
+    return {read_hf_config(options.model), {}};
+  }
+  return {load_weights_of(options.model).config, {}};
+}
+
+void train(const TrainFlags& o, const std::vector<std::string>& arguments) {
+  check_flags(o);
   const fs::path checkpoint = o.resume.empty() ? fs::path() : resolve_checkpoint(o.resume);
   TrainerState state = starting_state(o, checkpoint);
   state.options.validate();
-  const fs::path out = output_directory(o);
+  const fs::path out = o.only_time() ? fs::path() : output_directory(o);
 
   const DeviceOptions device_options{state.options.device, state.options.threads};
   ThreadPool pool(device_options.thread_count());
-  const auto device = make_device(state.options.device, pool);
-  Timeline timeline;
+  const auto device = make_device(state.options.device, pool,
+                                  {.values = !o.only_time(), .strict = state.options.strict});
+  if (o.only_time() && !device->simulation()) {
+    fail("--values", "only a simulated device can do without values", "--device sim:m4-max");
+  }
+  const auto host = make_host(*device, pool);
+  Timeline timeline(o.trace.empty() ? 1 << 14 : 1 << 20);
+  const TrainingPlace place{*device, *host, pool, placement_of(state.options, *device), &timeline};
   const int64_t first = state.step;
-  ModelWeights weights = starting_weights(state.options, checkpoint);
-  Trainer trainer(*device, pool, std::move(state), std::move(weights), &timeline);
+  ModelWeights weights = weights_of(o, state.options, checkpoint);
+  Trainer trainer(place, std::move(state), std::move(weights));
   if (!checkpoint.empty()) trainer.restore(checkpoint);
-  const LlamaConfig& config = trainer.parameters().config();
-  check_tokenizer(o.given.tokenizer, config.vocab_size);
-  make_writable_directory(out);
-  keep_tokenizer(o.given.tokenizer, out);
-  if (!o.resume.empty()) drop_lines_after(out / "metrics.jsonl", first);
+  check_tokenizer(o.given.tokenizer, trainer.parameters().config().vocab_size);
+  prepare_output(o, out, first);
 
-  if (!o.quiet) print(headline(trainer, config, device->info()));
+  if (!o.quiet) print(headline(trainer, place));
   for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
-  const auto style = o.quiet               ? TrainDisplay::Style::kQuiet
-                     : o.progress == "bar" ? TrainDisplay::Style::kBar
-                                           : TrainDisplay::Style::kLines;
-  TrainDisplay display(style, first, trainer.state().options.steps);
+  TrainDisplay display(display_style(o), first, trainer.state().options.steps,
+                       device->info().simulated);
   const Summary summary = run_updates(trainer, !checkpoint.empty(), out, display);
+  if (!o.only_time() && !trainer.done() && !interrupted) {
+    if (!o.quiet) {
+      print(fmt::format("{} compiles no more programs in this process: going on in a new one\n",
+                        device->info().name));
+    }
+    restart_program(resuming(arguments, out));
+  }
   if (!o.quiet) {
-    print(step_breakdown(timeline, summary.updates));
+    if (!o.report) print(step_breakdown(timeline, summary.updates));
     if (interrupted) {
       print(fmt::format("stopped after update {}; --resume {} goes on\n", trainer.state().step,
                         out.string()));
     }
   }
+  write_reports(o, trainer, place);
   if (o.json) print_json(summary_json(summary, trainer, out));
 }
 
-// --- the command line ---
-
-// Declares a flag bound to a member of TrainOptions, remembered as an override for --resume.
-template <typename Access>
-CLI::Option* flag(CLI::App& app, Options& o, const char* name, const char* help, Access access) {
-  auto& member = access(o.given);
-  CLI::Option* option = app.add_option(name, member, help)->capture_default_str();
-  o.overrides.emplace_back(option,
-                           [&o, access](TrainOptions& to) { access(to) = access(o.given); });
-  return option;
-}
-
-#define MEMBER(path) \
-  [](TrainOptions & t) -> auto& { return t.path; }
-
-void add_run_flags(CLI::App& app, Options& o) {
-  flag(app, o, "--model", "Preset, llama2.c file or Hugging Face directory", MEMBER(model));
-  app.add_option("--init", o.init, "scratch: new random weights")
-      ->check(CLI::IsMember({"scratch"}));
-  flag(app, o, "--data", "Token shard to train on", MEMBER(data));
-  flag(app, o, "--val", "Token shard for the validation loss", MEMBER(validation));
-  flag(app, o, "--tokenizer", "Vocabulary, kept with the run", MEMBER(tokenizer));
-  app.add_option("--out", o.out, "Directory for checkpoints and metrics.jsonl");
-  app.add_option("--resume", o.resume, "Directory of an earlier --out to go on with");
-  flag(app, o, "--device", "Where programs run", MEMBER(device));
-  flag(app, o, "--threads", "CPU threads; 0 takes all", MEMBER(threads));
-  flag(app, o, "--save-every", "Updates between checkpoints; 0: at the end", MEMBER(save_every));
-  flag(app, o, "--eval-every", "Updates between validations; 0: at the end", MEMBER(eval_every));
-  flag(app, o, "--eval-windows", "Windows of a validation", MEMBER(eval_windows));
-  app.add_flag("--json", o.json, "The last line on standard output is one JSON object");
-  app.add_flag("--quiet", o.quiet, "No lines per update");
-  app.add_option("--progress", o.progress, "lines or bar")
-      ->check(CLI::IsMember({"lines", "bar"}))
-      ->capture_default_str();
-}
-
-void add_training_flags(CLI::App& app, Options& o) {
-  flag(app, o, "--steps", "Updates in all", MEMBER(steps));
-  flag(app, o, "--batch", "Sequences of a micro-step", MEMBER(batch));
-  flag(app, o, "--seq", "Tokens of a sequence", MEMBER(sequence));
-  flag(app, o, "--accum", "Micro-steps of an update", MEMBER(accumulation));
-  flag(app, o, "--lr", "Learning rate", MEMBER(learning_rate));
-  flag(app, o, "--min-lr", "Where the cosine ends", MEMBER(minimum_learning_rate));
-  flag(app, o, "--warmup", "Updates of linear warm-up", MEMBER(warmup));
-  flag(app, o, "--beta1", "AdamW", MEMBER(optimizer.beta1));
-  flag(app, o, "--beta2", "AdamW", MEMBER(optimizer.beta2));
-  flag(app, o, "--eps", "AdamW", MEMBER(optimizer.epsilon));
-  flag(app, o, "--weight-decay", "AdamW, on matrices", MEMBER(optimizer.weight_decay));
-  flag(app, o, "--clip", "Largest gradient norm; 0: off", MEMBER(optimizer.clip));
-  flag(app, o, "--seed", "Of weights and data order", MEMBER(seed));
-  CLI::Option* schedule = app.add_option("--schedule", o.schedule, "constant or cosine")
-                              ->check(CLI::IsMember({"constant", "cosine"}))
-                              ->capture_default_str();
-  o.overrides.emplace_back(schedule, [&o](TrainOptions& t) {
-    t.schedule = o.schedule == "cosine" ? Schedule::Kind::kCosine : Schedule::Kind::kConstant;
-  });
-  CLI::Option* order = app.add_option("--order", o.order, "random or sequential")
-                           ->check(CLI::IsMember({"random", "sequential"}))
-                           ->capture_default_str();
-  o.overrides.emplace_back(order, [&o](TrainOptions& t) {
-    t.order = o.order == "sequential" ? Order::kSequential : Order::kRandom;
-  });
-}
-
-#undef MEMBER
-
 }  // namespace
 
-void add_train(CLI::App& app) {
+void add_train(CLI::App& app, std::vector<std::string> arguments) {
   CLI::App* command = app.add_subcommand("train", "Train a model, from scratch or further");
-  auto o = std::make_shared<Options>();
-  add_run_flags(*command, *o);
-  add_training_flags(*command, *o);
-  command->callback([o] { train(*o); });
+  auto flags = std::make_shared<TrainFlags>();
+  add_flags(*command, *flags);
+  command->callback([flags, arguments = std::move(arguments)] { train(*flags, arguments); });
 }
 
 }  // namespace anemone::cli

@@ -13,10 +13,19 @@ std::string validation_part(const UpdateMetrics& metrics) {
   return metrics.validation_loss ? fmt::format("  val {:.4f}", *metrics.validation_loss) : "";
 }
 
+std::string skipped_part(const UpdateMetrics& metrics) {
+  if (!metrics.skipped) return "";
+  return fmt::format("  skipped: overflow at loss scale {}", metrics.loss_scale);
+}
+
 }  // namespace
 
-TrainDisplay::TrainDisplay(Style style, int64_t first, int64_t steps)
-    : style_(style), terminal_(::isatty(STDOUT_FILENO) == 1), first_(first), steps_(steps) {}
+TrainDisplay::TrainDisplay(Style style, int64_t first, int64_t steps, bool simulated)
+    : style_(style),
+      terminal_(::isatty(STDOUT_FILENO) == 1),
+      simulated_(simulated),
+      first_(first),
+      steps_(steps) {}
 
 double TrainDisplay::seconds_left(int64_t step) const {
   return watch_.elapsed_ms() / 1000 * static_cast<double>(steps_ - step) /
@@ -26,10 +35,10 @@ double TrainDisplay::seconds_left(int64_t step) const {
 std::string TrainDisplay::line(const UpdateMetrics& m) const {
   return fmt::format(
       "step {:>{}}/{}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:>7.0f} tok/s  "
-      "{:.1f} ms  {} left{}\n",
+      "{:.1f} ms{}  {} left{}{}\n",
       m.step, std::to_string(steps_).size(), steps_, m.loss, m.gradient_norm, m.learning_rate,
-      static_cast<double>(m.tokens) / m.ms * 1000, m.ms, duration(seconds_left(m.step)),
-      validation_part(m));
+      static_cast<double>(m.tokens) / m.ms * 1000, m.ms, simulated_ ? " (simulated)" : "",
+      duration(seconds_left(m.step)), validation_part(m), skipped_part(m));
 }
 
 std::string TrainDisplay::bar(const UpdateMetrics& m) const {
@@ -67,16 +76,17 @@ std::string step_breakdown(const Timeline& timeline, int64_t updates) {
   double all = 0;
   for (const TimelineTotal& total : timeline.totals()) all += total.total_ms;
   if (all == 0 || updates == 0) return "";
-  std::string text = fmt::format("{:<28}{:>10}{:>12}{:>8}{:>12}\n", "step breakdown", "calls",
-                                 "ms/update", "share", "GFLOP/s");
+  const char* title = timeline.simulated() ? "step breakdown, simulated" : "step breakdown";
+  std::string text = fmt::format("{:<36}{:>10}{:>12}{:>8}{:>12}\n", title, "calls", "ms/update",
+                                 "share", "GFLOP/s");
   for (const TimelineTotal& total : timeline.totals()) {
     const std::string rate =
         total.flops > 0 ? fmt::format("{:.1f}", total.flops / total.total_ms / 1e6) : "";
-    text += fmt::format("  {:<26}{:>10}{:>12.3f}{:>7.1f}%{:>12}\n", total.name, total.count,
+    text += fmt::format("  {:<34}{:>10}{:>12.3f}{:>7.1f}%{:>12}\n", total.name, total.count,
                         total.total_ms / static_cast<double>(updates), 100 * total.total_ms / all,
                         rate);
   }
-  return text + fmt::format("  {:<26}{:>10}{:>12.3f}{:>7.1f}%\n", "sum", "",
+  return text + fmt::format("  {:<34}{:>10}{:>12.3f}{:>7.1f}%\n", "sum", "",
                             all / static_cast<double>(updates), 100.0);
 }
 

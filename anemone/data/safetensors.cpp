@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "anemone/base/error.h"
-#include "anemone/data/strict_json.h"
+#include "anemone/base/strict_json.h"
 
 namespace anemone {
 namespace {

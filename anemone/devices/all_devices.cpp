@@ -1,14 +1,39 @@
 #include "anemone/devices/all_devices.h"
 
+#include "anemone/devices/ane_spec/chip.h"
 #include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/devices/null/null_device.h"
+#include "anemone/devices/sim/sim_device.h"
 
 namespace anemone {
+namespace {
 
-std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool) {
+constexpr std::string_view kSimulated = "sim:";
+
+}  // namespace
+
+std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
+                                    const DeviceSettings& settings) {
   if (name == "cpu") return make_cpu_device(pool);
+  if (name == "null") return make_null_device();
+  if (name.starts_with(kSimulated)) {
+    SimOptions options;
+    options.values = settings.values;
+    options.strict = settings.strict;
+    return make_sim_device(find_chip(name.substr(kSimulated.size())), pool, options);
+  }
   fail("--device " + name, "there is no such device", "`anemone devices` lists them");
 }
 
-std::vector<DeviceInfo> list_devices(ThreadPool& pool) { return {make_cpu_device(pool)->info()}; }
+std::unique_ptr<Device> make_host(Device& device, ThreadPool& pool) {
+  const Simulation* simulation = device.simulation();
+  return simulation && !simulation->values() ? make_null_device() : make_cpu_device(pool);
+}
+
+std::vector<DeviceInfo> list_devices(ThreadPool& pool) {
+  std::vector<DeviceInfo> infos = {make_cpu_device(pool)->info()};
+  for (const Chip& chip : all_chips()) infos.push_back(make_sim_device(chip, pool)->info());
+  return infos;
+}
 
 }  // namespace anemone

@@ -10,9 +10,19 @@
 
 namespace anemone {
 
+// What can be asked of devices; one to which a setting means nothing ignores it.
+struct DeviceSettings {
+  bool values = true;   // sim: compute, not only predict
+  bool strict = false;  // sim: what the hardware silently gets wrong is an error
+};
+
 // Throws Error(kInvalidInput) for an unknown name, Error(kUnavailable) for a device that this
 // machine lacks. The pool must outlive the device.
-std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool);
+std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
+                                    const DeviceSettings& settings = {});
+
+// The host beside `device`: the CPU in fp32, or nothing at all where the device computes nothing.
+std::unique_ptr<Device> make_host(Device& device, ThreadPool& pool);
 
 std::vector<DeviceInfo> list_devices(ThreadPool& pool);
 

@@ -1,6 +1,7 @@
 // What every device offers: memory, programs compiled for it, and programs bound to memory.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,7 +24,10 @@ struct DeviceInfo {
   std::string name;         // "cpu", "ane", "sim:m4-max", …
   std::string description;  // a person's line: model, threads, instruction set
   bool simulated = false;
-  int threads = 0;  // 0 where it means nothing
+  int threads = 0;                      // 0 where it means nothing
+  DType float_type = DType::kFp32;      // of the programs it likes
+  double peak_tflops = 0;               // 0: not known
+  std::vector<std::string> notes = {};  // what else a person should know
 };
 
 // Typed memory of one device.
@@ -31,11 +35,13 @@ class Buffer {
  public:
   virtual ~Buffer() = default;
   virtual const Type& type() const = 0;
-  // Copies between the host and the device; the view must have the buffer's dtype and size.
+  // Copies between the host and the device, converting between element types; the sizes agree.
   virtual void write(const TensorView& from) = 0;
   virtual void read(const TensorView& to) const = 0;
   // The memory itself where the host can reach it, else a view without data.
   virtual TensorView map() = 0;
+  // Bytes set aside for it, at least those of its type.
+  virtual size_t capacity() const { return type().bytes(); }
 };
 
 struct Binding {
@@ -57,6 +63,8 @@ struct ExecutableStats {
   size_t scratch_bytes = 0;  // memory it holds between runs
   size_t constant_bytes = 0;
   int operations = 0;  // that cost time: no constants, no views
+  // What a person should hear about this program, such as results that the hardware gets wrong.
+  std::vector<std::string> warnings;
 };
 
 // A function compiled for one device. Runs of one executable must not overlap in time.
@@ -72,9 +80,41 @@ class Executable {
                                         std::span<const Binding> outputs) = 0;
 };
 
+// Work that a host does beside a device.
+struct HostWork {
+  double gemm_flops = 0;
+  double elementwise_bytes = 0;  // read and written by everything else
+  double copied_bytes = 0;       // of device buffers written or read, as the device stores them
+
+  HostWork& operator+=(const HostWork& other) {
+    gemm_flops += other.gemm_flops;
+    elementwise_bytes += other.elementwise_bytes;
+    copied_bytes += other.copied_bytes;
+    return *this;
+  }
+};
+
+// How long things take on a machine that is only modelled.
+class Simulation {
+ public:
+  virtual ~Simulation() = default;
+  // Whether runs compute anything; if not, buffers hold nothing either.
+  virtual bool values() const = 0;
+  // Of one more run of a program of this device, starting at `now_ms` of the simulated clock.
+  virtual double run_ms(Executable& executable, double now_ms) = 0;
+  // Of the host that belongs to the device.
+  virtual double host_ms(const HostWork& work) const = 0;
+  // Of compiling the same program again with other weights; counts as a compilation.
+  virtual double recompile_ms(Executable& executable) = 0;
+  // A new process: nothing is compiled yet. Returns what starting it takes.
+  virtual double restart_ms() = 0;
+};
+
 struct CompileOptions {
   // (input, output) pairs that will be bound to the same buffer: an output that updates its input.
   std::vector<std::pair<std::string, std::string>> in_place;
+  // Inputs that hold weights: bound for many runs.
+  std::vector<std::string> weights;
 };
 
 class Device {
@@ -82,10 +122,24 @@ class Device {
   virtual ~Device() = default;
   virtual const DeviceInfo& info() const = 0;
   virtual Support supports(const Operation& op) const = 0;
+  // Whether compile() would take the function, for what is known before compiling it.
+  virtual Support accepts(const Function& function) const {
+    for (const auto& op : function.operations) {
+      if (Support support = supports(*op); !support) return support;
+    }
+    return {};
+  }
   // Throws Error(kInvalidInput) for a function that is not valid or that the device refuses.
   virtual std::unique_ptr<Executable> compile(const Function& function,
                                               const CompileOptions& options = {}) = 0;
-  virtual std::unique_ptr<Buffer> allocate(const Type& type) = 0;
+  std::unique_ptr<Buffer> allocate(const Type& type) { return allocate(type, 0); }
+  // With room for `least_bytes`, where requests want equal sizes.
+  virtual std::unique_ptr<Buffer> allocate(const Type& type, size_t least_bytes) = 0;
+
+  // Programs that it will still compile in this process.
+  virtual int compiles_left() const { return std::numeric_limits<int>::max(); }
+  // Null for a real device.
+  virtual Simulation* simulation() { return nullptr; }
 };
 
 }  // namespace anemone

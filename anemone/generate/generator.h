@@ -7,7 +7,7 @@
 
 #include "anemone/generate/sampler.h"
 #include "anemone/nn/llama.h"
-#include "anemone/runtime/chain_program.h"
+#include "anemone/runtime/forward_program.h"
 
 namespace anemone {
 

@@ -75,8 +75,9 @@ StageChain assemble(const LlamaConfig& config, Stage attention, int64_t columns,
   chain.stages.push_back(embed_stage(config, columns));
   chain.stages.push_back(std::move(attention));
   chain.stages.push_back(ffn_stage(config, columns));
-  chain.stages.push_back(head == Head::kLoss ? loss_stage(config, columns)
-                                             : logits_stage(config, columns));
+  chain.stages.push_back(head == Head::kLogits
+                             ? logits_stage(config, columns)
+                             : loss_stage(config, columns, head == Head::kSoftmaxLoss));
   chain.uses.push_back({0, "embed", {"model.embed_tokens.weight"}});
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const std::string label = "layers." + std::to_string(layer);
@@ -151,16 +152,17 @@ Stage logits_stage(const LlamaConfig& config, int64_t columns) {
   return stage;
 }
 
-Stage loss_stage(const LlamaConfig& config, int64_t columns) {
+Stage loss_stage(const LlamaConfig& config, int64_t columns, bool softmax_apart) {
   Stage stage = start("loss");
   stage.data_output = "loss";
   Builder b(stage.function);
   const Value scores = logits(stage, b, config, columns);
   const Value targets = b.input("targets", DType::kInt32, {columns});
   const std::vector<Value> results =
-      b.ops("anemone.cross_entropy", {{"logits", scores}, {"targets", targets}});
+      b.ops(softmax_apart ? "anemone.softmax_cross_entropy" : "anemone.cross_entropy",
+            {{"logits", scores}, {"targets", targets}});
   b.output("loss", results[0]);
-  b.output("log_sum_exp", results[1]);
+  b.output(softmax_apart ? "probabilities" : "log_sum_exp", results[1]);
   return stage;
 }
 

@@ -45,6 +45,7 @@ Value Builder::constant(Literal literal, std::string_view name) {
   if (literal.tensor) {
     key.append(static_cast<const char*>(literal.tensor->data()), literal.tensor->bytes());
   }
+  if (literal.blob) key += "|" + literal.blob->path + "|" + std::to_string(literal.blob->offset);
   if (const auto known = constants_.find(key); known != constants_.end()) return known->second;
   auto op = std::make_unique<Operation>();
   op->type = "const";

@@ -211,12 +211,24 @@ Value build_probabilities(Builder& b, Value q, Value k, const AttentionShape& a)
   return b.softmax(b.add(scores, b.constant(std::move(mask), "causal_mask")), -1);
 }
 
+// The Neural Engine rounds the products of a matmul to an absolute grid (docs/ane.md, Numerics),
+// and probabilities are about 1/T: what they are multiplied with is scaled up by this in fp16, and
+// the result down again.
+double grid_scale(DType dtype, const AttentionShape& a) {
+  if (dtype != DType::kFp16) return 1;
+  return std::exp2(std::round(std::log2(static_cast<double>(a.sequence)) / 2));
+}
+
+Value scaled(Builder& b, Value x, double factor) { return factor == 1 ? x : b.mul(x, factor); }
+
 std::vector<Value> decompose_forward(Builder& b, const OpArgs& args) {
   const AttentionShape a = attention_shape(args);
+  const double grid = grid_scale(args.type("q").dtype, a);
   const Value q = to_heads(b, args.value("q"), a, a.heads);
   const Value k = to_heads(b, args.value("k"), a, a.kv_heads);
-  const Value v = to_heads(b, args.value("v"), a, a.kv_heads);
-  return {from_heads(b, b.matmul(build_probabilities(b, q, k, a), v), a, a.heads)};
+  const Value v = to_heads(b, scaled(b, args.value("v"), grid), a, a.kv_heads);
+  const Value mixed = from_heads(b, b.matmul(build_probabilities(b, q, k, a), v), a, a.heads);
+  return {scaled(b, mixed, 1 / grid)};
 }
 
 std::vector<Value> decompose_backward(Builder& b, const OpArgs& args) {
@@ -228,11 +240,14 @@ std::vector<Value> decompose_backward(Builder& b, const OpArgs& args) {
   const Value p = build_probabilities(b, q, k, a);
   const Value dp = b.matmul(dy, v, false, true);
   const Value centred = b.sub(dp, b.reduce_sum(b.mul(dp, p), {3}, true));
-  const Value ds = b.mul(b.mul(p, centred), a.scale());
-  const auto over_group = [&](Value x) { return b.reduce_sum(x, {1}, true); };
-  return {from_heads(b, b.matmul(ds, k), a, a.heads),
-          from_heads(b, over_group(b.matmul(ds, q, true, false)), a, a.kv_heads),
-          from_heads(b, over_group(b.matmul(p, dy, true, false)), a, a.kv_heads)};
+  const double grid = grid_scale(q->type.dtype, a);
+  const Value ds = b.mul(b.mul(p, centred), a.scale() * grid);
+  const auto gathered = [&](Value x, int64_t heads) {
+    if (heads != a.heads) x = b.reduce_sum(x, {1}, true);  // over the heads that share a key
+    return scaled(b, from_heads(b, x, a, heads), 1 / grid);
+  };
+  return {gathered(b.matmul(ds, k), a.heads), gathered(b.matmul(ds, q, true, false), a.kv_heads),
+          gathered(b.matmul(p, scaled(b, dy, grid), true, false), a.kv_heads)};
 }
 
 // Half of the scores are masked: T (T + 1) / 2 of them, each a dot product and an update.

@@ -105,11 +105,21 @@ Grads grad_forward(GradArgs& args) {
   return {{x, gradients[0]}, {weight, gradients[1]}};
 }
 
+// In fp16 the sum of squares overflows once rms > sqrt(65504 / C): 9 for 768 channels (ane.c40). A
+// power of two keeps squares of ordinary values normal numbers and moves that to 64 and above.
+double square_scale(DType dtype, double channels) {
+  if (dtype != DType::kFp16) return 1;
+  return std::exp2(-std::max(0.0, std::round(std::log2(std::sqrt(channels) / 4))));
+}
+
 // x is [1, C, 1, S]: 1/rms as [1, 1, 1, S].
 Value build_inverse_rms(Builder& b, const OpArgs& args) {
   const Value x = args.value("x");
   const double channels = static_cast<double>(x->type.shape[1]);
-  const Value mean = b.mul(b.reduce_sum(b.mul(x, x), {1}, true), 1 / channels);
+  const double scale = square_scale(x->type.dtype, channels);
+  const Value small = scale == 1 ? x : b.mul(x, scale);
+  const Value sum = b.reduce_sum(b.mul(small, small), {1}, true);
+  const Value mean = b.mul(sum, 1 / (channels * scale * scale));
   return b.pow(b.add(mean, args.number("epsilon", kDefaultEpsilon)), -0.5);
 }
 

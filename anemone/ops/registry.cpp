@@ -22,6 +22,7 @@ const Registry& registry() {
              composite_norm_ops(),
              composite_attention_ops(),
              composite_loss_ops(),
+             composite_nll_ops(),
              shape_ops(),
              slicing_ops(),
              joining_ops(),

@@ -226,6 +226,48 @@ TEST(Composites, CrossEntropyNamesATargetOutsideTheVocabulary) {
   EXPECT_THAT(error_of(run), testing::HasSubstr("target 7 at column 1 is outside [0, 7)"));
 }
 
+TEST(Composites, SoftmaxCrossEntropy) {
+  const Inputs inputs = {random_tensor({1, 7, 1, 3}, 20, -3, 3), integers({3}, {6, 0, 2})};
+  const auto with = [](const char* op) {
+    return [op](Builder& b, const std::vector<Value>& v) {
+      return std::vector{b.ops(op, {{"logits", v[0]}, {"targets", v[1]}})[0]};
+    };
+  };
+  expect_equivalent(inputs, with("anemone.softmax_cross_entropy"));
+  EXPECT_NEAR(run_reference(inputs, with("anemone.softmax_cross_entropy"))[0].at(0),
+              run_reference(inputs, with("anemone.cross_entropy"))[0].at(0), 1e-14);
+}
+
+TEST(Composites, NllLoss) {
+  const auto loss = [](Builder& b, const std::vector<Value>& v) {
+    return b.ops("anemone.nll_loss", {{"probabilities", v[0]}, {"targets", v[1]}});
+  };
+  const Inputs quarter = {Tensor::of<double>({1, 2, 1, 2}, {0.25, 0.5, 0.75, 0.5}),
+                          integers({2}, {0, 1})};
+  expect_same_values(quarter, loss);
+  EXPECT_NEAR(run_reference(quarter, loss)[0].at(0), 1.5 * std::log(2.0), 1e-15);
+  // What fp16 rounds to 0 does not make the loss infinite.
+  const Inputs none = {Tensor::of<double>({1, 2, 1, 1}, {0, 1}), integers({1}, {0})};
+  EXPECT_NEAR(run_reference(none, loss)[0].at(0), 25 * std::log(2.0), 1e-12);
+}
+
+TEST(Composites, SeparateSoftmaxLeavesTheLossBehindIt) {
+  Function f = make_function(
+      {random_tensor({1, 7, 1, 3}, 20, -3, 3), integers({3}, {6, 0, 2})},
+      [](Builder& b, const std::vector<Value>& v) {
+        return b.ops("anemone.softmax_cross_entropy", {{"logits", v[0]}, {"targets", v[1]}});
+      });
+  const Function whole = f.clone();
+  ASSERT_TRUE(separate_softmax(f));
+  EXPECT_FALSE(separate_softmax(f));
+  ASSERT_NE(f.outputs[0]->producer, nullptr);
+  EXPECT_EQ(f.outputs[0]->producer->type, "anemone.nll_loss");
+  EXPECT_EQ(f.outputs[1]->producer->type, "softmax");
+  expect_same_outputs(
+      whole, f,
+      numbered_inputs({random_tensor({1, 7, 1, 3}, 21, -3, 3), integers({3}, {1, 5, 2})}));
+}
+
 TEST(Composites, EveryOneHasADecomposition) {
   for (const OpDef* def : all_ops()) {
     EXPECT_EQ(def->name.starts_with("anemone."), def->decompose != nullptr) << def->name;

@@ -8,6 +8,14 @@ namespace anemone {
 // Replaces every composite (`anemone.`) operation by its decomposition into MIL operations.
 bool decompose_composites(Function& function);
 
+// anemone.softmax_cross_entropy becomes a softmax and an anemone.nll_loss, which can be placed
+// apart.
+bool separate_softmax(Function& function);
+
+// Every fp32 value, port and constant becomes fp16. An fp32 constant beyond fp16's range becomes
+// the largest fp16 number of its sign.
+void to_fp16(Function& function);
+
 // Computes operations whose operands are all constants, where the result is not larger than a
 // million elements.
 bool fold_constants(Function& function);

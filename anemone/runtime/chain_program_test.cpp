@@ -1,11 +1,12 @@
 // A chain of stages bound to memory gives what one function of the whole chain gives.
-#include "anemone/runtime/chain_program.h"
+#include "anemone/runtime/forward_program.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "anemone/autodiff/reverse_sweep.h"
 #include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/runtime/training_program.h"
 #include "anemone/tensor/compare.h"
 #include "anemone/testing/op_testing.h"
 
@@ -120,7 +121,10 @@ class TrainingProgramTest : public testing::TestWithParam<int> {
   std::unique_ptr<Device> device = make_cpu_device(pool);
   Given given{*device};
   Timeline timeline;
-  TrainingProgram program{*device, small_chain(), given.values(), given.gradients(), &timeline};
+  TrainingProgram program{{*device, *device, find_pipeline("host"), false, &timeline},
+                          small_chain(),
+                          given.values(),
+                          given.gradients()};
   NamedTensors whole = evaluate(whole_chain(), given.tensors);
 };
 
@@ -141,7 +145,7 @@ TEST_P(TrainingProgramTest, TheLossScaleScalesGradientsButNotTheLoss) {
 }
 
 TEST_P(TrainingProgramTest, CountsItsProgramsAndTimesItsSteps) {
-  EXPECT_EQ(program.programs(), 8);  // the first stage hands no gradient back
+  EXPECT_EQ(program.counts().total, 8);  // the first stage hands no gradient back
   EXPECT_GT(program.flops(), 0);
   program.run(1);
   int steps = 0;

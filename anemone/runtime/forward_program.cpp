@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "anemone/runtime/chain_program.h"
+#include "anemone/runtime/forward_program.h"
 
 namespace anemone {
 namespace {

@@ -19,16 +19,16 @@ TEST(Timeline, ANameHasOneNumber) {
   const size_t first = timeline.name_id("attention");
   EXPECT_NE(timeline.name_id("loss"), first);
   EXPECT_EQ(timeline.name_id("attention"), first);
-  EXPECT_THAT(timeline.names(), ElementsAre("attention", "loss"));
+  EXPECT_THAT(names(timeline.names()), ElementsAre("attention", "loss"));
 }
 
 TEST(Timeline, TotalsAddUpLongestFirstWithoutIdleNames) {
   Timeline timeline;
   const size_t a = timeline.name_id("a"), b = timeline.name_id("b");
   timeline.name_id("never");
-  timeline.add({a, 0, 1, 10, 100});
-  timeline.add({b, 1, 5, 20, 200});
-  timeline.add({a, 6, 2, 30, 300});
+  timeline.add({a, Queue::kHost, 0, 1, 10, 100});
+  timeline.add({b, Queue::kHost, 1, 5, 20, 200});
+  timeline.add({a, Queue::kHost, 6, 2, 30, 300});
   const auto totals = timeline.totals();
   EXPECT_THAT(names(totals), ElementsAre("b", "a"));
   EXPECT_EQ(totals[1].count, 2);
@@ -40,7 +40,7 @@ TEST(Timeline, TotalsAddUpLongestFirstWithoutIdleNames) {
 TEST(Timeline, TotalsGoOnBeyondTheCapacity) {
   Timeline timeline(2);
   const size_t a = timeline.name_id("a");
-  for (int i = 0; i < 5; ++i) timeline.add({a, 0, 1, 0, 0});
+  for (int i = 0; i < 5; ++i) timeline.add({a, Queue::kHost, 0, 1, 0, 0});
   EXPECT_EQ(timeline.events().size(), 2u);
   EXPECT_EQ(timeline.totals()[0].count, 5);
 }
@@ -48,12 +48,12 @@ TEST(Timeline, TotalsGoOnBeyondTheCapacity) {
 TEST(Timeline, ClearForgetsEventsButKeepsNames) {
   Timeline timeline(4);
   const size_t a = timeline.name_id("a");
-  timeline.add({a, 0, 1, 0, 0});
+  timeline.add({a, Queue::kHost, 0, 1, 0, 0});
   timeline.clear();
   EXPECT_TRUE(timeline.events().empty());
   EXPECT_TRUE(timeline.totals().empty());
   EXPECT_EQ(timeline.name_id("a"), a);
-  for (int i = 0; i < 5; ++i) timeline.add({a, 0, 1, 0, 0});
+  for (int i = 0; i < 5; ++i) timeline.add({a, Queue::kHost, 0, 1, 0, 0});
   EXPECT_EQ(timeline.events().size(), 4u);
 }
 

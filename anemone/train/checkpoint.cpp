@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "anemone/base/file.h"
+#include "anemone/base/strict_json.h"
 #include "anemone/data/safetensors.h"
-#include "anemone/data/strict_json.h"
 #include "anemone/weights/hf_directory.h"
 
 namespace anemone {
@@ -27,11 +27,25 @@ void write_moments(const fs::path& path, ParameterSet& parameters) {
 }
 
 std::string state_json(const TrainerState& state) {
-  const nlohmann::json json = {{"format", 1},
-                               {"step", state.step},
-                               {"random_state", state.position.random_state},
-                               {"options", to_json(state.options)}};
+  nlohmann::json json = {{"format", 1},
+                         {"step", state.step},
+                         {"random_state", state.position.random_state},
+                         {"options", to_json(state.options)},
+                         {"totals", to_json(state.totals)}};
+  if (const auto& scale = state.loss_scale) {
+    json["loss_scale"] = {{"scale", scale->scale},
+                          {"dynamic", scale->dynamic},
+                          {"good", scale->good},
+                          {"skipped", scale->skipped}};
+  }
   return json.dump(2) + "\n";
+}
+
+LossScale read_loss_scale(const nlohmann::json& json, const std::string& where) {
+  const LossScale scale{json.at("scale"), json.at("dynamic"), json.at("good"), json.at("skipped")};
+  const bool sound = scale.scale > 0 && scale.scale <= LossScale::kMost && scale.good >= 0;
+  if (!sound) fail(where, "it is damaged: the loss scale makes no sense");
+  return scale;
 }
 
 // The checkpoint that `latest` names, empty if there is none.
@@ -130,6 +144,10 @@ TrainerState read_trainer_state(const fs::path& checkpoint) {
     json.at("step").get_to(state.step);
     json.at("random_state").get_to(state.position.random_state);
     state.options = train_options_from_json(json.at("options"), path.string());
+    if (json.contains("loss_scale")) {
+      state.loss_scale = read_loss_scale(json["loss_scale"], path.string());
+    }
+    if (json.contains("totals")) state.totals = run_totals_from_json(json["totals"]);
     if (state.step < 0) fail(path.string(), "it is damaged: the step is too large");
     return state;
   } catch (const nlohmann::json::exception& error) {

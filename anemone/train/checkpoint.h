@@ -11,17 +11,22 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "anemone/train/batches.h"
+#include "anemone/train/loss_scale.h"
 #include "anemone/train/parameters.h"
+#include "anemone/train/run_totals.h"
 #include "anemone/train/train_options.h"
 
 namespace anemone {
 
 struct TrainerState {
-  int64_t step = 0;  // updates done
+  int64_t step = 0;  // updates done, skipped ones included
   Batches::Position position;
   TrainOptions options;
+  std::optional<LossScale> loss_scale;  // none before the first update
+  RunTotals totals;
 };
 
 void save_checkpoint(const std::filesystem::path& out, const TrainerState& state,

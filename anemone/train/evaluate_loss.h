@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "anemone/data/token_shard.h"
-#include "anemone/runtime/chain_program.h"
+#include "anemone/runtime/forward_program.h"
 #include "anemone/train/parameters.h"
 
 namespace anemone {

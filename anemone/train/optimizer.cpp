@@ -58,7 +58,7 @@ double gradient_norm(ParameterSet& parameters, ThreadPool& pool) {
 }
 
 void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions& options,
-                  double learning_rate, double norm, int64_t step) {
+                  double learning_rate, double norm, int64_t step, double loss_scale) {
   const auto t = static_cast<double>(step + 1);
   simd::AdamW update{};
   update.beta1 = static_cast<float>(options.beta1);
@@ -69,7 +69,7 @@ void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions
   update.inverse_correction = static_cast<float>(1 / (1 - std::pow(options.beta2, t)));
   update.epsilon = static_cast<float>(options.epsilon);
   const double clipped = options.clip > 0 ? std::min(1.0, options.clip / (norm + 1e-6)) : 1.0;
-  update.gradient_scale = static_cast<float>(clipped);
+  update.gradient_scale = static_cast<float>(clipped / loss_scale);
   for (Parameter& parameter : parameters.all()) {
     const double decay = parameter.decays() ? learning_rate * options.weight_decay : 0;
     update.keep = static_cast<float>(1 - decay);
@@ -81,6 +81,15 @@ void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions
         simd::adamw(value + at, gradient + at, m + at, v + at, n, update);
         std::memset(gradient + at, 0, n * sizeof(float));
       }
+    });
+  }
+}
+
+void zero_gradients(ParameterSet& parameters, ThreadPool& pool) {
+  for (Parameter& parameter : parameters.all()) {
+    float* gradient = floats(parameter.gradient);
+    pool.parallel_for(size_of(parameter), kChunk, [&](size_t begin, size_t end, int) {
+      std::memset(gradient + begin, 0, (end - begin) * sizeof(float));
     });
   }
 }

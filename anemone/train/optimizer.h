@@ -26,9 +26,14 @@ struct AdamWOptions {
 // depend on the number of threads.
 double gradient_norm(ParameterSet& parameters, ThreadPool& pool);
 
-// One update, number `step` from 0, of torch.optim.AdamW; gradients are scaled by
-// min(1, clip / (norm + 1e-6)) and then zeroed.
+// One update, number `step` from 0, of torch.optim.AdamW. Gradients are `loss_scale` times the true
+// ones, whose norm is `norm`; they are clipped by min(1, clip / (norm + 1e-6)), and zeroed.
 void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions& options,
-                  double learning_rate, double norm, int64_t step);
+                  double learning_rate, double norm, int64_t step, double loss_scale = 1);
+
+void zero_gradients(ParameterSet& parameters, ThreadPool& pool);
+
+// What the two cost a host.
+inline constexpr double kNormBytesPerParameter = 4, kAdamWBytesPerParameter = 32;
 
 }  // namespace anemone

@@ -8,14 +8,16 @@ namespace anemone {
 
 ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained)
     : config_(weights.config) {
+  const bool has_numbers = !weights.tensors.empty();
   for (const TensorShape& expected : expected_tensors(config_)) {
     Parameter parameter{expected.name, expected.shape, nullptr, nullptr, nullptr, nullptr};
     const Type type = Type::tensor(DType::kFp32, expected.shape);
     parameter.value = device.allocate(type);
-    auto tensor = weights.tensors.extract(expected.name);
-    ANEMONE_CHECK(!tensor.empty());
-    parameter.value->write(tensor.mapped());
-    tensor = {};  // given back before the next one is taken
+    if (has_numbers) {
+      auto tensor = weights.tensors.extract(expected.name);
+      ANEMONE_CHECK(!tensor.empty());
+      parameter.value->write(tensor.mapped());  // and the tensor is given back
+    }
     if (trained) {
       parameter.gradient = device.allocate(type);
       parameter.first_moment = device.allocate(type);

@@ -22,7 +22,8 @@ struct Parameter {
 
 class ParameterSet {
  public:
-  // Takes the weights over tensor by tensor. Without `trained`, values only.
+  // Takes the weights over tensor by tensor; where there are none the values stay as the device
+  // allocates them. Without `trained`, values only.
   ParameterSet(Device& device, ModelWeights weights, bool trained);
 
   const LlamaConfig& config() const { return config_; }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "anemone/base/error.h"
+#include "anemone/train/loss_scale.h"
 
 namespace anemone {
 namespace {
@@ -52,6 +53,14 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("save_every", o.save_every);
   visit("eval_every", o.eval_every);
   visit("eval_windows", o.eval_windows);
+  visit("pipeline", o.pipeline);
+  visit("strict", o.strict);
+  visit("loss_scale", o.loss_scale);
+}
+
+// Options that the first checkpoints did not have.
+bool may_lack(std::string_view key) {
+  return key == "pipeline" || key == "strict" || key == "loss_scale";
 }
 
 // nlohmann-json converts between numbers and bools without a word.
@@ -97,6 +106,7 @@ void TrainOptions::validate() const {
   require_in("--eps", optimizer.epsilon, 0., kHuge);
   require_in("--weight-decay", optimizer.weight_decay, 0., kHuge);
   require_in("--clip", optimizer.clip, 0., kHuge);
+  require_in("--loss-scale", loss_scale, 0., LossScale::kMost);
 }
 
 nlohmann::json to_json(const TrainOptions& options) {
@@ -112,6 +122,7 @@ TrainOptions train_options_from_json(const nlohmann::json& json, const std::stri
   try {
     for_each_option(options, [&](const char* key, auto& value) {
       using T = std::remove_reference_t<decltype(value)>;
+      if (may_lack(key) && !json.contains(key)) return;
       if (!is_of_kind<T>(json.at(key))) fail(where, fmt::format("'{}' is of the wrong kind", key));
       json.at(key).get_to(value);
     });

@@ -16,6 +16,10 @@ struct TrainOptions {
   std::string data, validation, tokenizer;
   std::string device = "cpu";
   int threads = 0;  // 0: all
+  // Pipeline by name or a placement file; empty: host on a CPU, dynamic elsewhere.
+  std::string pipeline;
+  bool strict = false;    // what a device refuses is an error, not work for the host
+  double loss_scale = 0;  // 0: dynamic where programs are fp16, else 1
 
   int64_t steps = 1000;  // updates
   int64_t batch = 4, sequence = 256, accumulation = 1;

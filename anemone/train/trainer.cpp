@@ -4,7 +4,6 @@
 
 #include <cmath>
 
-#include "anemone/base/clock.h"
 #include "anemone/nn/llama.h"
 
 namespace anemone {
@@ -22,54 +21,158 @@ void check_sequence(const TrainOptions& options, const LlamaConfig& config) {
                             config.max_sequence));
 }
 
+TrainerState checked(TrainerState state, const LlamaConfig& config) {
+  state.options.validate();
+  check_sequence(state.options, config);
+  return state;
+}
+
+LossScale first_loss_scale(const TrainOptions& options, const Device& device) {
+  if (options.loss_scale > 0) return LossScale::fixed(options.loss_scale);
+  return device.info().float_type == DType::kFp16 ? LossScale::automatic() : LossScale::fixed(1);
+}
+
+StageChain chain_of(const LlamaConfig& config, const TrainOptions& options,
+                    const Placement& placement) {
+  const Head head = softmax_on_device(placement) ? Head::kSoftmaxLoss : Head::kLoss;
+  return llama_chain(config, options.batch, options.sequence, head);
+}
+
 }  // namespace
 
-Trainer::Trainer(Device& device, ThreadPool& pool, TrainerState state, ModelWeights weights,
-                 Timeline* timeline)
-    : pool_(pool),
-      timeline_(timeline),
-      state_((state.options.validate(), check_sequence(state.options, weights.config),
-              std::move(state))),
-      parameters_(device, std::move(weights), /*trained=*/true),
-      shard_(open_checked(state_.options.data, parameters_.config())),
-      batches_(shard_, state_.options.batch, state_.options.sequence, state_.options.order,
-               state_.options.seed) {
+Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights weights)
+    : place_(place),
+      state_(checked(std::move(state), weights.config)),
+      values_(!place.device.simulation() || place.device.simulation()->values()),
+      parameters_(place.host, std::move(weights), /*trained=*/true) {
   const TrainOptions& options = state_.options;
+  if (!state_.loss_scale) state_.loss_scale = first_loss_scale(options, place.device);
+  if (values_) open_data();
+  const StageChain chain = chain_of(parameters_.config(), options, place.placement);
+  check_placement(place.placement, chain, "--pipeline");
+  program_ = std::make_unique<TrainingProgram>(
+      TrainingSetup{place.device, place.host, place.placement, options.strict, place.timeline},
+      chain, [&](const std::string& name) { return parameters_.find(name).value.get(); },
+      [&](const std::string& name) { return parameters_.find(name).gradient.get(); });
+  data_event_ = runner().name_id("read tokens", "data");
+  norm_event_ = runner().name_id("gradient norm", "adam");
+  adamw_event_ = runner().name_id("AdamW", "adam");
+  validation_event_ = runner().name_id("validation", "validation");
+  add_up();
+}
+
+void Trainer::open_data() {
+  const TrainOptions& options = state_.options;
+  shard_ = open_checked(options.data, parameters_.config());
+  batches_.emplace(*shard_, options.batch, options.sequence, options.order, options.seed);
   // Micro-steps count from the first update with today's --accum, whatever it was before.
   state_.position.micro_step = state_.step * options.accumulation;
-  if (state_.step > 0) batches_.seek(state_.position);
-  if (!options.validation.empty()) {
-    validation_ = open_checked(options.validation, parameters_.config());
-    validation_->require_window(options.sequence + 1);
-    evaluator_ = std::make_unique<LossEvaluator>(device, parameters_, options.sequence);
-  }
-  program_ = std::make_unique<TrainingProgram>(
-      device, llama_chain(parameters_.config(), options.batch, options.sequence, Head::kLoss),
-      [&](const std::string& name) { return parameters_.find(name).value.get(); },
-      [&](const std::string& name) { return parameters_.find(name).gradient.get(); }, timeline);
+  if (state_.step > 0) batches_->seek(state_.position);
   tokens_ = Tensor(DType::kInt32, {options.batch * options.sequence});
   targets_ = Tensor(DType::kInt32, {options.batch * options.sequence});
-  if (timeline_) {
-    data_event_ = timeline_->name_id("read tokens");
-    norm_event_ = timeline_->name_id("gradient norm");
-    adamw_event_ = timeline_->name_id("AdamW");
-    validation_event_ = timeline_->name_id("validation");
-  }
+  if (options.validation.empty()) return;
+  validation_ = open_checked(options.validation, parameters_.config());
+  validation_->require_window(options.sequence + 1);
+  evaluator_ = std::make_unique<LossEvaluator>(place_.host, parameters_, options.sequence);
 }
 
 double Trainer::run_micro_steps() {
   const int64_t count = state_.options.accumulation;
+  const auto scale = static_cast<float>(state_.loss_scale->scale / static_cast<double>(count));
   double loss = 0;
   for (int64_t a = 0; a < count; ++a) {
-    {
-      const ScopedEvent event(timeline_, data_event_);
-      batches_.next(tokens_.as<int32_t>(), targets_.as<int32_t>());
+    runner().run_host(data_event_, {}, [&] {
+      batches_->next(tokens_.as<int32_t>(), targets_.as<int32_t>());
       program_->side("tokens").write(tokens_);
       program_->side("targets").write(targets_);
-    }
-    loss += program_->run(1.0f / static_cast<float>(count));
+    });
+    const double start = runner().now_ms();
+    loss += program_->run(scale);
+    state_.totals.train_ms += runner().now_ms() - start;
+    ++state_.totals.micro_steps;
   }
   return loss / static_cast<double>(count);
+}
+
+// Returns whether the update went ahead.
+bool Trainer::apply_gradients(UpdateMetrics& metrics) {
+  const TrainOptions& options = state_.options;
+  const auto count = static_cast<double>(parameters_.count());
+  const double scale = metrics.loss_scale = state_.loss_scale->scale;
+  runner().run_host(norm_event_, {.elementwise_bytes = count * kNormBytesPerParameter}, [&] {
+    metrics.gradient_norm = gradient_norm(parameters_, place_.pool) / scale;
+  });
+  const bool finite = std::isfinite(metrics.loss) && std::isfinite(metrics.gradient_norm);
+  if (!finite && !(state_.loss_scale->dynamic && scale > LossScale::kLeast)) {
+    fail(fmt::format("update {}", state_.step + 1),
+         fmt::format("training diverged: loss {}, gradient norm {}", metrics.loss,
+                     metrics.gradient_norm),
+         "a lower --lr, more --warmup or --clip may help; nothing is saved from here on");
+  }
+  // Skipped updates do not count for the moments.
+  const int64_t adam_step = state_.step - state_.loss_scale->skipped;
+  metrics.skipped = !state_.loss_scale->update(finite);
+  metrics.learning_rate = options.make_schedule().at(state_.step);
+  runner().run_host(adamw_event_, {.elementwise_bytes = count * kAdamWBytesPerParameter}, [&] {
+    if (metrics.skipped) return zero_gradients(parameters_, place_.pool);
+    adamw_update(parameters_, place_.pool, options.optimizer, metrics.learning_rate,
+                 metrics.gradient_norm, adam_step, scale);
+  });
+  return !metrics.skipped;
+}
+
+void Trainer::bring_weights_to_device() {
+  if (!weights_are_new_) return;
+  if (!values_ && must_restart()) {
+    note_restart();
+    program_->compile_again();
+  } else {
+    program_->weights_changed();
+  }
+  weights_are_new_ = false;
+}
+
+UpdateMetrics Trainer::update() {
+  const double start = runner().now_ms();
+  const TrainOptions& options = state_.options;
+  UpdateMetrics metrics;
+  const double before = state_.totals.train_ms + program_->compile_ms();
+  bring_weights_to_device();
+  metrics.loss = run_micro_steps();
+  if (apply_gradients(metrics)) weights_are_new_ = true;
+  metrics.step = ++state_.step;
+  if (batches_) state_.position = batches_->position();
+  metrics.tokens = options.batch * options.sequence * options.accumulation;
+  metrics.ms = runner().now_ms() - start;
+  state_.totals.update_ms +=
+      metrics.ms - (state_.totals.train_ms + program_->compile_ms() - before);
+  ++state_.totals.updates;
+  add_up();
+  if (evaluates_now()) metrics.validation_loss = validation_loss();
+  return metrics;
+}
+
+// Brings the totals up to now.
+void Trainer::add_up() {
+  const double now = runner().now_ms(), compile = program_->compile_ms();
+  state_.totals.wall_ms += now - counted_ms_;
+  state_.totals.compile_ms += compile - counted_compile_ms_;
+  counted_ms_ = now;
+  counted_compile_ms_ = compile;
+  state_.totals.compiles += program_->compiles() - counted_compiles_;
+  counted_compiles_ = program_->compiles();
+}
+
+void Trainer::note_restart() {
+  ++state_.totals.restarts;
+  Simulation* simulation = place_.device.simulation();
+  if (!simulation) return;
+  runner().record_fixed(runner().name_id("restart", "restart"), simulation->restart_ms());
+  add_up();
+}
+
+bool Trainer::must_restart() const {
+  return weights_are_new_ && program_->compiles_per_update() > place_.device.compiles_left();
 }
 
 bool Trainer::evaluates_now() const {
@@ -78,40 +181,16 @@ bool Trainer::evaluates_now() const {
   return state_.step == state_.options.steps || (every > 0 && state_.step % every == 0);
 }
 
-UpdateMetrics Trainer::update() {
-  const Stopwatch watch;
-  const TrainOptions& options = state_.options;
-  UpdateMetrics metrics;
-  metrics.loss = run_micro_steps();
-  {
-    const ScopedEvent event(timeline_, norm_event_);
-    metrics.gradient_norm = gradient_norm(parameters_, pool_);
-  }
-  if (!std::isfinite(metrics.loss) || !std::isfinite(metrics.gradient_norm)) {
-    fail(fmt::format("update {}", state_.step + 1),
-         fmt::format("training diverged: loss {}, gradient norm {}", metrics.loss,
-                     metrics.gradient_norm),
-         "a lower --lr, more --warmup or --clip may help; nothing is saved from here on");
-  }
-  metrics.learning_rate = options.make_schedule().at(state_.step);
-  {
-    const ScopedEvent event(timeline_, adamw_event_);
-    adamw_update(parameters_, pool_, options.optimizer, metrics.learning_rate,
-                 metrics.gradient_norm, state_.step);
-  }
-  metrics.step = ++state_.step;
-  state_.position = batches_.position();
-  metrics.tokens = options.batch * options.sequence * options.accumulation;
-  metrics.ms = watch.elapsed_ms();
-  if (evaluates_now()) metrics.validation_loss = validation_loss();
-  return metrics;
+double Trainer::validation_loss() {
+  ANEMONE_CHECK(evaluator_ != nullptr);
+  double loss = 0;
+  runner().run_host(validation_event_, {}, [&] {
+    loss = evaluator_->run(
+        *validation_, std::min(state_.options.eval_windows, evaluator_->windows_in(*validation_)));
+  });
+  return loss;
 }
 
-double Trainer::validation_loss() {
-  const ScopedEvent event(timeline_, validation_event_);
-  ANEMONE_CHECK(evaluator_ != nullptr);
-  return evaluator_->run(
-      *validation_, std::min(state_.options.eval_windows, evaluator_->windows_in(*validation_)));
-}
+void Trainer::save(const std::filesystem::path& out) { save_checkpoint(out, state_, parameters_); }
 
 }  // namespace anemone

@@ -55,7 +55,8 @@ class TrainerTest : public testing::Test {
     return trainer(state, initial_weights(tiny_weights().config, 5));
   }
   std::unique_ptr<Trainer> trainer(const TrainerState& state, ModelWeights weights) {
-    return std::make_unique<Trainer>(*device, pool, state, std::move(weights));
+    return std::make_unique<Trainer>(TrainingPlace{*device, *device, pool, find_pipeline("host")},
+                                     state, std::move(weights));
   }
 
   std::string error_of(const TrainOptions& options) {

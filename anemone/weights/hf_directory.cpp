@@ -7,8 +7,8 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
+#include "anemone/base/strict_json.h"
 #include "anemone/data/safetensors.h"
-#include "anemone/data/strict_json.h"
 
 namespace anemone {
 namespace fs = std::filesystem;

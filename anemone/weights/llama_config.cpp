@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "anemone/base/error.h"
-#include "anemone/data/strict_json.h"
+#include "anemone/base/strict_json.h"
 
 namespace anemone {
 namespace {

@@ -50,7 +50,8 @@ void expect_runs(const nlohmann::json& runs, const fs::path& model, const fs::pa
   const auto device = make_cpu_device(pool);
   for (const nlohmann::json& run : runs) {
     SCOPED_TRACE(run.at("options").dump());
-    Trainer trainer(*device, pool, state_of(run.at("options"), data), load_model(model));
+    Trainer trainer({*device, *device, pool, find_pipeline("host")},
+                    state_of(run.at("options"), data), load_model(model));
     for (size_t i = 0; !trainer.done(); ++i) {
       const UpdateMetrics metrics = trainer.update();
       const double norm = run.at("grad_norms")[i];
@@ -70,10 +71,10 @@ TEST(Golden, GradientsOfEveryTensorAreTheOracles) {
   ParameterSet parameters(*device, load_model(kGolden / "tiny.bin"), /*trained=*/true);
   const ModelWeights expected = load_model(kGolden / "tiny.gradients.bin");
   const int64_t batch = 2, sequence = 16;
-  TrainingProgram program(*device, llama_chain(parameters.config(), batch, sequence, Head::kLoss),
-                          values_of(parameters), [&](const std::string& name) {
-                            return parameters.find(name).gradient.get();
-                          });
+  TrainingProgram program(
+      {*device, *device, find_pipeline("host")},
+      llama_chain(parameters.config(), batch, sequence, Head::kLoss), values_of(parameters),
+      [&](const std::string& name) { return parameters.find(name).gradient.get(); });
   const TokenShard shard =
       TokenShard::open(kGolden / "tiny.tokens.bin", parameters.config().vocab_size);
   Tensor tokens(DType::kInt32, {batch * sequence}), targets(DType::kInt32, {batch * sequence});

@@ -50,29 +50,4 @@ class ForwardProgram {
   Buffer* output_ = nullptr;
 };
 
-// Forward, backward and weight gradients: one micro-step of training.
-class TrainingProgram {
- public:
-  // The chain ends in a stage whose data output is a loss [1]; its other float outputs get no
-  // gradient. `gradients` are added to.
-  TrainingProgram(Device& device, const StageChain& chain, const ParameterLookup& values,
-                  const ParameterLookup& gradients, Timeline* timeline = nullptr);
-  ~TrainingProgram();
-
-  // Side inputs of the chain, such as "tokens" and "targets".
-  Buffer& side(const std::string& name);
-
-  // Runs one micro-step; the gradients of loss_scale * loss are added. Returns the loss.
-  float run(float loss_scale);
-
-  // Compiled programs, and how long building and compiling all took.
-  int programs() const;
-  double compile_ms() const;
-  double flops() const;  // of one micro-step
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
-
 }  // namespace anemone

@@ -1,4 +1,4 @@
-#include "anemone/data/strict_json.h"
+#include "anemone/base/strict_json.h"
 
 #include <fmt/format.h>
 

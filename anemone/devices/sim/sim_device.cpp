@@ -1,0 +1,166 @@
+#include "anemone/devices/sim/sim_device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "anemone/devices/ane_spec/lower.h"
+#include "anemone/devices/sim/sim_program.h"
+#include "anemone/ops/registry.h"
+#include "anemone/ops/verify.h"
+
+namespace anemone {
+namespace {
+
+constexpr double kShortRestMs = 100, kLongRestMs = 5000, kShortRewakeMs = 0.5;
+// What starting a process, reading the checkpoint and opening the frameworks takes; a guess.
+constexpr double kRestartMs = 150;
+
+class SimDevice final : public Device, public Simulation {
+ public:
+  SimDevice(const Chip& chip, ThreadPool& pool, const SimOptions& options)
+      : chip_(chip), pool_(pool), options_(options), loaded_(std::make_shared<int>(0)) {
+    info_.name = "sim:" + chip.name;
+    info_.description =
+        fmt::format("{} Neural Engine, {}, fp16, simulated", chip.title, chip.architecture);
+    info_.simulated = true;
+    info_.float_type = DType::kFp16;
+    info_.peak_tflops = chip.engine.peak_tflops.value;
+  }
+
+  const DeviceInfo& info() const override { return info_; }
+
+  Support supports(const Operation& op) const override {
+    if (!find_op(op.type)) return {false, "unknown operation '" + op.type + "'"};
+    return {};
+  }
+
+  Support accepts(const Function& function) const override {
+    Function lowered = function.clone();
+    lower_for_ane(lowered);
+    for (const Finding& finding : check_rules(lowered, target())) {
+      if (stops(*finding.rule)) return {false, describe(finding)};
+    }
+    return {};
+  }
+
+  std::unique_ptr<Executable> compile(const Function& function,
+                                      const CompileOptions& compile_options) override {
+    require_valid(function);
+    count_compilation(function.name);
+    Function lowered = function.clone();
+    lower_for_ane(lowered);
+    std::vector<std::string> warnings;
+    for (const Finding& finding : check_rules(lowered, target())) {
+      if (stops(*finding.rule)) {
+        fail(finding.violation.where,
+             "the compiler of the Neural Engine would refuse it: " + rule_text(finding),
+             std::string(finding.rule->workaround));
+      }
+      if (finding.rule->effect == Effect::kSilentlyWrong) warnings.push_back(describe(finding));
+    }
+    if (*loaded_ >= options_.loaded_limit) {
+      fail(function.name,
+           fmt::format("{} programs are loaded, and {} holds no more (ane.c52)", *loaded_,
+                       info_.name),
+           "unload some, or share programs between layers");
+    }
+    awake_ = true;  // loading a program wakes the engine
+    return std::make_unique<SimProgram>(std::move(lowered), compile_options, std::move(warnings),
+                                        chip_, pool_, options_, loaded_);
+  }
+
+  std::unique_ptr<Buffer> allocate(const Type& type, size_t least_bytes) override {
+    const auto least = static_cast<int64_t>(std::max(type.bytes(), least_bytes));
+    const size_t capacity = surface_bytes(Type::tensor(DType::kUInt8, {least}));
+    return std::make_unique<SimBuffer>(type, capacity, options_.values);
+  }
+
+  int compiles_left() const override { return options_.compile_budget - compiled_; }
+  Simulation* simulation() override { return this; }
+
+  // --- Simulation ---
+
+  bool values() const override { return options_.values; }
+
+  double run_ms(Executable& executable, double now_ms) override {
+    auto& program = dynamic_cast<SimProgram&>(executable);
+    double ms = program.time().total_us / 1000 + rewake_ms(now_ms - last_end_ms_);
+    if (program.take_first_run()) ms += chip_.engine.first_call_ms.value;
+    awake_ = false;
+    last_end_ms_ = now_ms + ms;
+    return ms;
+  }
+
+  double host_ms(const HostWork& work) const override {
+    const HostFigures& host = chip_.host;
+    return host.task_us.value / 1e3 + work.gemm_flops / host.gemm_gflops.value / 1e6 +
+           work.elementwise_bytes / host.elementwise_gbs.value / 1e6 +
+           work.copied_bytes / host.copy_gbs.value / 1e6;
+  }
+
+  double recompile_ms(Executable& executable) override {
+    count_compilation("program");
+    awake_ = true;
+    return executable.stats().compile_ms;
+  }
+
+  double restart_ms() override {
+    compiled_ = 0;
+    return kRestartMs;
+  }
+
+ private:
+  Target target() const { return {&chip_, options_.macos}; }
+
+  bool stops(const Rule& rule) const {
+    return rule.effect == Effect::kCompileRefused || rule.effect == Effect::kEvaluationRefused ||
+           (options_.strict && rule.effect == Effect::kSilentlyWrong);
+  }
+
+  static std::string rule_text(const Finding& finding) {
+    return fmt::format("{}: {} ({})", finding.rule->id, finding.violation.message,
+                       to_string(finding.rule->effect));
+  }
+  static std::string describe(const Finding& finding) {
+    return fmt::format("{}: {}; instead: {}", finding.violation.where, rule_text(finding),
+                       finding.rule->workaround);
+  }
+
+  void count_compilation(const std::string& name) {
+    if (compiles_left() <= 0) {
+      fail(name,
+           fmt::format("a process can compile {} programs on {}, and has (ane.c1)",
+                       options_.compile_budget, info_.name),
+           "weights as inputs (--pipeline dynamic) need few programs, or go on in a new process");
+    }
+    ++compiled_;
+  }
+
+  // An engine that rests is switched off; waking it takes the longer the longer it has rested.
+  double rewake_ms(double rest_ms) const {
+    if (awake_ || rest_ms < kShortRestMs) return 0;
+    const double longest = chip_.engine.rewake_ms.value;
+    const double part = (rest_ms - kShortRestMs) / (kLongRestMs - kShortRestMs);
+    return kShortRewakeMs + (longest - kShortRewakeMs) * std::min(1.0, part * part);
+  }
+
+  const Chip& chip_;
+  ThreadPool& pool_;
+  SimOptions options_;
+  DeviceInfo info_;
+  std::shared_ptr<int> loaded_;
+  int compiled_ = 0;
+  bool awake_ = true;
+  double last_end_ms_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Device> make_sim_device(const Chip& chip, ThreadPool& pool,
+                                        const SimOptions& options) {
+  return std::make_unique<SimDevice>(chip, pool, options);
+}
+
+}  // namespace anemone

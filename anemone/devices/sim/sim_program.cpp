@@ -1,0 +1,228 @@
+#include "anemone/devices/sim/sim_program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "anemone/kernels/half_numerics.h"
+
+namespace anemone {
+namespace {
+
+using Ports = std::vector<std::pair<std::string, Type>>;
+
+// The ports by name, and where each of the function's is among them.
+Ports sorted_ports(const std::vector<Value>& values, std::vector<size_t>& order) {
+  Ports ports;
+  for (Value value : values) ports.emplace_back(value->name, value->type);
+  std::sort(ports.begin(), ports.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (Value value : values) {
+    const auto at = std::find_if(ports.begin(), ports.end(),
+                                 [&](const auto& port) { return port.first == value->name; });
+    order.push_back(static_cast<size_t>(at - ports.begin()));
+  }
+  return ports;
+}
+
+Literal widened(const Literal& literal) {
+  Literal result = literal;
+  if (!literal.type.is_tensor() || literal.type.dtype != DType::kFp16) return result;
+  result.type.dtype = DType::kFp32;
+  if (literal.tensor) {
+    result.tensor = std::make_shared<const Tensor>(literal.tensor->cast(DType::kFp32));
+  }
+  return result;
+}
+
+void widen(Type& type) {
+  if (type.is_tensor() && type.dtype == DType::kFp16) type.dtype = DType::kFp32;
+}
+
+class SimRequest final : public Request {
+ public:
+  SimRequest(SimProgram& program, std::vector<SimBuffer*> inputs, std::vector<SimBuffer*> outputs)
+      : program_(program), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+  void run() override { program_.run(inputs_, outputs_); }
+
+ private:
+  SimProgram& program_;
+  std::vector<SimBuffer*> inputs_, outputs_;
+};
+
+// Bindings in the order of the ports. Those without names are in that order already.
+std::vector<SimBuffer*> in_port_order(const Ports& ports, std::span<const Binding> bindings,
+                                      const char* side, const std::string& function) {
+  std::vector<SimBuffer*> buffers;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const auto& [name, type] = ports[i];
+    const bool positional = i < bindings.size() && bindings[i].name.empty();
+    const auto found =
+        positional ? bindings.begin() + static_cast<std::ptrdiff_t>(i)
+                   : std::find_if(bindings.begin(), bindings.end(),
+                                  [&port = name](const Binding& b) { return b.name == port; });
+    const std::string where = fmt::format("{} '{}' of {}", side, name, function);
+    if (found == bindings.end() || !found->buffer) fail(where, "nothing is bound to it");
+    auto* buffer = dynamic_cast<SimBuffer*>(found->buffer);
+    if (!buffer) fail(where, "its buffer is another device's");
+    const Type& held = buffer->type();
+    if (held.dtype != type.dtype || element_count(held.shape) != element_count(type.shape)) {
+      fail(where, "it takes " + to_string(type) + ", the buffer holds " + to_string(held));
+    }
+    buffers.push_back(buffer);
+  }
+  return buffers;
+}
+
+}  // namespace
+
+void widen(Function& function) {
+  for (Value input : function.inputs) widen(input->type);
+  for (const auto& op : function.operations) {
+    for (Value output : op->outputs) widen(output->type);
+    for (Attribute& attribute : op->attributes) attribute.value = widened(attribute.value);
+    for (Argument& argument : op->arguments) {
+      for (Operand& operand : argument.operands) {
+        if (operand.literal) operand = Operand(widened(*operand.literal));
+      }
+      const Literal* target = op->type == "cast" && argument.name == "dtype"
+                                  ? Operation::constant(argument.operands[0])
+                                  : nullptr;
+      if (target && target->strings == std::vector<std::string>{"fp16"}) {
+        argument.operands[0] = Operand(Literal::of(std::string("fp32")));
+      }
+    }
+  }
+}
+
+SimProgram::SimProgram(Function lowered, const CompileOptions& compile,
+                       std::vector<std::string> warnings, const Chip& chip, ThreadPool& pool,
+                       const SimOptions& options, std::shared_ptr<int> loaded)
+    : function_(std::move(lowered)),
+      chip_(chip),
+      pool_(pool),
+      options_(options),
+      loaded_(std::move(loaded)) {
+  ++*loaded_;
+  inputs_ = sorted_ports(function_.inputs, input_order_);
+  outputs_ = sorted_ports(function_.outputs, output_order_);
+  time_ = predict(function_, chip_, compile.weights);
+  for (const OpTime& op : time_.ops) stats_.bytes += op.weight_bytes + op.activation_bytes;
+  stats_.flops = time_.flops;
+  stats_.operations = static_cast<int>(time_.ops.size());
+  stats_.compile_ms = time_.compile_ms + time_.load_ms;
+  stats_.warnings = std::move(warnings);
+  time_.ops.clear();  // points into the function, which changes now
+  if (options_.values) prepare_values();
+}
+
+void SimProgram::prepare_values() {
+  widen(function_);
+  for (const auto& op : function_.operations) {
+    if (options_.numerics.ignored_masks && op->type == "scaled_dot_product_attention") {
+      std::erase_if(op->arguments, [](const Argument& a) { return a.name == "attn_mask"; });
+    }
+    if (op->type == "const") {
+      const Literal* literal = op->attribute("val");
+      kernels_[op.get()] =
+          kernel_of([literal](const KernelRun& run) { convert(*literal->tensor, run.out[0]); });
+    } else {
+      kernels_[op.get()] = make_sim_kernel(*op, chip_, options_.numerics);
+    }
+  }
+  plan_ = plan_memory(function_, kernels_, {});
+  size_t scratch = 0;
+  for (const Operation* step : plan_.steps) {
+    scratch = std::max(scratch, kernels_.at(step)->scratch_bytes(pool_.threads()));
+  }
+  arena_ = AlignedBytes(plan_.arena_bytes);
+  scratch_ = AlignedBytes(scratch);
+  for (Value input : function_.inputs) {
+    input_values_.emplace_back(input->type.dtype, input->type.shape);
+  }
+  for (Value output : function_.outputs) {
+    output_values_.emplace_back(output->type.dtype, output->type.shape);
+  }
+  sources_.resize(input_values_.size());
+  for (const Operation* op : plan_.steps) {
+    Step step{kernels_.at(op).get(), {}, {}};
+    for (const Argument& argument : op->arguments) {
+      for (const Operand& operand : argument.operands) {
+        if (operand.value) {
+          step.in.push_back(place_of(operand.value));
+        } else if (operand.literal->tensor) {
+          step.in.push_back(*operand.literal->tensor);
+        } else {
+          step.in.push_back({operand.literal->type.dtype, operand.literal->type.shape, nullptr});
+        }
+      }
+    }
+    for (Value output : op->outputs) step.out.push_back(place_of(output));
+    steps_.push_back(std::move(step));
+  }
+}
+
+TensorView SimProgram::place_of(Value value) const {
+  const Place& place = plan_.places.at(value);
+  TensorView view{value->type.dtype, value->type.shape, nullptr};
+  switch (place.kind) {
+    case Place::Kind::kInput:
+      view.data = input_values_[place.index].data();
+      break;
+    case Place::Kind::kOutput:
+      view.data = output_values_[place.index].data();
+      break;
+    case Place::Kind::kConstant:
+      view.data = place.constant->tensor ? place.constant->tensor->data() : nullptr;
+      break;
+    case Place::Kind::kArena:
+      view.data = arena_.data() + place.offset;
+      break;
+  }
+  return view;
+}
+
+std::unique_ptr<Request> SimProgram::bind(std::span<const Binding> inputs,
+                                          std::span<const Binding> outputs) {
+  return std::make_unique<SimRequest>(*this,
+                                      in_port_order(inputs_, inputs, "input", function_.name),
+                                      in_port_order(outputs_, outputs, "output", function_.name));
+}
+
+bool SimProgram::take_first_run() { return !std::exchange(ran_, true); }
+
+void SimProgram::check_request(std::span<SimBuffer* const> buffers, const char* side) const {
+  std::vector<size_t> sizes;
+  for (const SimBuffer* buffer : buffers) sizes.push_back(buffer->capacity());
+  const std::string problem = check_surfaces(sizes, {&chip_, options_.macos});
+  if (problem.empty()) return;
+  fail(fmt::format("{} surfaces of {}", side, function_.name),
+       "the evaluation is refused (status 0x1d): " + problem);
+}
+
+void SimProgram::load_inputs(std::span<SimBuffer* const> inputs) {
+  for (size_t i = 0; i < input_values_.size(); ++i) {
+    const SimBuffer* buffer = inputs[input_order_[i]];
+    Source& source = sources_[i];
+    if (source.buffer == buffer && source.version == buffer->version()) continue;
+    convert(buffer->tensor(), input_values_[i]);
+    if (options_.numerics.no_nan && input_values_[i].dtype() == DType::kFp32) {
+      const auto values = input_values_[i].as<float>();
+      simd::nan_to_infinity(values.data(), values.size());
+    }
+    source = {buffer, buffer->version()};
+  }
+}
+
+void SimProgram::run(std::span<SimBuffer* const> inputs, std::span<SimBuffer* const> outputs) {
+  check_request(inputs, "input");
+  check_request(outputs, "output");
+  if (!options_.values) return;
+  load_inputs(inputs);
+  for (const Step& step : steps_) step.kernel->run({pool_, scratch_.data(), step.in, step.out});
+  for (size_t i = 0; i < output_values_.size(); ++i) {
+    outputs[output_order_[i]]->write(output_values_[i]);
+  }
+}
+
+}  // namespace anemone

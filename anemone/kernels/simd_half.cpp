@@ -1,0 +1,108 @@
+#include <algorithm>
+#include <limits>
+
+#include "anemone/kernels/half_numerics.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "anemone/kernels/simd_half.cpp"
+#include <hwy/foreach_target.h>  // compiles this file once a target: must come first
+
+#include "anemone/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::simd::HWY_NAMESPACE {
+
+// The nearest fp16 number, as fp32. By magic numbers rather than conversion, which some targets do
+// one element at a time: adding and taking away 1.5 * 2^(e+13) rounds to the last place of fp16 at
+// exponent e, which is at least that of subnormals.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V RoundToHalf(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const auto exponent = hn::And(hn::BitCast(di, x), hn::Set(di, 0x7F800000));
+  const auto lowest = hn::Set(di, (127 - 14) << 23);
+  const auto bits = hn::Add(hn::Max(exponent, lowest), hn::Set(di, 13 << 23));
+  const V magic = hn::Mul(hn::BitCast(d, bits), hn::Set(d, 1.5f));
+  const V rounded = hn::Sub(hn::Add(x, magic), magic);
+  const V sign = hn::And(x, hn::BitCast(d, hn::Set(di, INT32_MIN)));
+  const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+  const V large = hn::Or(infinity, sign);
+  const auto beyond = hn::Ge(hn::Abs(x), hn::Set(d, 65520.0f));
+  const V finite = hn::Or(hn::Abs(rounded), sign);
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenElse(beyond, large, finite));
+}
+
+void FinishAll(float* x, size_t n, const Finish& how) {
+  Each(n, [&](auto d, size_t i) HWY_ATTR {
+    auto value = hn::LoadU(d, x + i);
+    if (how.nan_to_zero) value = hn::IfThenElse(hn::IsNaN(value), hn::Zero(d), value);
+    if (how.round) value = RoundToHalf(d, value);
+    if (how.ceiling > 0) {
+      const auto large = hn::CopySign(hn::Set(d, std::numeric_limits<float>::infinity()), value);
+      value = hn::IfThenElse(hn::Ge(hn::Abs(value), hn::Set(d, how.ceiling)), large, value);
+    }
+    hn::StoreU(value, d, x + i);
+  });
+}
+
+void NanToInfinity(float* x, size_t n) {
+  Each(n, [&](auto d, size_t i) HWY_ATTR {
+    const auto value = hn::LoadU(d, x + i);
+    hn::StoreU(
+        hn::IfThenElse(hn::IsNaN(value), hn::Set(d, std::numeric_limits<float>::infinity()), value),
+        d, x + i);
+  });
+}
+
+// Four products, on the grid of 2^-16, added and rounded as fp16; small sums flushed.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V GridSum(D d, V sum) {
+  const V value = RoundToHalf(d, hn::Mul(sum, hn::Set(d, 0x1p-16f)));
+  return hn::IfThenZeroElse(hn::Lt(hn::Abs(value), hn::Set(d, 0x1p-14f)), value);
+}
+
+void GridMatmul(const float* a, size_t a_row, size_t a_step, const float* b, float* out,
+                size_t begin, size_t end, size_t inner, size_t columns) {
+  for (size_t m = begin; m < end; ++m) {
+    const float* row = a + m * a_row;
+    Each(columns, [&](auto d, size_t n) HWY_ATTR {
+      auto total = hn::Zero(d);
+      for (size_t k = 0; k < inner; k += 4) {
+        auto sum = hn::Zero(d);
+        for (size_t j = k; j < std::min(k + 4, inner); ++j) {
+          const auto scaled = hn::Set(d, row[j * a_step] * 0x1p16f);
+          sum = hn::Add(sum, hn::Round(hn::Mul(scaled, hn::LoadU(d, b + j * columns + n))));
+        }
+        total = hn::Add(total, GridSum(d, sum));
+      }
+      hn::StoreU(total, d, out + m * columns + n);
+    });
+  }
+}
+
+}  // namespace anemone::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "anemone/base/half.h"
+
+namespace anemone::simd {
+
+HWY_EXPORT(FinishAll);
+HWY_EXPORT(NanToInfinity);
+HWY_EXPORT(GridMatmul);
+
+void to_half(const float* from, uint16_t* to, size_t n) {
+  for (size_t i = 0; i < n; ++i) to[i] = anemone::to_half(from[i]).bits;
+}
+void from_half(const uint16_t* from, float* to, size_t n) {
+  for (size_t i = 0; i < n; ++i) to[i] = to_float(Half{from[i]});
+}
+void finish(float* x, size_t n, const Finish& how) { HWY_DYNAMIC_DISPATCH(FinishAll)(x, n, how); }
+void nan_to_infinity(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(NanToInfinity)(x, n); }
+void grid_matmul(const float* a, size_t a_row, size_t a_step, const float* b, float* out,
+                 size_t begin, size_t end, size_t inner, size_t columns) {
+  HWY_DYNAMIC_DISPATCH(GridMatmul)(a, a_row, a_step, b, out, begin, end, inner, columns);
+}
+
+}  // namespace anemone::simd
+#endif

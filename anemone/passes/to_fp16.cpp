@@ -1,0 +1,51 @@
+#include <algorithm>
+
+#include "anemone/passes/passes.h"
+
+namespace anemone {
+namespace {
+
+constexpr float kLargest = 65504;
+
+Literal narrowed(const Literal& literal) {
+  Literal result = literal;
+  if (!literal.type.is_tensor() || literal.type.dtype != DType::kFp32) return result;
+  result.type.dtype = DType::kFp16;
+  if (!literal.tensor) return result;
+  Tensor within = literal.tensor->clone();
+  for (float& x : within.as<float>()) x = std::clamp(x, -kLargest, kLargest);
+  result.tensor = std::make_shared<const Tensor>(within.cast(DType::kFp16));
+  return result;
+}
+
+void narrow(Type& type) {
+  if (type.is_tensor() && type.dtype == DType::kFp32) type.dtype = DType::kFp16;
+}
+
+}  // namespace
+
+void to_fp16(Function& function) {
+  for (Value input : function.inputs) narrow(input->type);
+  for (const auto& op : function.operations) {
+    for (Value output : op->outputs) narrow(output->type);
+    for (Attribute& attribute : op->attributes) {
+      if (attribute.name == "val") attribute.value = narrowed(attribute.value);
+    }
+    for (Argument& argument : op->arguments) {
+      for (Operand& operand : argument.operands) {
+        if (operand.literal) operand = Operand(narrowed(*operand.literal));
+      }
+    }
+    // cast(dtype = "fp32") inside the function.
+    if (op->type != "cast") continue;
+    for (Argument& argument : op->arguments) {
+      if (argument.name != "dtype") continue;
+      const Literal* target = Operation::constant(argument.operands[0]);
+      if (target && target->strings == std::vector<std::string>{"fp32"}) {
+        argument.operands[0] = Operand(Literal::of(std::string("fp16")));
+      }
+    }
+  }
+}
+
+}  // namespace anemone

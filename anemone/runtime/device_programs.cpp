@@ -1,0 +1,91 @@
+#include "anemone/runtime/device_programs.h"
+
+#include <algorithm>
+
+#include "anemone/base/error.h"
+#include "anemone/passes/bake_inputs.h"
+
+namespace anemone {
+
+DevicePrograms::DevicePrograms(const TrainingSetup& setup, const StageChain& chain,
+                               const std::vector<StageSegments>& stages,
+                               const ParameterLookup& values, TaskRunner& runner)
+    : setup_(setup),
+      uses_(chain.uses),
+      stages_(stages),
+      values_(values),
+      runner_(runner),
+      event_(runner.name_id("compile", "compile")) {
+  for (const Stage& stage : chain.stages) weights_.push_back(stage.weights);
+}
+
+bool DevicePrograms::baked(const StageSegment& segment) const {
+  return setup_.placement.bake_weights && !segment.weights.empty();
+}
+
+std::pair<size_t, size_t> DevicePrograms::key(size_t use, size_t segment) const {
+  // Without values one program stands for those that differ in their weights alone.
+  if (setup_.placement.bake_weights && runner_.values()) return {use, segment};
+  return {uses_.size() + uses_[use].stage, segment};
+}
+
+void DevicePrograms::compile() {
+  for (size_t use = 0; use < uses_.size(); ++use) {
+    const auto& segments = stages_[uses_[use].stage].segments;
+    for (size_t s = 0; s < segments.size(); ++s) {
+      if (!segments[s].on_device) continue;
+      const size_t owner = setup_.placement.bake_weights ? use : key(use, s).first;
+      if (done_.insert({owner, s}).second || baked(segments[s])) compile_one(use, s);
+    }
+  }
+}
+
+Function DevicePrograms::with_constants(size_t use, const StageSegment& segment) const {
+  const std::vector<std::string>& all = weights_[uses_[use].stage];
+  std::map<std::string, TensorView> constants;
+  for (const std::string& weight : segment.weights) {
+    const auto index = std::find(all.begin(), all.end(), weight) - all.begin();
+    constants[weight] = values_(uses_[use].parameters[static_cast<size_t>(index)])->map();
+  }
+  Function function = segment.function.clone();
+  bake_inputs(function, constants);
+  return function;
+}
+
+void DevicePrograms::compile_one(size_t use, size_t segment_index) {
+  const StageSegment& segment = stages_[uses_[use].stage].segments[segment_index];
+  std::unique_ptr<Executable>& slot = compiled_[key(use, segment_index)];
+  const Stopwatch watch;
+  double ms = 0;
+  if (slot && !runner_.values()) {
+    ms = runner_.simulation()->recompile_ms(*slot);
+  } else {
+    slot.reset();  // unloads the old program first: the number of loaded ones is limited
+    const CompileOptions as_inputs{.in_place = {}, .weights = segment.weights};
+    slot = baked(segment) ? setup_.device.compile(with_constants(use, segment))
+                          : setup_.device.compile(segment.function, as_inputs);
+    ms = runner_.simulation() ? slot->stats().compile_ms : watch.elapsed_ms();
+  }
+  runner_.record_fixed(event_, ms);
+  compile_ms_ += ms;
+  ++compiles_;
+}
+
+ProgramCounts DevicePrograms::counts() const {
+  ProgramCounts counts;
+  for (size_t use = 0; use < uses_.size(); ++use) {
+    for (const StageSegment& segment : stages_[uses_[use].stage].segments) {
+      if (!segment.on_device) continue;
+      ++counts.total;
+      if (!segment.weights.empty()) ++counts.weight_bearing;
+    }
+  }
+  if (setup_.placement.bake_weights) return counts;
+  counts = {};
+  for (const StageSegments& stage : stages_) {
+    for (const StageSegment& segment : stage.segments) counts.total += segment.on_device ? 1 : 0;
+  }
+  return counts;
+}
+
+}  // namespace anemone

@@ -1,0 +1,58 @@
+// Where each operation of a training step runs: pipelines as data.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "anemone/ir/stage.h"
+
+namespace anemone {
+
+// The functions that a stage is turned into for training.
+enum class Part : uint8_t { kForward, kBackward, kWeightGradient };
+const char* to_string(Part part);  // "forward", "backward", "weight gradient"
+
+// One row: operations of some stages in one part. Empty lists match everything.
+struct PlacementRow {
+  std::vector<std::string> stages;  // by name: "attention"
+  std::vector<Part> parts;
+  std::vector<std::string> operations;  // by type: "anemone.rms_norm_backward"
+  std::vector<std::string> values;      // by the name of what they produce: "y"
+  bool on_device = false;
+  // Operations with different names here are never in one program; without weights in it, such a
+  // program is compiled once for all.
+  std::string program;
+};
+
+struct Placement {
+  std::string name;
+  // Weights become constants of the programs, which are compiled anew after every update; or they
+  // are inputs, and the programs are compiled once.
+  bool bake_weights = false;
+  std::vector<PlacementRow> rows;  // the last that matches decides; the host if none does
+};
+
+// The pipelines that there are: host, static, static-ane, dynamic.
+std::span<const Placement> all_pipelines();
+
+// Throws Error(kInvalidInput) that lists the names.
+const Placement& find_pipeline(std::string_view name);
+
+// From JSON: {"name", "weights": "inputs" | "constants", "rows": [{"stages", "parts", "operations",
+// "values", "place": "host" | "device", "program"}]}. Throws Error at `where` for what it does not
+// know.
+Placement parse_placement(std::string_view json, const std::string& where);
+
+// Throws Error where a row names a stage that the chain does not have.
+void check_placement(const Placement& placement, const StageChain& chain, const std::string& where);
+
+// The row that decides about an operation; null for the host.
+const PlacementRow* find_row(const Placement& placement, const std::string& stage, Part part,
+                             const Operation& op);
+
+// Whether the chain must be built with the softmax apart from the loss.
+bool softmax_on_device(const Placement& placement);
+
+}  // namespace anemone

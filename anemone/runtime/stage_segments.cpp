@@ -1,0 +1,172 @@
+#include "anemone/runtime/stage_segments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "anemone/autodiff/stage_gradients.h"
+#include "anemone/base/error.h"
+#include "anemone/ops/registry.h"
+#include "anemone/passes/passes.h"
+#include "anemone/runtime/partition.h"
+
+namespace anemone {
+namespace {
+
+bool is_gemm(const Operation& op) {
+  static const std::set<std::string> types = {"conv", "conv_transpose", "matmul",
+                                              "anemone.matmul_add", "linear"};
+  return types.contains(op.type);
+}
+
+bool has(const Function& function, const std::function<bool(const Operation&)>& property) {
+  return std::any_of(function.operations.begin(), function.operations.end(),
+                     [&](const auto& op) { return property(*op); });
+}
+
+// What a report counts the segment as (docs/training.md).
+std::string category_of(const StageSegment& segment) {
+  if (segment.on_device) return "ane";
+  if (segment.part == Part::kWeightGradient) return "dw";
+  if (has(segment.function, is_gemm)) return "cls";
+  const auto is_norm = [](const Operation& op) { return op.type.starts_with("anemone.rms_norm"); };
+  return has(segment.function, is_norm) ? "rms" : "elem";
+}
+
+StageGradients differentiate(const Stage& stage) {
+  std::vector<std::string> data, without_gradient;
+  if (!stage.data_input.empty()) data.push_back(stage.data_input);
+  for (Value output : stage.function.outputs) {
+    if (output->name != stage.data_output) without_gradient.push_back(output->name);
+  }
+  return differentiate_stage(stage.function, data, stage.weights, without_gradient);
+}
+
+std::string label_of(const Stage& stage, Part part, const Side& side) {
+  return stage.function.name + " " + to_string(part) +
+         (side.program.empty() ? "" : " " + side.program);
+}
+
+// Tells segments of one label apart: "attention backward", "attention backward 2".
+void number_labels(std::vector<StageSegment>& segments) {
+  std::map<std::string, int> seen;
+  for (StageSegment& segment : segments) {
+    const int count = ++seen[segment.label];
+    if (count > 1) segment.label += fmt::format(" {}", count);
+    segment.function.name = segment.label;
+    std::replace(segment.function.name.begin(), segment.function.name.end(), ' ', '_');
+  }
+}
+
+// Segments of one part, with what the device refuses moved to the host.
+class PartSegments {
+ public:
+  PartSegments(const Stage& stage, Part part, const Placement& placement, const Device& device,
+               bool strict)
+      : stage_(stage), part_(part), placement_(placement), device_(device), strict_(strict) {}
+
+  std::vector<StageSegment> make(const Function& function, std::vector<std::string>& fallbacks) {
+    for (;;) {
+      std::vector<StageSegment> result;
+      bool accepted = true;
+      for (Segment& part : partition(function, [&](const Operation& op) { return side_of(op); })) {
+        result.push_back(finish(std::move(part)));
+        const StageSegment& segment = result.back();
+        if (!segment.on_device) continue;
+        if (const Support support = device_.accepts(segment.function); !support) {
+          refuse(segment, support.reason, fallbacks);
+          accepted = false;
+        }
+      }
+      if (accepted) return result;
+    }
+  }
+
+ private:
+  Side side_of(const Operation& op) const {
+    const PlacementRow* row = find_row(placement_, stage_.function.name, part_, op);
+    if (!row) return {};
+    const bool refused = std::any_of(op.outputs.begin(), op.outputs.end(),
+                                     [&](Value output) { return refused_.contains(output->name); });
+    return {row->on_device && !refused, row->program};
+  }
+
+  StageSegment finish(Segment part) const {
+    StageSegment segment{std::move(part.function), part_, part.side.on_device, "", {}, {}, ""};
+    segment.label = label_of(stage_, part_, part.side);
+    for (Value input : segment.function.inputs) {
+      const auto& weights = stage_.weights;
+      if (std::find(weights.begin(), weights.end(), input->name) != weights.end()) {
+        segment.weights.push_back(input->name);
+      }
+    }
+    if (segment.on_device && device_.info().float_type == DType::kFp16) {
+      to_fp16(segment.function);
+    }
+    segment.work = host_work(segment.function);
+    segment.category = category_of(segment);
+    return segment;
+  }
+
+  void refuse(const StageSegment& segment, const std::string& reason,
+              std::vector<std::string>& fallbacks) {
+    const std::string device = device_.info().name;
+    if (strict_) fail(segment.label, device + " does not accept it: " + reason);
+    fallbacks.push_back(segment.label + " runs on the host: " + reason);
+    for (const auto& op : segment.function.operations) {
+      for (Value output : op->outputs) refused_.insert(output->name);
+    }
+  }
+
+  const Stage& stage_;
+  Part part_;
+  const Placement& placement_;
+  const Device& device_;
+  bool strict_;
+  std::set<std::string> refused_;  // names of what must be computed on the host
+};
+
+}  // namespace
+
+StageSegments segment_stage(const Stage& stage, const Placement& placement, const Device& device,
+                            bool strict) {
+  StageGradients gradients = differentiate(stage);
+  const std::pair<Part, Function*> parts[] = {{Part::kForward, &gradients.forward},
+                                              {Part::kBackward, &gradients.backward},
+                                              {Part::kWeightGradient, &gradients.weight_gradient}};
+  StageSegments result;
+  for (const auto& [part, function] : parts) {
+    if (part == Part::kBackward && stage.data_input.empty()) continue;
+    separate_softmax(*function);
+    PartSegments segments(stage, part, placement, device, strict);
+    for (StageSegment& segment : segments.make(*function, result.fallbacks)) {
+      result.segments.push_back(std::move(segment));
+    }
+  }
+  number_labels(result.segments);
+  return result;
+}
+
+HostWork host_work(const Function& function) {
+  Function optimized = function.clone();
+  optimize(optimized);
+  HostWork work;
+  for (const auto& op : optimized.operations) {
+    if (is_view(*op)) continue;
+    const Cost cost = cost_of(*op);
+    if (is_gemm(*op)) {
+      work.gemm_flops += cost.flops;
+    } else if (op->type == "gather") {
+      work.elementwise_bytes += 2 * cost.bytes_written;  // not the whole table
+    } else if (op->type == "scatter") {
+      work.elementwise_bytes += 3 * static_cast<double>(OpArgs(*op).type("updates").bytes());
+    } else {
+      work.elementwise_bytes += cost.bytes_read + cost.bytes_written;
+    }
+  }
+  return work;
+}
+
+}  // namespace anemone

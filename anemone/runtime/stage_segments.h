@@ -1,0 +1,38 @@
+// A stage as the programs that a placement makes of its forward, backward and weight-gradient
+// functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "anemone/devices/device.h"
+#include "anemone/ir/stage.h"
+#include "anemone/runtime/placement.h"
+
+namespace anemone {
+
+struct StageSegment {
+  Function function;  // of the device's float type
+  Part part = Part::kForward;
+  bool on_device = false;
+  std::string label;                 // "attention backward core"
+  std::vector<std::string> weights;  // those of its inputs that hold weights
+  HostWork work;                     // where it runs on the host
+  std::string category;              // "ane", or the kind of host work: "cls", "rms", "elem", "dw"
+};
+
+struct StageSegments {
+  std::vector<StageSegment> segments;  // in the order of a step
+  // What went to the host although the placement says device, and why.
+  std::vector<std::string> fallbacks;
+};
+
+// `strict`: what the device does not accept is an Error instead of a fallback.
+StageSegments segment_stage(const Stage& stage, const Placement& placement, const Device& device,
+                            bool strict);
+
+// What a host has to do for a function.
+HostWork host_work(const Function& function);
+
+}  // namespace anemone

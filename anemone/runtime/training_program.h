@@ -1,0 +1,66 @@
+// One micro-step of training as tasks: the programs of a chain of stages, each where a placement
+// says, bound to memory, with copies at every border between host and device.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "anemone/runtime/forward_program.h"
+#include "anemone/runtime/placement.h"
+#include "anemone/runtime/task_runner.h"
+
+namespace anemone {
+
+// Programs on the device; with the host pipeline, on the host.
+struct ProgramCounts {
+  int total = 0;
+  int weight_bearing = 0;  // compiled anew after every update where weights are constants
+  int weight_free() const { return total - weight_bearing; }
+};
+
+struct TrainingSetup {
+  Device& device;  // for what the placement puts there
+  Device& host;    // in fp32; may be the same
+  Placement placement;
+  bool strict = false;           // what the device refuses is an error, not work for the host
+  Timeline* timeline = nullptr;  // may be null
+};
+
+class TrainingProgram {
+ public:
+  // The chain ends in a stage whose data output is a loss [1]; its other float outputs get no
+  // gradient. Values and gradients of parameters are buffers of the host; gradients are added to.
+  TrainingProgram(const TrainingSetup& setup, const StageChain& chain,
+                  const ParameterLookup& values, const ParameterLookup& gradients);
+  ~TrainingProgram();
+
+  // Side inputs of the chain, such as "tokens" and "targets".
+  Buffer& side(const std::string& name);
+
+  // Runs one micro-step; the gradients of loss_scale * loss are added. Returns the loss.
+  float run(float loss_scale);
+
+  // Brings new values of the parameters to the device: copies or compiles. The constructor has done
+  // so once.
+  void weights_changed();
+  // Programs that weights_changed() compiles.
+  int compiles_per_update() const;
+  // After Simulation::restart_ms(): everything is compiled again.
+  void compile_again();
+
+  ProgramCounts counts() const;
+  int64_t compiles() const;   // of device programs, so far
+  double compile_ms() const;  // so far, on the clock of the runner
+  double flops() const;       // of one micro-step
+  double device_flops() const;
+  // What runs on the host although the placement says device, and why; and other warnings.
+  const std::vector<std::string>& notes() const;
+  TaskRunner& runner();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace anemone

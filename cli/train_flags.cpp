@@ -1,0 +1,97 @@
+#include "cli/train_flags.h"
+
+#include "cli/terminal.h"
+
+namespace anemone::cli {
+namespace {
+
+// Declares a flag bound to a member of TrainOptions, remembered as an override for --resume.
+template <typename Access>
+CLI::Option* flag(CLI::App& app, TrainFlags& o, const char* name, const char* help, Access access) {
+  auto& member = access(o.given);
+  CLI::Option* option = app.add_option(name, member, help)->capture_default_str();
+  o.overrides.emplace_back(option,
+                           [&o, access](TrainOptions& to) { access(to) = access(o.given); });
+  return option;
+}
+
+#define MEMBER(path) \
+  [](TrainOptions & t) -> auto& { return t.path; }
+
+void add_run_flags(CLI::App& app, TrainFlags& o) {
+  flag(app, o, "--model", "Preset, llama2.c file or Hugging Face directory", MEMBER(model));
+  app.add_option("--init", o.init, "scratch: new random weights")
+      ->check(CLI::IsMember({"scratch"}));
+  flag(app, o, "--data", "Token shard to train on", MEMBER(data));
+  flag(app, o, "--val", "Token shard for the validation loss", MEMBER(validation));
+  flag(app, o, "--tokenizer", "Vocabulary, kept with the run", MEMBER(tokenizer));
+  app.add_option("--out", o.out, "Directory for checkpoints and metrics.jsonl");
+  app.add_option("--resume", o.resume, "Directory of an earlier --out to go on with");
+  flag(app, o, "--save-every", "Updates between checkpoints; 0: at the end", MEMBER(save_every));
+  flag(app, o, "--eval-every", "Updates between validations; 0: at the end", MEMBER(eval_every));
+  flag(app, o, "--eval-windows", "Windows of a validation", MEMBER(eval_windows));
+  app.add_flag("--json", o.json, "The last line on standard output is one JSON object");
+  app.add_flag("--quiet", o.quiet, "No lines per update");
+  app.add_option("--progress", o.progress, "lines or bar")
+      ->check(CLI::IsMember({"lines", "bar"}))
+      ->capture_default_str();
+}
+
+void add_device_flags(CLI::App& app, TrainFlags& o) {
+  flag(app, o, "--device", "Where programs run; `anemone devices` lists them", MEMBER(device));
+  flag(app, o, "--threads", "CPU threads; 0 takes all", MEMBER(threads));
+  flag(app, o, "--pipeline",
+       "host, static, static-ane, dynamic, or FILE.json: what the device does; the default is host "
+       "on the CPU, else dynamic",
+       MEMBER(pipeline));
+  CLI::Option* strict =
+      app.add_flag("--strict", o.given.strict, "What the device refuses or gets wrong is an error");
+  o.overrides.emplace_back(strict, [&o](TrainOptions& t) { t.strict = o.given.strict; });
+  flag(app, o, "--loss-scale", "0: dynamic where programs are fp16, else 1", MEMBER(loss_scale));
+  app.add_option("--values", o.values, "off: a simulated device only predicts times")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
+  app.add_flag("--report", o.report, "Efficiency report at the end");
+  app.add_option("--report-json", o.report_json, "The same as JSON, to a file");
+  app.add_option("--trace", o.trace, "Timeline for Perfetto or chrome://tracing, to a file");
+}
+
+void add_training_flags(CLI::App& app, TrainFlags& o) {
+  flag(app, o, "--steps", "Updates in all", MEMBER(steps));
+  flag(app, o, "--batch", "Sequences of a micro-step", MEMBER(batch));
+  flag(app, o, "--seq", "Tokens of a sequence", MEMBER(sequence));
+  flag(app, o, "--accum", "Micro-steps of an update", MEMBER(accumulation));
+  flag(app, o, "--lr", "Learning rate", MEMBER(learning_rate));
+  flag(app, o, "--min-lr", "Where the cosine ends", MEMBER(minimum_learning_rate));
+  flag(app, o, "--warmup", "Updates of linear warm-up", MEMBER(warmup));
+  flag(app, o, "--beta1", "AdamW", MEMBER(optimizer.beta1));
+  flag(app, o, "--beta2", "AdamW", MEMBER(optimizer.beta2));
+  flag(app, o, "--eps", "AdamW", MEMBER(optimizer.epsilon));
+  flag(app, o, "--weight-decay", "AdamW, on matrices", MEMBER(optimizer.weight_decay));
+  flag(app, o, "--clip", "Largest gradient norm; 0: off", MEMBER(optimizer.clip));
+  flag(app, o, "--seed", "Of weights and data order", MEMBER(seed));
+  CLI::Option* schedule = app.add_option("--schedule", o.schedule, "constant or cosine")
+                              ->check(CLI::IsMember({"constant", "cosine"}))
+                              ->capture_default_str();
+  o.overrides.emplace_back(schedule, [&o](TrainOptions& t) {
+    t.schedule = o.schedule == "cosine" ? Schedule::Kind::kCosine : Schedule::Kind::kConstant;
+  });
+  CLI::Option* order = app.add_option("--order", o.order, "random or sequential")
+                           ->check(CLI::IsMember({"random", "sequential"}))
+                           ->capture_default_str();
+  o.overrides.emplace_back(order, [&o](TrainOptions& t) {
+    t.order = o.order == "sequential" ? Order::kSequential : Order::kRandom;
+  });
+}
+
+#undef MEMBER
+
+}  // namespace
+
+void add_flags(CLI::App& app, TrainFlags& flags) {
+  add_run_flags(app, flags);
+  add_device_flags(app, flags);
+  add_training_flags(app, flags);
+}
+
+}  // namespace anemone::cli

@@ -1,0 +1,28 @@
+// The command line of `anemone train`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "anemone/train/train_options.h"
+
+namespace anemone::cli {
+
+struct TrainFlags {
+  TrainOptions given;  // values of the flags that are there
+  std::string init, out, resume, schedule = "constant", order = "random", progress = "lines";
+  std::string values = "on", trace, report_json;
+  bool json = false, quiet = false, report = false;
+  // Copies one given flag into the options of a run.
+  std::vector<std::pair<CLI::Option*, std::function<void(TrainOptions&)>>> overrides;
+
+  // Nothing is computed: no data, no weights, no checkpoint.
+  bool only_time() const { return values == "off"; }
+};
+
+void add_flags(CLI::App& app, TrainFlags& flags);
+
+}  // namespace anemone::cli
