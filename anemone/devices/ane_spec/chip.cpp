@@ -33,7 +33,7 @@ constexpr Field<EngineFigures> kEngineFields[] = {
     {"peak_tflops", &EngineFigures::peak_tflops},
     {"dispatch_us", &EngineFigures::dispatch_us},
     {"floor_us", &EngineFigures::floor_us},
-    {"dispatch_noisy_us", &EngineFigures::dispatch_noisy_us},
+    {"noise_us", &EngineFigures::noise_us},
     {"layer_us", &EngineFigures::layer_us, true},
     {"resident_mb", &EngineFigures::resident_mb},
     {"chain_gbs", &EngineFigures::chain_gbs},

@@ -34,7 +34,7 @@ struct EngineFigures {
   Figure peak_tflops;        // fp16, by clock: 8192 flops a cycle
   Figure dispatch_us;        // added to the work of every evaluation, machine quiet
   Figure floor_us;           // no evaluation takes less
-  Figure dispatch_noisy_us;  // dispatch on a machine as people find it
+  Figure noise_us;           // more dispatch on a machine as people find it, the median
   Figure layer_us;           // start of one more layer in a program
   Figure resident_mb;        // weights of one layer up to which they come at chain_gbs
   Figure chain_gbs;          // weights of small layers, fetched while others compute

@@ -22,8 +22,7 @@ constexpr int64_t kAliasedChannels = 4096;
 // How often an operation goes over its operands and result, where that is not once.
 double passes(std::string_view type) {
   static const std::unordered_map<std::string_view, double> kPasses = {
-      {"gelu", 2},          {"softmax", 3},    {"l2_norm", 3},
-      {"instance_norm", 3}, {"batch_norm", 1}, {"layer_norm", 25},
+      {"gelu", 2}, {"softmax", 3}, {"l2_norm", 3}, {"instance_norm", 3}, {"layer_norm", 25},
   };
   const auto found = kPasses.find(type);
   return found == kPasses.end() ? 1 : found->second;
