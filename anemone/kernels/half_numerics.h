@@ -3,13 +3,8 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 
 namespace anemone::simd {
-
-// To and from memory that holds fp16 numbers. Rounds to nearest even; beyond the range: infinity.
-void to_half(const float* from, uint16_t* to, size_t n);
-void from_half(const uint16_t* from, float* to, size_t n);
 
 // How results come out of an operation.
 struct Finish {

@@ -83,20 +83,12 @@ void GridMatmul(const float* a, size_t a_row, size_t a_step, const float* b, flo
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "anemone/base/half.h"
-
 namespace anemone::simd {
 
 HWY_EXPORT(FinishAll);
 HWY_EXPORT(NanToInfinity);
 HWY_EXPORT(GridMatmul);
 
-void to_half(const float* from, uint16_t* to, size_t n) {
-  for (size_t i = 0; i < n; ++i) to[i] = anemone::to_half(from[i]).bits;
-}
-void from_half(const uint16_t* from, float* to, size_t n) {
-  for (size_t i = 0; i < n; ++i) to[i] = to_float(Half{from[i]});
-}
 void finish(float* x, size_t n, const Finish& how) { HWY_DYNAMIC_DISPATCH(FinishAll)(x, n, how); }
 void nan_to_infinity(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(NanToInfinity)(x, n); }
 void grid_matmul(const float* a, size_t a_row, size_t a_step, const float* b, float* out,
