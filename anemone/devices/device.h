@@ -84,11 +84,13 @@ class Executable {
 struct HostWork {
   double gemm_flops = 0;
   double elementwise_bytes = 0;  // read and written by everything else
+  double exponentials = 0;       // and the like: what costs more than its bytes
   double copied_bytes = 0;       // of device buffers written or read, as the device stores them
 
   HostWork& operator+=(const HostWork& other) {
     gemm_flops += other.gemm_flops;
     elementwise_bytes += other.elementwise_bytes;
+    exponentials += other.exponentials;
     copied_bytes += other.copied_bytes;
     return *this;
   }
@@ -112,9 +114,9 @@ class Simulation {
 
 struct CompileOptions {
   // (input, output) pairs that will be bound to the same buffer: an output that updates its input.
-  std::vector<std::pair<std::string, std::string>> in_place;
+  std::vector<std::pair<std::string, std::string>> in_place = {};
   // Inputs that hold weights: bound for many runs.
-  std::vector<std::string> weights;
+  std::vector<std::string> weights = {};
 };
 
 class Device {

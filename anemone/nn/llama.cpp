@@ -57,12 +57,15 @@ void finish_attention(Stage& stage, Builder& b, Value x, Value mixed, const Llam
   b.output("y", b.add(x, linear(stage, b, "o_proj", b.named("mixed", mixed), config.dim)));
 }
 
-// Final norm and classifier.
-Value logits(Stage& stage, Builder& b, const LlamaConfig& config, int64_t columns) {
+struct Classifier {
+  Value normal, weight;
+};
+
+// Final norm, and the classifier's weight.
+Classifier classifier(Stage& stage, Builder& b, const LlamaConfig& config, int64_t columns) {
   const Value x = b.input("x", kType, {1, config.dim, 1, columns});
   const Value normal = rms_norm(stage, b, "norm", x, config);
-  return b.named("logits", b.conv1x1(normal, weight(stage, b, "lm_head",
-                                                    {config.vocab_size, config.dim, 1, 1})));
+  return {normal, weight(stage, b, "lm_head", {config.vocab_size, config.dim, 1, 1})};
 }
 
 std::string classifier_parameter(const LlamaConfig& config) {
@@ -77,7 +80,7 @@ StageChain assemble(const LlamaConfig& config, Stage attention, int64_t columns,
   chain.stages.push_back(ffn_stage(config, columns));
   chain.stages.push_back(head == Head::kLogits
                              ? logits_stage(config, columns)
-                             : loss_stage(config, columns, head == Head::kSoftmaxLoss));
+                             : loss_stage(config, columns, head == Head::kLossInParts));
   chain.uses.push_back({0, "embed", {"model.embed_tokens.weight"}});
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const std::string label = "layers." + std::to_string(layer);
@@ -148,21 +151,27 @@ Stage logits_stage(const LlamaConfig& config, int64_t columns) {
   Stage stage = start("logits");
   stage.data_output = "logits";
   Builder b(stage.function);
-  b.output("logits", logits(stage, b, config, columns));
+  const Classifier c = classifier(stage, b, config, columns);
+  b.output("logits", b.conv1x1(c.normal, c.weight));
   return stage;
 }
 
-Stage loss_stage(const LlamaConfig& config, int64_t columns, bool softmax_apart) {
+Stage loss_stage(const LlamaConfig& config, int64_t columns, bool in_parts) {
   Stage stage = start("loss");
   stage.data_output = "loss";
   Builder b(stage.function);
-  const Value scores = logits(stage, b, config, columns);
-  const Value targets = b.input("targets", DType::kInt32, {columns});
+  const Classifier c = classifier(stage, b, config, columns);
+  std::vector<Argument> arguments = {{"targets", b.input("targets", DType::kInt32, {columns})}};
+  if (in_parts) {
+    arguments.insert(arguments.begin(), {{"x", c.normal}, {"weight", c.weight}});
+  } else {
+    const Value logits = b.named("logits", b.conv1x1(c.normal, c.weight));
+    arguments.insert(arguments.begin(), {"logits", logits});
+  }
   const std::vector<Value> results =
-      b.ops(softmax_apart ? "anemone.softmax_cross_entropy" : "anemone.cross_entropy",
-            {{"logits", scores}, {"targets", targets}});
+      b.ops(in_parts ? "anemone.classifier_loss" : "anemone.cross_entropy", std::move(arguments));
   b.output("loss", results[0]);
-  b.output(softmax_apart ? "probabilities" : "log_sum_exp", results[1]);
+  b.output(in_parts ? "probabilities" : "log_sum_exp", results[1]);
   return stage;
 }
 

@@ -23,16 +23,17 @@ Stage ffn_stage(const LlamaConfig& config, int64_t columns);
 // x → logits [1, V, 1, S]
 Stage logits_stage(const LlamaConfig& config, int64_t columns);
 
-// x, targets int32 [S] → loss [1] (mean over S), log_sum_exp [S]. With `softmax_apart` the second
-// output is probabilities [1, V, 1, S], which another device than the loss can compute.
-Stage loss_stage(const LlamaConfig& config, int64_t columns, bool softmax_apart = false);
+// x, targets int32 [S] → loss [1] (mean over S), log_sum_exp [S]. With `in_parts` classifier,
+// softmax and loss can run on different devices, and the second output is probabilities
+// [1, V, 1, S].
+Stage loss_stage(const LlamaConfig& config, int64_t columns, bool in_parts = false);
 
 // One token at a time: x [1, D, 1, 1], cos and sin [1, K/2, 1, 1] of its position, k_cache and
 // v_cache [1, G*K, 1, capacity] of which the first `position` [1] columns are filled
 // → y, and new_k and new_v [1, G*K, 1, 1] for the next column.
 Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity);
 
-enum class Head { kLogits, kLoss, kSoftmaxLoss };
+enum class Head { kLogits, kLoss, kLossInParts };
 // Training or evaluation of whole sequences.
 StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequence, Head head);
 // Generation with a cache of `capacity` columns a layer.

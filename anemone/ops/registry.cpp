@@ -22,7 +22,7 @@ const Registry& registry() {
              composite_norm_ops(),
              composite_attention_ops(),
              composite_loss_ops(),
-             composite_nll_ops(),
+             composite_classifier_ops(),
              shape_ops(),
              slicing_ops(),
              joining_ops(),

@@ -226,16 +226,55 @@ TEST(Composites, CrossEntropyNamesATargetOutsideTheVocabulary) {
   EXPECT_THAT(error_of(run), testing::HasSubstr("target 7 at column 1 is outside [0, 7)"));
 }
 
-TEST(Composites, SoftmaxCrossEntropy) {
-  const Inputs inputs = {random_tensor({1, 7, 1, 3}, 20, -3, 3), integers({3}, {6, 0, 2})};
-  const auto with = [](const char* op) {
-    return [op](Builder& b, const std::vector<Value>& v) {
-      return std::vector{b.ops(op, {{"logits", v[0]}, {"targets", v[1]}})[0]};
-    };
+std::vector<Value> classifier_loss(Builder& b, const std::vector<Value>& v) {
+  return b.ops("anemone.classifier_loss", {{"x", v[0]}, {"weight", v[1]}, {"targets", v[2]}});
+}
+Inputs classifier_inputs(uint64_t seed) {
+  return {random_tensor({1, 5, 1, 3}, seed, -2, 2), random_tensor({7, 5, 1, 1}, seed + 1, -2, 2),
+          integers({3}, {6, 0, 2})};
+}
+
+TEST(Composites, ClassifierLoss) {
+  const Inputs inputs = classifier_inputs(20);
+  const auto loss = [](Builder& b, const std::vector<Value>& v) {
+    return std::vector{classifier_loss(b, v)[0]};
   };
-  expect_equivalent(inputs, with("anemone.softmax_cross_entropy"));
-  EXPECT_NEAR(run_reference(inputs, with("anemone.softmax_cross_entropy"))[0].at(0),
-              run_reference(inputs, with("anemone.cross_entropy"))[0].at(0), 1e-14);
+  expect_equivalent(inputs, loss);
+  const auto in_steps = [](Builder& b, const std::vector<Value>& v) {
+    return std::vector{
+        b.ops("anemone.cross_entropy", {{"logits", b.conv1x1(v[0], v[1])}, {"targets", v[2]}})[0]};
+  };
+  EXPECT_NEAR(run_reference(inputs, loss)[0].at(0), run_reference(inputs, in_steps)[0].at(0),
+              1e-14);
+}
+
+TEST(Composites, ClassifierWeightGradientAddsToASum) {
+  const Inputs inputs = {random_tensor({1, 7, 1, 3}, 1, 0, 1), random_tensor({1, 5, 1, 3}, 2),
+                         integers({3}, {6, 0, 6}), random_tensor({1}, 3),
+                         random_tensor({7, 5, 1, 1}, 4)};
+  const auto gradient = [](Builder& b, const std::vector<Value>& v) {
+    return b.op("anemone.classifier_weight_gradient",
+                {{"probabilities", v[0]}, {"x", v[1]}, {"targets", v[2]}, {"dloss", v[3]}});
+  };
+  const auto added = [&](Builder& b, const std::vector<Value>& v) {
+    return std::vector{b.add(v[4], gradient(b, v))};
+  };
+  expect_same_values(inputs, added);
+  Function f = make_function(inputs, added);
+  const Function before = f.clone();
+  ASSERT_TRUE(fuse_accumulation(f));
+  EXPECT_NE(f.outputs[0]->producer->find("sum"), nullptr);
+  expect_same_outputs(before, f, numbered_inputs(inputs));
+  Function plain = f.clone();
+  ASSERT_TRUE(decompose_composites(plain));
+  expect_same_outputs(before, plain, numbered_inputs(inputs));
+}
+
+TEST(Composites, ExpectedRows) {
+  expect_same_values({random_tensor({1, 7, 1, 3}, 5), random_tensor({7, 5, 1, 1}, 6)},
+                     [](Builder& b, const std::vector<Value>& v) {
+                       return b.ops("anemone.expected_rows", {{"x", v[0]}, {"weight", v[1]}});
+                     });
 }
 
 TEST(Composites, NllLoss) {
@@ -251,21 +290,15 @@ TEST(Composites, NllLoss) {
   EXPECT_NEAR(run_reference(none, loss)[0].at(0), 25 * std::log(2.0), 1e-12);
 }
 
-TEST(Composites, SeparateSoftmaxLeavesTheLossBehindIt) {
-  Function f = make_function(
-      {random_tensor({1, 7, 1, 3}, 20, -3, 3), integers({3}, {6, 0, 2})},
-      [](Builder& b, const std::vector<Value>& v) {
-        return b.ops("anemone.softmax_cross_entropy", {{"logits", v[0]}, {"targets", v[1]}});
-      });
+TEST(Composites, SeparateClassifierLeavesConvSoftmaxAndLoss) {
+  Function f = make_function(classifier_inputs(20), classifier_loss);
   const Function whole = f.clone();
-  ASSERT_TRUE(separate_softmax(f));
-  EXPECT_FALSE(separate_softmax(f));
+  ASSERT_TRUE(separate_classifier(f));
+  EXPECT_FALSE(separate_classifier(f));
   ASSERT_NE(f.outputs[0]->producer, nullptr);
   EXPECT_EQ(f.outputs[0]->producer->type, "anemone.nll_loss");
   EXPECT_EQ(f.outputs[1]->producer->type, "softmax");
-  expect_same_outputs(
-      whole, f,
-      numbered_inputs({random_tensor({1, 7, 1, 3}, 21, -3, 3), integers({3}, {1, 5, 2})}));
+  expect_same_outputs(whole, f, numbered_inputs(classifier_inputs(21)));
 }
 
 TEST(Composites, EveryOneHasADecomposition) {

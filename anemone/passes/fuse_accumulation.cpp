@@ -80,25 +80,34 @@ std::optional<std::vector<Value>> fuse_scatter(Builder& b, Value sum, const OpAr
   return b.ops("scatter", std::move(arguments));
 }
 
+// The operation can add to a sum itself.
+std::optional<std::vector<Value>> fuse_sum(Builder& b, Value sum, const Operation& op) {
+  std::vector<Argument> arguments = op.arguments;
+  arguments.insert(arguments.begin(), Argument("sum", sum));
+  return b.ops(op.type, std::move(arguments));
+}
+
 }  // namespace
 
 bool fuse_accumulation(Function& function) {
   const std::unordered_set<Value> sums = sums_of_one_use(function);
-  return rewrite(function,
-                 [&](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
-                   if (!sums.contains(op.outputs[0])) return std::nullopt;
-                   const OpArgs add(op);
-                   const Value sum = add.value("x"), term = add.value("y");
-                   if (!sum || !term || sum->producer || sum->type != term->type)
-                     return std::nullopt;
-                   const Operation* source = behind_views(term);
-                   if (source && source->type == "matmul")
-                     return fuse_matmul(b, sum, OpArgs(*source));
-                   if (source && source == term->producer && source->type == "scatter") {
-                     return fuse_scatter(b, sum, OpArgs(*source));
-                   }
-                   return std::nullopt;
-                 });
+  return rewrite(
+      function, [&](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
+        if (!sums.contains(op.outputs[0])) return std::nullopt;
+        const OpArgs add(op);
+        const Value sum = add.value("x"), term = add.value("y");
+        if (!sum || !term || sum->producer || sum->type != term->type) return std::nullopt;
+        const Operation* source = behind_views(term);
+        if (source && source->type == "matmul") return fuse_matmul(b, sum, OpArgs(*source));
+        if (source && source == term->producer && source->type == "scatter") {
+          return fuse_scatter(b, sum, OpArgs(*source));
+        }
+        if (source && source == term->producer &&
+            source->type == "anemone.classifier_weight_gradient" && !source->find("sum")) {
+          return fuse_sum(b, sum, *source);
+        }
+        return std::nullopt;
+      });
 }
 
 }  // namespace anemone

@@ -8,9 +8,9 @@ namespace anemone {
 // Replaces every composite (`anemone.`) operation by its decomposition into MIL operations.
 bool decompose_composites(Function& function);
 
-// anemone.softmax_cross_entropy becomes a softmax and an anemone.nll_loss, which can be placed
+// anemone.classifier_loss becomes a conv, a softmax and an anemone.nll_loss, which can be placed
 // apart.
-bool separate_softmax(Function& function);
+bool separate_classifier(Function& function);
 
 // Every fp32 value, port and constant becomes fp16. An fp32 constant beyond fp16's range becomes
 // the largest fp16 number of its sign.
@@ -21,8 +21,9 @@ void to_fp16(Function& function);
 bool fold_constants(Function& function);
 
 // sum + reshape(matmul(x, y)) becomes matmul_add, and sum + scatter-add into zeros becomes
-// scatter-add into sum, where `sum` is an input of the function: gradients that are accumulated in
-// place. One pass over the memory less, and for embeddings the whole table.
+// scatter-add into sum (anemone.classifier_weight_gradient likewise), where `sum` is an input of
+// the function: gradients that are accumulated in place. One pass over the memory less, and for
+// embeddings the whole table.
 bool fuse_accumulation(Function& function);
 
 // Puts the arguments of every operation into the order of its parameters, which programs are free

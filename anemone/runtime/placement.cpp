@@ -11,13 +11,17 @@ namespace {
 const std::vector<std::string> kLayers = {"attention", "ffn"};
 
 // attention and ffn forward, and their way back to x. The residual stream stays on the host in
-// fp32: what adds to it ("y", "dx") is not listed.
+// fp32: what adds to it ("y", "dx") is not listed. Work of the host is kept apart by kind, so that
+// a report can tell it.
 std::vector<PlacementRow> layer_rows() {
+  const std::vector<Part> both = {Part::kForward, Part::kBackward};
   return {
+      {{}, both, {"anemone.rms_norm", "anemone.rms_norm_backward"}, {}, false, "norm"},
+      {{}, both, {"conv", "conv_transpose", "anemone.expected_rows"}, {}, false, "classifier"},
       {kLayers, {Part::kForward}, {}, {}, true, ""},
       {kLayers, {Part::kBackward}, {}, {}, true, ""},
       {kLayers, {Part::kForward}, {}, {"y"}, false, ""},
-      {kLayers, {Part::kBackward}, {"anemone.rms_norm_backward"}, {}, false, ""},
+      {kLayers, {Part::kBackward}, {"anemone.rms_norm_backward"}, {}, false, "norm"},
       {kLayers, {Part::kBackward}, {}, {"dx"}, false, ""},
   };
 }
@@ -55,12 +59,13 @@ std::vector<Placement> build_pipelines() {
            {
                {kLayers, {Part::kBackward}, {"anemone.rms_norm_backward"}, {}, true, ""},
                {{"loss"}, {Part::kForward}, {"anemone.rms_norm", "conv", "softmax"}, {}, true, ""},
+               {{"loss"}, {Part::kBackward}, {"anemone.expected_rows"}, {}, true, ""},
            });
   return {
-      {"host", false, {}},
-      {"static", true, static_rows},
-      {"static-ane", true, static_ane_rows},
-      {"dynamic", false, dynamic_rows},
+      {"host", false, 1, {}},
+      {"static", true, 1, static_rows},
+      {"static-ane", true, 1, static_ane_rows},
+      {"dynamic", false, 2, dynamic_rows},
   };
 }
 

@@ -31,6 +31,9 @@ struct Placement {
   // Weights become constants of the programs, which are compiled anew after every update; or they
   // are inputs, and the programs are compiled once.
   bool bake_weights = false;
+  // Micro-steps of an update that are under way at once, so that the host works for one while the
+  // device works for another. Each has buffers of its own.
+  int lanes = 1;
   std::vector<PlacementRow> rows;  // the last that matches decides; the host if none does
 };
 
@@ -40,9 +43,9 @@ std::span<const Placement> all_pipelines();
 // Throws Error(kInvalidInput) that lists the names.
 const Placement& find_pipeline(std::string_view name);
 
-// From JSON: {"name", "weights": "inputs" | "constants", "rows": [{"stages", "parts", "operations",
-// "values", "place": "host" | "device", "program"}]}. Throws Error at `where` for what it does not
-// know.
+// From JSON: {"name", "weights": "inputs" | "constants", "lanes", "rows": [{"stages", "parts",
+// "operations", "values", "place": "host" | "device", "program"}]}. Throws Error at `where` for
+// what it does not know.
 Placement parse_placement(std::string_view json, const std::string& where);
 
 // Throws Error where a row names a stage that the chain does not have.

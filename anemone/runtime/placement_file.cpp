@@ -43,6 +43,14 @@ class Fields {
     return list;
   }
 
+  // From 1 to `most`.
+  int count(const char* key, int fallback, int most) const {
+    if (!object_.contains(key)) return fallback;
+    const json& value = object_[key];
+    if (value.is_number_integer() && value >= 1 && value <= most) return value;
+    fail(where_, fmt::format("'{}' is {}, not a number from 1 to {}", key, brief(value), most));
+  }
+
   // One of two words.
   bool choice(const char* key, const char* yes, const char* no, const char* fallback) const {
     const std::string value = text(key, fallback);
@@ -81,10 +89,11 @@ PlacementRow parse_row(const json& object, const std::string& where) {
 
 Placement parse_placement(std::string_view text, const std::string& where) {
   const json root = parse_strict_json(text, where);
-  const Fields fields(root, where, {"name", "weights", "rows"});
+  const Fields fields(root, where, {"name", "weights", "lanes", "rows"});
   Placement placement;
   placement.name = fields.text("name", where);
   placement.bake_weights = fields.choice("weights", "constants", "inputs", "inputs");
+  placement.lanes = fields.count("lanes", 1, 8);
   if (!root.contains("rows") || !root["rows"].is_array()) fail(where, "it has no list 'rows'");
   for (size_t i = 0; i < root["rows"].size(); ++i) {
     placement.rows.push_back(parse_row(root["rows"][i], fmt::format("{}: row {}", where, i + 1)));

@@ -16,8 +16,13 @@ namespace anemone {
 namespace {
 
 bool is_gemm(const Operation& op) {
-  static const std::set<std::string> types = {"conv", "conv_transpose", "matmul",
-                                              "anemone.matmul_add", "linear"};
+  static const std::set<std::string> types = {"conv",
+                                              "conv_transpose",
+                                              "matmul",
+                                              "anemone.matmul_add",
+                                              "linear",
+                                              "anemone.expected_rows",
+                                              "anemone.classifier_weight_gradient"};
   return types.contains(op.type);
 }
 
@@ -139,7 +144,7 @@ StageSegments segment_stage(const Stage& stage, const Placement& placement, cons
   StageSegments result;
   for (const auto& [part, function] : parts) {
     if (part == Part::kBackward && stage.data_input.empty()) continue;
-    separate_softmax(*function);
+    separate_classifier(*function);
     PartSegments segments(stage, part, placement, device, strict);
     for (StageSegment& segment : segments.make(*function, result.fallbacks)) {
       result.segments.push_back(std::move(segment));
@@ -149,6 +154,28 @@ StageSegments segment_stage(const Stage& stage, const Placement& placement, cons
   return result;
 }
 
+namespace {
+
+// Elements whose exponential, or something like it, an operation takes.
+double exponentials_of(const Operation& op) {
+  static const std::set<std::string> types = {
+      "exp",  "sigmoid", "silu",           "softmax",
+      "gelu", "tanh",    "anemone.swiglu", "anemone.swiglu_backward"};
+  const OpArgs args(op);
+  const auto elements = [](const Shape& shape) {
+    return static_cast<double>(element_count(shape));
+  };
+  if (op.type.starts_with("anemone.cross_entropy")) return elements(args.shape("logits"));
+  if (op.type.starts_with("anemone.causal_attention")) {
+    const auto sequence = static_cast<double>(args.integer("sequence"));
+    const auto heads = elements(args.shape("q")) / static_cast<double>(args.integer("head_size"));
+    return heads * sequence / 2;  // half of the scores are masked
+  }
+  return types.contains(op.type) ? elements(op.outputs[0]->type.shape) : 0;
+}
+
+}  // namespace
+
 HostWork host_work(const Function& function) {
   Function optimized = function.clone();
   optimize(optimized);
@@ -156,6 +183,7 @@ HostWork host_work(const Function& function) {
   for (const auto& op : optimized.operations) {
     if (is_view(*op)) continue;
     const Cost cost = cost_of(*op);
+    work.exponentials += exponentials_of(*op);
     if (is_gemm(*op)) {
       work.gemm_flops += cost.flops;
     } else if (op->type == "gather") {

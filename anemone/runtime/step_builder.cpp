@@ -15,26 +15,52 @@ struct UsePlaces {
   NamedBuffers host, device;
 };
 
-// What all uses of a stage share.
+// What all uses of a stage share within a step.
 struct StageShared {
-  std::vector<Executable*> host_programs;    // by segment; null for the device's
   NamedBuffers host, device;                 // by value name; device inputs by "label/name"
   std::map<std::string, size_t> copied_for;  // use that a shared host copy was made for last
   std::set<std::string> read_by_forward, read_later;  // names that parts read
-  size_t surface_bytes = 0;
 };
+
+bool is_weight(const StageSegment& segment, const std::string& name) {
+  return std::find(segment.weights.begin(), segment.weights.end(), name) != segment.weights.end();
+}
+
+// Surfaces of one request must be equally large (ane.c26): all of a stage are as large as this.
+size_t largest_port(const StageSegment& segment, bool weights_are_constants) {
+  size_t bytes = 0;
+  for (Value output : segment.function.outputs) bytes = std::max(bytes, output->type.bytes());
+  for (Value input : segment.function.inputs) {
+    if (weights_are_constants && is_weight(segment, input->name)) continue;
+    bytes = std::max(bytes, input->type.bytes());
+  }
+  return bytes;
+}
+
+CompileOptions accumulating(const Stage& stage, const Function& function) {
+  CompileOptions options;
+  for (const std::string& weight : stage.weights) {
+    if (!function.find("d" + weight + "_sum")) continue;
+    options.in_place.emplace_back("d" + weight + "_sum", "d" + weight);
+  }
+  return options;
+}
 
 class StepBuilder {
  public:
-  StepBuilder(const StepInputs& in, Step& step)
-      : in_(in), step_(step), shared_(in.stages.size()), places_(in.chain.uses.size()) {
-    for (const StageSegments& stage : in.stages) {
-      for (const StageSegment& segment : stage.segments) has_device_ |= segment.on_device;
+  StepBuilder(const StepInputs& in, StepShared& all, Step& step)
+      : in_(in), all_(all), step_(step), shared_(in.stages.size()), places_(in.chain.uses.size()) {
+    for (size_t stage = 0; stage < in.stages.size(); ++stage) {
+      for (const StageSegment& segment : in.stages[stage].segments) {
+        has_device_ |= segment.on_device;
+        const bool forward = segment.part == Part::kForward;
+        auto& readers = forward ? shared_[stage].read_by_forward : shared_[stage].read_later;
+        for (Value input : segment.function.inputs) readers.insert(input->name);
+      }
     }
   }
 
   void build() {
-    for (size_t stage = 0; stage < in_.stages.size(); ++stage) prepare_stage(stage);
     Buffer* x = nullptr;
     for (size_t use = 0; use < in_.chain.uses.size(); ++use) {
       const Stage& stage = stage_of(use);
@@ -64,45 +90,7 @@ class StepBuilder {
   const Stage& stage_of(size_t use) const { return in_.chain.stages[in_.chain.uses[use].stage]; }
   StageShared& shared_of(size_t use) { return shared_[in_.chain.uses[use].stage]; }
 
-  // --- what a stage's uses share ---
-
-  void prepare_stage(size_t index) {
-    StageShared& shared = shared_[index];
-    const Stage& stage = in_.chain.stages[index];
-    for (const StageSegment& segment : in_.stages[index].segments) {
-      for (Value input : segment.function.inputs) {
-        (segment.part == Part::kForward ? shared.read_by_forward : shared.read_later)
-            .insert(input->name);
-      }
-      if (segment.on_device) {
-        shared.host_programs.push_back(nullptr);
-        shared.surface_bytes = std::max(shared.surface_bytes, largest_port(segment));
-        continue;
-      }
-      CompileOptions options;
-      for (const std::string& weight : stage.weights) {
-        if (!segment.function.find("d" + weight + "_sum")) continue;
-        options.in_place.emplace_back("d" + weight + "_sum", "d" + weight);
-      }
-      step_.host_programs.push_back(in_.setup.host.compile(segment.function, options));
-      shared.host_programs.push_back(step_.host_programs.back().get());
-    }
-  }
-
-  // Surfaces of one request must be equally large (ane.c26): all of a stage are as large as this.
-  size_t largest_port(const StageSegment& segment) const {
-    size_t bytes = 0;
-    for (Value output : segment.function.outputs) bytes = std::max(bytes, output->type.bytes());
-    for (Value input : segment.function.inputs) {
-      const bool constant = in_.setup.placement.bake_weights && is_weight(segment, input->name);
-      if (!constant) bytes = std::max(bytes, input->type.bytes());
-    }
-    return bytes;
-  }
-
-  static bool is_weight(const StageSegment& segment, const std::string& name) {
-    return std::find(segment.weights.begin(), segment.weights.end(), name) != segment.weights.end();
-  }
+  size_t surface_bytes(size_t use) const { return all_.surface_bytes[in_.chain.uses[use].stage]; }
 
   // --- buffers ---
 
@@ -188,7 +176,7 @@ class StepBuilder {
     StageShared& shared = shared_of(use);
     const bool own = segment.part == Part::kForward ? shared.read_later.contains(name) : true;
     Buffer*& slot = own ? places_[use].device[name] : shared.device[name];
-    if (!slot) slot = allocate(in_.setup.device, output->type, shared.surface_bytes);
+    if (!slot) slot = allocate(in_.setup.device, output->type, surface_bytes(use));
     return places_[use].device[name] = slot;
   }
 
@@ -201,7 +189,7 @@ class StepBuilder {
     Buffer* from = host_input(use, input, Queue::kHost);
     StageShared& shared = shared_of(use);
     Buffer*& surface = shared.device[segment.label + "/" + input->name];
-    if (!surface) surface = allocate(in_.setup.device, input->type, shared.surface_bytes);
+    if (!surface) surface = allocate(in_.setup.device, input->type, surface_bytes(use));
     add_copy(segment.label, from, surface, surface->type().bytes(), Queue::kHost, step_.tasks);
     return surface;
   }
@@ -209,13 +197,13 @@ class StepBuilder {
   // A parameter on the device, copied there when it changes.
   Buffer* weight_surface(size_t use, Value input) {
     Buffer* from = places_[use].host.at(input->name);
-    Buffer*& surface = weight_surfaces_[{from, shared_of(use).surface_bytes}];
-    if (surface) return surface;
-    surface = allocate(in_.setup.device, input->type, shared_of(use).surface_bytes);
+    std::unique_ptr<Buffer>& surface = all_.weights[{from, surface_bytes(use)}];
+    if (surface) return surface.get();
+    surface = in_.setup.device.allocate(input->type, surface_bytes(use));
     const size_t event = in_.runner.name_id("weights to the device", "weights");
-    step_.weight_copies.push_back(
-        copy_task(event, from, surface, input->type.bytes(), Queue::kHost));
-    return surface;
+    all_.weight_copies.push_back(
+        copy_task(event, from, surface.get(), input->type.bytes(), Queue::kHost));
+    return surface.get();
   }
 
   // --- tasks ---
@@ -270,7 +258,7 @@ class StepBuilder {
       outputs.push_back({output->name, host_output(use, segment, output)});
       task.writes.push_back(outputs.back().buffer);
     }
-    Executable& program = *shared_of(use).host_programs[index];
+    Executable& program = *all_.host_programs[in_.chain.uses[use].stage][index];
     step_.host_requests.push_back(program.bind(inputs, outputs));
     Request* request = step_.host_requests.back().get();
     task.run = [request] { request->run(); };
@@ -302,16 +290,44 @@ class StepBuilder {
   }
 
   const StepInputs& in_;
+  StepShared& all_;
   Step& step_;
   std::vector<StageShared> shared_;
   std::vector<UsePlaces> places_;
   std::vector<Buffer*> gradients_;
-  std::map<std::pair<const Buffer*, size_t>, Buffer*> weight_surfaces_;
   bool has_device_ = false;
 };
 
 }  // namespace
 
-void build_step(const StepInputs& inputs, Step& step) { StepBuilder(inputs, step).build(); }
+int StepShared::host_program_count() const {
+  int count = 0;
+  for (const auto& stage : host_programs) {
+    for (const auto& program : stage) count += program ? 1 : 0;
+  }
+  return count;
+}
+
+StepShared share_steps(const StepInputs& in) {
+  StepShared shared;
+  for (size_t stage = 0; stage < in.stages.size(); ++stage) {
+    auto& programs = shared.host_programs.emplace_back();
+    size_t& bytes = shared.surface_bytes.emplace_back(0);
+    for (const StageSegment& segment : in.stages[stage].segments) {
+      programs.emplace_back();
+      if (segment.on_device) {
+        bytes = std::max(bytes, largest_port(segment, in.setup.placement.bake_weights));
+      } else {
+        const CompileOptions options = accumulating(in.chain.stages[stage], segment.function);
+        programs.back() = in.setup.host.compile(segment.function, options);
+      }
+    }
+  }
+  return shared;
+}
+
+void build_step(const StepInputs& inputs, StepShared& shared, Step& step) {
+  StepBuilder(inputs, shared, step).build();
+}
 
 }  // namespace anemone

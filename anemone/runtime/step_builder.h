@@ -20,17 +20,27 @@ struct DeviceStep {
   Task* task = nullptr;
 };
 
-// Everything that a step consists of. Pointers into it stay valid.
+// One micro-step with buffers of its own. Pointers into it stay valid.
 struct Step {
-  std::deque<Task> tasks;          // in program order
-  std::deque<Task> weight_copies;  // after every change of the weights
+  std::deque<Task> tasks;  // in program order
   std::deque<DeviceStep> device_steps;
   std::vector<std::unique_ptr<Request>> host_requests;
-  std::vector<std::unique_ptr<Executable>> host_programs;
   std::vector<std::unique_ptr<Buffer>> buffers;
   std::map<std::string, Buffer*> sides;  // inputs of the chain that are no data and no weights
   Buffer* loss = nullptr;                // [1], on the host
   Buffer* loss_gradient = nullptr;
+};
+
+// What all micro-steps share.
+struct StepShared {
+  // Programs of the host by stage and segment; null for the device's.
+  std::vector<std::vector<std::unique_ptr<Executable>>> host_programs;
+  std::vector<size_t> surface_bytes;  // of each stage
+  // Parameters on the device, by the host's buffer and the size of the surface.
+  std::map<std::pair<const Buffer*, size_t>, std::unique_ptr<Buffer>> weights;
+  std::deque<Task> weight_copies;  // after every change of the weights
+
+  int host_program_count() const;
 };
 
 struct StepInputs {
@@ -42,6 +52,7 @@ struct StepInputs {
   TaskRunner& runner;
 };
 
-void build_step(const StepInputs& inputs, Step& step);
+StepShared share_steps(const StepInputs& inputs);
+void build_step(const StepInputs& inputs, StepShared& shared, Step& step);
 
 }  // namespace anemone

@@ -24,7 +24,9 @@ struct TrainingProgram::State {
   TaskRunner runner;
   std::vector<StageSegments> stages;
   DevicePrograms programs;
-  Step step;
+  StepShared shared;
+  std::deque<Step> lanes;
+  std::vector<size_t> piece_ends;
   std::vector<std::string> notes;
   double host_compile_ms = 0;
 
@@ -35,17 +37,47 @@ struct TrainingProgram::State {
         stages(segment_all(setup, chain)),
         programs(setup, chain, stages, values, runner) {}
 
+  void build(const StageChain& chain, const ParameterLookup& gradients) {
+    const StepInputs inputs{setup, chain, stages, values, gradients, programs, runner};
+    shared = share_steps(inputs);
+    const bool has_device = programs.counts().total > 0;
+    for (int lane = 0; lane < (has_device ? setup.placement.lanes : 1); ++lane) {
+      build_step(inputs, shared, lanes.emplace_back());
+    }
+    cut_into_pieces();
+  }
+
   // Requests of programs that were compiled again.
   void bind_device_steps() {
-    for (DeviceStep& device_step : step.device_steps) {
-      Executable& program = programs.find(device_step.use, device_step.segment);
-      Task& task = *device_step.task;
-      if (task.program == &program && device_step.request) continue;
-      device_step.request = program.bind(device_step.inputs, device_step.outputs);
-      task.program = &program;
-      task.flops = program.stats().flops;
-      task.bytes = program.stats().bytes;
+    for (Step& step : lanes) {
+      for (DeviceStep& device_step : step.device_steps) bind(device_step);
     }
+  }
+
+  void bind(DeviceStep& device_step) {
+    Executable& program = programs.find(device_step.use, device_step.segment);
+    Task& task = *device_step.task;
+    if (task.program == &program && device_step.request) return;
+    device_step.request = program.bind(device_step.inputs, device_step.outputs);
+    task.program = &program;
+    task.flops = program.stats().flops;
+    task.bytes = program.stats().bytes;
+  }
+
+  // A step's tasks in pieces that each end with a program of the device: while it runs, the host
+  // prepares the next piece of another lane.
+  void cut_into_pieces() {
+    const std::deque<Task>& tasks = lanes[0].tasks;
+    for (size_t end = 0; end < tasks.size();) {
+      while (end < tasks.size() && tasks[end].queue != Queue::kDevice) ++end;
+      end = std::min(end + 1, tasks.size());
+      piece_ends.push_back(end);
+    }
+  }
+
+  void run_piece(Step& step, size_t piece) {
+    const size_t begin = piece == 0 ? 0 : piece_ends[piece - 1];
+    for (size_t t = begin; t < piece_ends[piece]; ++t) runner.run(step.tasks[t]);
   }
 
   void collect_notes() {
@@ -53,7 +85,7 @@ struct TrainingProgram::State {
       notes.insert(notes.end(), stage.fallbacks.begin(), stage.fallbacks.end());
     }
     const Executable* last = nullptr;
-    for (const DeviceStep& device_step : step.device_steps) {
+    for (const DeviceStep& device_step : lanes[0].device_steps) {
       if (device_step.task->program == last) continue;
       last = device_step.task->program;
       for (const std::string& warning : last->stats().warnings) {
@@ -70,7 +102,7 @@ TrainingProgram::TrainingProgram(const TrainingSetup& setup, const StageChain& c
   const Stopwatch watch;
   state_ = std::make_unique<State>(setup, chain, values);
   State& s = *state_;
-  build_step({s.setup, chain, s.stages, s.values, gradients, s.programs, s.runner}, s.step);
+  s.build(chain, gradients);
   s.host_compile_ms = watch.elapsed_ms();
   weights_changed();
   s.collect_notes();
@@ -78,30 +110,57 @@ TrainingProgram::TrainingProgram(const TrainingSetup& setup, const StageChain& c
 
 TrainingProgram::~TrainingProgram() = default;
 
-Buffer& TrainingProgram::side(const std::string& name) {
-  const auto found = state_->step.sides.find(name);
-  if (found == state_->step.sides.end()) {
-    fail("side input '" + name + "'", "the chain has none of it");
-  }
+Buffer& TrainingProgram::side(const std::string& name, int lane) {
+  const auto& sides = state_->lanes.at(static_cast<size_t>(lane)).sides;
+  const auto found = sides.find(name);
+  if (found == sides.end()) fail("side input '" + name + "'", "the chain has none of it");
   return *found->second;
 }
 
-float TrainingProgram::run(float loss_scale) {
+int TrainingProgram::lanes() const { return static_cast<int>(state_->lanes.size()); }
+
+// Micro-steps begin one after the other, each when the one before is so far that all lanes are in
+// use: with two, one goes forward while the other goes backward, which spreads the weight
+// gradients.
+double TrainingProgram::run(int64_t count, float loss_scale,
+                            const std::function<void(int lane)>& feed) {
   State& s = *state_;
   const bool values = s.runner.values();
-  if (values) s.step.loss_gradient->write({DType::kFp32, {1}, &loss_scale});
-  for (const Task& task : s.step.tasks) s.runner.run(task);
+  const auto pieces = static_cast<int64_t>(s.piece_ends.size());
+  const int64_t lag = (pieces + lanes() - 1) / lanes();
+  double sum = 0;
+  for (int64_t turn = 0; turn < (count - 1) * lag + pieces; ++turn) {
+    for (int64_t i = std::max<int64_t>(0, turn / lag - lanes()); i <= turn / lag && i < count;
+         ++i) {
+      const int64_t piece = turn - i * lag;
+      if (piece >= pieces) continue;
+      const auto lane = static_cast<int>(i % lanes());
+      Step& step = s.lanes[static_cast<size_t>(lane)];
+      if (piece == 0) {
+        feed(lane);
+        if (values) step.loss_gradient->write({DType::kFp32, {1}, &loss_scale});
+      }
+      s.run_piece(step, static_cast<size_t>(piece));
+      if (piece + 1 == pieces && values) {
+        float loss = 0;
+        step.loss->read({DType::kFp32, {1}, &loss});
+        sum += loss;
+      }
+    }
+  }
   s.runner.join();
-  float loss = 0;
-  if (values) s.step.loss->read({DType::kFp32, {1}, &loss});
-  return loss;
+  return sum;
+}
+
+float TrainingProgram::run(float loss_scale) {
+  return static_cast<float>(run(1, loss_scale, [](int) {}));
 }
 
 void TrainingProgram::weights_changed() {
   State& s = *state_;
   s.programs.compile();
   s.bind_device_steps();
-  for (const Task& task : s.step.weight_copies) s.runner.run(task);
+  for (const Task& task : s.shared.weight_copies) s.runner.run(task);
 }
 
 void TrainingProgram::compile_again() {
@@ -116,7 +175,7 @@ int TrainingProgram::compiles_per_update() const {
 ProgramCounts TrainingProgram::counts() const {
   const ProgramCounts device = state_->programs.counts();
   if (device.total > 0) return device;
-  return {static_cast<int>(state_->step.host_programs.size()), 0};
+  return {state_->shared.host_program_count(), 0};
 }
 
 int64_t TrainingProgram::compiles() const { return state_->programs.compiles(); }
@@ -128,13 +187,13 @@ double TrainingProgram::compile_ms() const {
 
 double TrainingProgram::flops() const {
   double sum = 0;
-  for (const Task& task : state_->step.tasks) sum += task.flops;
+  for (const Task& task : state_->lanes[0].tasks) sum += task.flops;
   return sum;
 }
 
 double TrainingProgram::device_flops() const {
   double sum = 0;
-  for (const DeviceStep& step : state_->step.device_steps) sum += step.task->flops;
+  for (const DeviceStep& step : state_->lanes[0].device_steps) sum += step.task->flops;
   return sum;
 }
 

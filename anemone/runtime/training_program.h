@@ -2,6 +2,7 @@
 // says, bound to memory, with copies at every border between host and device.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,10 +36,15 @@ class TrainingProgram {
                   const ParameterLookup& values, const ParameterLookup& gradients);
   ~TrainingProgram();
 
-  // Side inputs of the chain, such as "tokens" and "targets".
-  Buffer& side(const std::string& name);
+  // Side inputs of the chain, such as "tokens" and "targets", of one lane.
+  Buffer& side(const std::string& name, int lane = 0);
+  // Micro-steps that are under way at once; 1 where there is no device to keep busy.
+  int lanes() const;
 
-  // Runs one micro-step; the gradients of loss_scale * loss are added. Returns the loss.
+  // Runs `count` micro-steps; each adds the gradients of loss_scale * loss. `feed` is called before
+  // each with the lane whose side inputs it may fill. Returns the sum of the losses.
+  double run(int64_t count, float loss_scale, const std::function<void(int lane)>& feed);
+  // One micro-step of what the side inputs hold.
   float run(float loss_scale);
 
   // Brings new values of the parameters to the device: copies or compiles. The constructor has done

@@ -34,7 +34,7 @@ LossScale first_loss_scale(const TrainOptions& options, const Device& device) {
 
 StageChain chain_of(const LlamaConfig& config, const TrainOptions& options,
                     const Placement& placement) {
-  const Head head = softmax_on_device(placement) ? Head::kSoftmaxLoss : Head::kLoss;
+  const Head head = softmax_on_device(placement) ? Head::kLossInParts : Head::kLoss;
   return llama_chain(config, options.batch, options.sequence, head);
 }
 
@@ -79,18 +79,16 @@ void Trainer::open_data() {
 double Trainer::run_micro_steps() {
   const int64_t count = state_.options.accumulation;
   const auto scale = static_cast<float>(state_.loss_scale->scale / static_cast<double>(count));
-  double loss = 0;
-  for (int64_t a = 0; a < count; ++a) {
+  const double start = runner().now_ms();
+  const double loss = program_->run(count, scale, [&](int lane) {
     runner().run_host(data_event_, {}, [&] {
       batches_->next(tokens_.as<int32_t>(), targets_.as<int32_t>());
-      program_->side("tokens").write(tokens_);
-      program_->side("targets").write(targets_);
+      program_->side("tokens", lane).write(tokens_);
+      program_->side("targets", lane).write(targets_);
     });
-    const double start = runner().now_ms();
-    loss += program_->run(scale);
-    state_.totals.train_ms += runner().now_ms() - start;
-    ++state_.totals.micro_steps;
-  }
+  });
+  state_.totals.train_ms += runner().now_ms() - start;
+  state_.totals.micro_steps += count;
   return loss / static_cast<double>(count);
 }
 

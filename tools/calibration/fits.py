@@ -223,7 +223,7 @@ def fit_host(chips, published):
         return middle(row, "ms_per_step") - forward
 
     reference = chips.figures("m4-max", "host")
-    names = ("gemm_gflops", "elementwise_gbs", "copy_gbs")
+    names = ("gemm_gflops", "elementwise_gbs", "exponentials_per_ns", "copy_gbs")
     for chip in ("m4", "m4-pro", "m5", "m3-ultra", "m1-pro", "m1-max"):
         scale = off_engine("m4-max") / off_engine(chip)
         for name in names:

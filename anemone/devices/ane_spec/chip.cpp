@@ -55,6 +55,7 @@ constexpr Field<EngineFigures> kEngineFields[] = {
 constexpr Field<HostFigures> kHostFields[] = {
     {"gemm_gflops", &HostFigures::gemm_gflops},
     {"elementwise_gbs", &HostFigures::elementwise_gbs},
+    {"exponentials_per_ns", &HostFigures::exponentials_per_ns},
     {"copy_gbs", &HostFigures::copy_gbs},
     {"task_us", &HostFigures::task_us, true},
 };

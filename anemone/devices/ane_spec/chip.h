@@ -56,10 +56,11 @@ struct EngineFigures {
 
 // What the CPU beside it does for a training step, all cores that such work gets.
 struct HostFigures {
-  Figure gemm_gflops;      // fp32
-  Figure elementwise_gbs;  // bytes read and written by element-wise host work
-  Figure copy_gbs;         // fp32 <-> fp16 into and out of surfaces, bytes of the surface
-  Figure task_us;          // start of a host task
+  Figure gemm_gflops;          // fp32
+  Figure elementwise_gbs;      // bytes read and written by element-wise host work
+  Figure exponentials_per_ns;  // exponentials a nanosecond, beside their bytes
+  Figure copy_gbs;             // fp32 <-> fp16 into and out of surfaces, bytes of the surface
+  Figure task_us;              // start of a host task
 };
 
 struct Chip {

@@ -131,18 +131,12 @@ ProgramTime predict(const Function& function, const Chip& chip,
   return time;
 }
 
-double host_ms(const Chip& chip, HostWorkKind kind, double flops, double bytes) {
+double host_ms(const Chip& chip, const HostWork& work) {
   const HostFigures& host = chip.host;
-  const double start_ms = host.task_us.value * 1e-3;
-  switch (kind) {
-    case HostWorkKind::kGemm:
-      return start_ms + flops / (host.gemm_gflops.value * 1e6);
-    case HostWorkKind::kElementwise:
-      return start_ms + bytes / (host.elementwise_gbs.value * 1e6);
-    case HostWorkKind::kCopy:
-      return start_ms + bytes / (host.copy_gbs.value * 1e6);
-  }
-  return start_ms;
+  return host.task_us.value * 1e-3 + work.gemm_flops / (host.gemm_gflops.value * 1e6) +
+         work.elementwise_bytes / (host.elementwise_gbs.value * 1e6) +
+         work.exponentials / (host.exponentials_per_ns.value * 1e6) +
+         work.copied_bytes / (host.copy_gbs.value * 1e6);
 }
 
 }  // namespace anemone

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "anemone/devices/ane_spec/chip.h"
+#include "anemone/devices/device.h"
 #include "anemone/ir/program.h"
 
 namespace anemone {
@@ -42,8 +43,7 @@ struct ProgramTime {
 ProgramTime predict(const Function& function, const Chip& chip,
                     const std::vector<std::string>& weight_inputs = {});
 
-// Work of the CPU beside the engine.
-enum class HostWorkKind : uint8_t { kGemm, kElementwise, kCopy };
-double host_ms(const Chip& chip, HostWorkKind kind, double flops, double bytes);
+// Of the CPU beside the engine: the start of a task, and then one kind of work after the other.
+double host_ms(const Chip& chip, const HostWork& work);
 
 }  // namespace anemone

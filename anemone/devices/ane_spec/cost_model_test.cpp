@@ -208,9 +208,17 @@ TEST(CostModel, HostWorkStartsAndThenGoesAtItsRate) {
   chip.host.elementwise_gbs.value = 20;
   chip.host.copy_gbs.value = 10;
   chip.host.task_us.value = 5;
-  EXPECT_NEAR(host_ms(chip, HostWorkKind::kGemm, 2e9, 0), 2.005, 1e-9);
-  EXPECT_NEAR(host_ms(chip, HostWorkKind::kElementwise, 0, 2e7), 1.005, 1e-9);
-  EXPECT_NEAR(host_ms(chip, HostWorkKind::kCopy, 0, 2e7), 2.005, 1e-9);
+  chip.host.exponentials_per_ns.value = 2;
+  HostWork work;
+  EXPECT_NEAR(host_ms(chip, work), 0.005, 1e-9);
+  work.gemm_flops = 2e9;
+  EXPECT_NEAR(host_ms(chip, work), 2.005, 1e-9);
+  work.elementwise_bytes = 2e7;
+  EXPECT_NEAR(host_ms(chip, work), 3.005, 1e-9);
+  work.exponentials = 1e6;
+  EXPECT_NEAR(host_ms(chip, work), 3.505, 1e-9);
+  work.copied_bytes = 2e7;
+  EXPECT_NEAR(host_ms(chip, work), 5.505, 1e-9);
 }
 
 }  // namespace

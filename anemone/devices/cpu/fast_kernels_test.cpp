@@ -120,6 +120,33 @@ TEST(FastKernels, CrossEntropyAndItsBackward) {
   }
 }
 
+TEST(FastKernels, ClassifierWeightGradientAndExpectedRows) {
+  for (int64_t vocab : {1, 7, 65}) {
+    for (int64_t columns : {1, 17, 33}) {
+      SCOPED_TRACE(std::to_string(vocab) + " x " + std::to_string(columns));
+      std::vector<int32_t> targets(static_cast<size_t>(columns), static_cast<int32_t>(vocab - 1));
+      targets[0] = 0;
+      const Inputs inputs = {fp32({1, vocab, 1, columns}, 1, 0, 1), fp32({1, 5, 1, columns}, 2),
+                             int32({columns}, targets), fp32({1}, 3), fp32({vocab, 5, 1, 1}, 4)};
+      const auto arguments = [](const auto& v) {
+        return std::vector<Argument>{
+            {"probabilities", v[0]}, {"x", v[1]}, {"targets", v[2]}, {"dloss", v[3]}};
+      };
+      expect_fast(inputs, [&](Builder& b, const auto& v) {
+        return b.ops("anemone.classifier_weight_gradient", arguments(v));
+      });
+      expect_fast(inputs, [&](Builder& b, const auto& v) {
+        std::vector<Argument> with_sum = arguments(v);
+        with_sum.insert(with_sum.begin(), {"sum", v[4]});
+        return b.ops("anemone.classifier_weight_gradient", std::move(with_sum));
+      });
+      expect_fast(inputs, [](Builder& b, const auto& v) {
+        return b.ops("anemone.expected_rows", {{"x", v[0]}, {"weight", v[4]}});
+      });
+    }
+  }
+}
+
 TEST(FastKernels, CrossEntropyNamesATargetOutsideTheVocabulary) {
   for (int32_t target : {-1, 7}) {
     const Function f =

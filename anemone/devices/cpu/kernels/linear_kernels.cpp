@@ -120,12 +120,55 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
       {{0, 0}});
 }
 
+// out = sum + p [V, S] · (g x)ᵀ, and g x [C, S] taken from the rows of the targets.
+std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const bool has_sum = args.has("sum");
+  const size_t first = has_sum ? 1 : 0;
+  const int64_t vocab = args.shape("probabilities")[1], columns = args.shape("x")[3];
+  const int64_t channels = args.shape("x")[1];
+  const size_t x_bytes = args.type("x").bytes();
+  return kernel_of(
+      [=](const KernelRun& run) {
+        if (has_sum && run.input(0) != run.output()) {
+          std::memcpy(run.output(), run.input(0), run.out[0].bytes());
+        }
+        float* scaled = run.scratch_floats();
+        const float scale = run.input(first + 3)[0] / static_cast<float>(columns);
+        simd::mul_scalar(run.input(first + 1), scale, scaled, x_bytes / sizeof(float));
+        gemm(run.pool, {.transpose_b = true,
+                        .m = vocab,
+                        .n = channels,
+                        .k = columns,
+                        .a = run.input(first),
+                        .a_stride = columns,
+                        .b = scaled,
+                        .b_stride = columns,
+                        .beta = has_sum ? 1.0f : 0.0f,
+                        .c = run.output(),
+                        .c_stride = channels});
+        const auto targets = run.in[first + 2].as<const int32_t>();
+        for (int64_t s = 0; s < columns; ++s) {
+          const int32_t target = targets[static_cast<size_t>(s)];
+          if (target < 0 || target >= vocab) {
+            fail("classifier",
+                 fmt::format("target {} at column {} is outside [0, {})", target, s, vocab));
+          }
+          float* row = run.output() + target * channels;
+          for (int64_t c = 0; c < channels; ++c) row[c] -= scaled[c * columns + s];
+        }
+      },
+      has_sum ? Overwrites{{0, 0}} : Overwrites{}, x_bytes);
+}
+
 }  // namespace
 
 KernelFamily linear_kernels() {
   return {
       {"conv", conv},
       {"conv_transpose", conv_transpose},
+      {"anemone.expected_rows", conv_transpose},
+      {"anemone.classifier_weight_gradient", classifier_weight_gradient},
       {"matmul", matmul},
       {"anemone.matmul_add", matmul_add},
   };
