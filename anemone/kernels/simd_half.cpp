@@ -53,28 +53,35 @@ void NanToInfinity(float* x, size_t n) {
   });
 }
 
-// Four products, on the grid of 2^-16, added and rounded as fp16; small sums flushed.
+// The nearest number of 11 bits, as above: for whole numbers, among which there are no subnormals.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V GridSum(D d, V sum) {
-  const V value = RoundToHalf(d, hn::Mul(sum, hn::Set(d, 0x1p-16f)));
-  return hn::IfThenZeroElse(hn::Lt(hn::Abs(value), hn::Set(d, 0x1p-14f)), value);
+HWY_INLINE V RoundTo11Bits(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const auto exponent = hn::And(hn::BitCast(di, x), hn::Set(di, 0x7F800000));
+  const V magic =
+      hn::Mul(hn::BitCast(d, hn::Add(exponent, hn::Set(di, 13 << 23))), hn::Set(d, 1.5f));
+  return hn::Sub(hn::Add(x, magic), magic);
 }
 
 void GridMatmul(const float* a, size_t a_row, size_t a_step, const float* b, float* out,
-                size_t begin, size_t end, size_t inner, size_t columns) {
+                size_t begin, size_t end, size_t inner, size_t columns, float ceiling) {
   for (size_t m = begin; m < end; ++m) {
     const float* row = a + m * a_row;
     Each(columns, [&](auto d, size_t n) HWY_ATTR {
-      auto total = hn::Zero(d);
+      const auto limit = hn::Set(d, ceiling * 0x1p16f), least = hn::Set(d, 4.0f);
+      auto total = hn::Zero(d);  // in units of 2^-16, as everything here
       for (size_t k = 0; k < inner; k += 4) {
         auto sum = hn::Zero(d);
         for (size_t j = k; j < std::min(k + 4, inner); ++j) {
           const auto scaled = hn::Set(d, row[j * a_step] * 0x1p16f);
-          sum = hn::Add(sum, hn::Round(hn::Mul(scaled, hn::LoadU(d, b + j * columns + n))));
+          const auto product = hn::Round(hn::Mul(scaled, hn::LoadU(d, b + j * columns + n)));
+          sum = RoundTo11Bits(d, hn::Add(sum, product));
         }
-        total = hn::Add(total, GridSum(d, sum));
+        total = hn::Add(total, hn::IfThenZeroElse(hn::Lt(hn::Abs(sum), least), sum));
+        const auto large = hn::CopySign(hn::Set(d, std::numeric_limits<float>::infinity()), total);
+        total = hn::IfThenElse(hn::Ge(hn::Abs(total), limit), large, total);
       }
-      hn::StoreU(total, d, out + m * columns + n);
+      hn::StoreU(hn::Mul(total, hn::Set(d, 0x1p-16f)), d, out + m * columns + n);
     });
   }
 }
@@ -92,8 +99,9 @@ HWY_EXPORT(GridMatmul);
 void finish(float* x, size_t n, const Finish& how) { HWY_DYNAMIC_DISPATCH(FinishAll)(x, n, how); }
 void nan_to_infinity(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(NanToInfinity)(x, n); }
 void grid_matmul(const float* a, size_t a_row, size_t a_step, const float* b, float* out,
-                 size_t begin, size_t end, size_t inner, size_t columns) {
-  HWY_DYNAMIC_DISPATCH(GridMatmul)(a, a_row, a_step, b, out, begin, end, inner, columns);
+                 size_t begin, size_t end, size_t inner, size_t columns, float ceiling) {
+  HWY_DYNAMIC_DISPATCH(GridMatmul)
+  (a, a_row, a_step, b, out, begin, end, inner, columns, ceiling);
 }
 
 }  // namespace anemone::simd

@@ -15,6 +15,7 @@ struct Product {
   size_t m = 0, n = 0, k = 0;
   size_t a_row = 0, a_step = 0;
   bool transpose_b = false;
+  float ceiling = 0;
   std::vector<size_t> a_offset, b_offset;  // of each batch
 };
 
@@ -54,18 +55,19 @@ std::unique_ptr<Kernel> kernel_of_product(Product p, size_t a_index, size_t b_in
             b = rows;
           }
           run.pool.parallel_for(p.m, kRowGrain, [&](size_t begin, size_t end, int) {
-            simd::grid_matmul(a, p.a_row, p.a_step, b, out, begin, end, p.k, p.n);
+            simd::grid_matmul(a, p.a_row, p.a_step, b, out, begin, end, p.k, p.n, p.ceiling);
           });
         }
       },
       {}, scratch);
 }
 
-std::unique_ptr<Kernel> matmul(const OpArgs& args) {
+std::unique_ptr<Kernel> matmul(const OpArgs& args, float ceiling) {
   const Shape &x = args.shape("x"), &y = args.shape("y"), &out = args.op().outputs[0]->type.shape;
   if (x.size() < 2 || y.size() < 2) return nullptr;
   const bool transpose_x = args.boolean("transpose_x", false);
   Product p;
+  p.ceiling = ceiling;
   p.transpose_b = args.boolean("transpose_y", false);
   p.m = static_cast<size_t>(out[out.size() - 2]);
   p.n = static_cast<size_t>(out.back());
@@ -78,12 +80,28 @@ std::unique_ptr<Kernel> matmul(const OpArgs& args) {
   return kernel_of_product(std::move(p), 0, 1);
 }
 
+// y [rows, O] = x [rows, C] · weight [O, C] transposed
+std::unique_ptr<Kernel> linear(const OpArgs& args, float ceiling) {
+  if (args.has("bias")) return nullptr;
+  const Shape& weight = args.shape("weight");
+  Product p;
+  p.ceiling = ceiling;
+  p.transpose_b = true;
+  p.n = static_cast<size_t>(weight[0]);
+  p.k = static_cast<size_t>(weight[1]);
+  p.m = static_cast<size_t>(element_count(args.shape("x"))) / p.k;
+  p.a_row = p.k;
+  p.a_step = 1;
+  p.a_offset = p.b_offset = {0};
+  return kernel_of_product(std::move(p), 0, 1);
+}
+
 bool is_one(const std::vector<int64_t>& values) {
   return std::all_of(values.begin(), values.end(), [](int64_t v) { return v == 1; });
 }
 
 // y [O, S] = W [O, C] · x [C, S]
-std::unique_ptr<Kernel> conv(const OpArgs& args) {
+std::unique_ptr<Kernel> conv(const OpArgs& args, float ceiling) {
   const Shape &x = args.shape("x"), &w = args.shape("weight");
   const Shape& out = args.op().outputs[0]->type.shape;
   const bool pointwise = x.size() == 4 && w.size() == 4 && w[2] == 1 && w[3] == 1 &&
@@ -91,6 +109,7 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
                          !args.has("bias") && is_one(args.integers("strides", {{1, 1}}));
   if (!pointwise) return nullptr;
   Product p;
+  p.ceiling = ceiling;
   p.m = static_cast<size_t>(w[0]);
   p.k = static_cast<size_t>(w[1]);
   p.n = static_cast<size_t>(x[2] * x[3]);
@@ -105,9 +124,11 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_grid_kernel(const Operation& op) {
-  if (op.type == "matmul") return matmul(OpArgs(op));
-  if (op.type == "conv") return conv(OpArgs(op));
+std::unique_ptr<Kernel> make_grid_kernel(const Operation& op, float ceiling) {
+  if (op.outputs[0]->type.dtype != DType::kFp32) return nullptr;
+  if (op.type == "matmul") return matmul(OpArgs(op), ceiling);
+  if (op.type == "linear") return linear(OpArgs(op), ceiling);
+  if (op.type == "conv") return conv(OpArgs(op), ceiling);
   return nullptr;
 }
 

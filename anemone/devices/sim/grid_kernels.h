@@ -5,7 +5,8 @@
 
 namespace anemone {
 
-// For matmul and pointwise conv; null for everything else.
-std::unique_ptr<Kernel> make_grid_kernel(const Operation& op);
+// For matmul, linear and pointwise conv in fp32; null for everything else. Sums that reach the
+// ceiling on their way are infinite.
+std::unique_ptr<Kernel> make_grid_kernel(const Operation& op, float ceiling);
 
 }  // namespace anemone

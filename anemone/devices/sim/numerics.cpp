@@ -12,6 +12,7 @@ namespace anemone {
 namespace {
 
 constexpr float kCeiling = 32768, kWidthCeiling = 4094;
+constexpr float kNone = std::numeric_limits<float>::infinity();
 constexpr size_t kGrain = 1 << 14;
 
 // Runs a kernel, and then something over each of its float results.
@@ -43,30 +44,50 @@ std::unique_ptr<Kernel> followed_by(std::unique_ptr<Kernel> kernel, Then then) {
   return std::make_unique<Followed>(std::move(kernel), std::move(then));
 }
 
-// Products added up: those whose output port overflows early. One tap is exempt.
+// Products added up: those whose results overflow early. One tap is exempt.
 bool sums_products(const Operation& op) {
   const OpArgs args(op);
   if (op.type == "matmul" || op.type == "linear") return true;
   if (op.type != "conv" && op.type != "conv_transpose") return false;
   const Shape& weight = args.shape("weight");
-  return element_count(weight) / weight[0] > 1;
+  const bool transposed = op.type == "conv_transpose";  // its weight is [I, O, H, W]
+  const int64_t others = transposed ? weight[1] * args.integer("groups", 1) : weight[0];
+  return element_count(weight) / others > 1;
 }
 
-// A slice along the last axis that does not begin at 0.
-bool slices_width(const Operation& op) {
-  if (op.type != "slice_by_size" && op.type != "slice_by_index") return false;
-  const std::vector<int64_t> begin = OpArgs(op).integers("begin");
-  return !begin.empty() && begin.back() != 0;
+bool breaks(std::string_view rule, const Operation& op, std::span<const Finding> wrong) {
+  return std::any_of(wrong.begin(), wrong.end(), [&](const Finding& finding) {
+    return finding.rule->id == rule && finding.violation.op == &op;
+  });
 }
 
-bool has_short_inner(const Operation& op) {
-  if (op.type != "matmul") return false;
-  const OpArgs args(op);
-  const Shape& x = args.shape("x");
-  const int64_t inner =
-      args.boolean("transpose_x", false) && x.size() > 1 ? x[x.size() - 2] : x.back();
-  return inner % 32 != 0;
-}
+// Softmax where an infinite lane gets everything, and not inf - inf: its input is copied with large
+// numbers in the place of infinities.
+class SoftmaxOfInfinities final : public Kernel {
+ public:
+  explicit SoftmaxOfInfinities(const Operation& op)
+      : kernel_(make_kernel(op)), bytes_(op.outputs[0]->type.bytes()) {
+    bytes_ = (bytes_ + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  void run(const KernelRun& args) const override {
+    float* copy = args.scratch_floats();
+    const auto size = static_cast<size_t>(args.out[0].size());
+    args.pool.parallel_for(size, kGrain, [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) copy[i] = std::min(args.input(0)[i], kLarge);
+    });
+    std::vector<TensorView> in(args.in.begin(), args.in.end());
+    in[0].data = copy;
+    kernel_->run({args.pool, args.scratch + bytes_, in, args.out});
+  }
+  size_t scratch_bytes(int threads) const override {
+    return bytes_ + kernel_->scratch_bytes(threads);
+  }
+
+ private:
+  static constexpr float kLarge = 1e30f;
+  std::unique_ptr<Kernel> kernel_;
+  size_t bytes_;
+};
 
 std::unique_ptr<Kernel> zeros() {
   return kernel_of([](const KernelRun& run) {
@@ -76,18 +97,18 @@ std::unique_ptr<Kernel> zeros() {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_sim_kernel(const Operation& op, const Chip& chip,
+std::unique_ptr<Kernel> make_sim_kernel(const Operation& op, std::span<const Finding> wrong,
                                         const Numerics& numerics) {
-  const bool old = chip.family <= AneFamily::kH14;
-  if (numerics.short_inner && chip.family == AneFamily::kH13 && has_short_inner(op)) return zeros();
-  std::unique_ptr<Kernel> kernel;
-  if (numerics.product_grid) kernel = make_grid_kernel(op);
-  if (!kernel) kernel = make_kernel(op);
+  if (numerics.short_inner && breaks("ane.c15", op, wrong)) return zeros();
   simd::Finish how{.round = numerics.fp16, .nan_to_zero = numerics.no_nan, .ceiling = 0};
   if (numerics.ceiling && sums_products(op)) how.ceiling = kCeiling;
-  if (numerics.width_slices && old && slices_width(op)) {
-    how.ceiling = std::nextafter(kWidthCeiling, std::numeric_limits<float>::infinity());
+  if (numerics.width_slices && breaks("ane.c42", op, wrong)) {
+    how.ceiling = std::nextafter(kWidthCeiling, kNone);
   }
+  std::unique_ptr<Kernel> kernel;
+  if (numerics.product_grid) kernel = make_grid_kernel(op, how.ceiling > 0 ? how.ceiling : kNone);
+  if (numerics.no_nan && op.type == "softmax") kernel = std::make_unique<SoftmaxOfInfinities>(op);
+  if (!kernel) kernel = make_kernel(op);
   return followed_by(std::move(kernel), [how](float* x, size_t n) { simd::finish(x, n, how); });
 }
 

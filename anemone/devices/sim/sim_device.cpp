@@ -20,7 +20,7 @@ constexpr double kRestartMs = 150;
 class SimDevice final : public Device, public Simulation {
  public:
   SimDevice(const Chip& chip, ThreadPool& pool, const SimOptions& options)
-      : chip_(chip), pool_(pool), options_(options), loaded_(std::make_shared<int>(0)) {
+      : chip_(chip), pool_(pool), options_(options), counts_(std::make_shared<SimCounts>()) {
     info_.name = "sim:" + chip.name;
     info_.description =
         fmt::format("{} Neural Engine, {}, fp16, simulated", chip.title, chip.architecture);
@@ -48,33 +48,26 @@ class SimDevice final : public Device, public Simulation {
   std::unique_ptr<Executable> compile(const Function& function,
                                       const CompileOptions& compile_options) override {
     require_valid(function);
-    count_compilation(function.name);
     Function lowered = function.clone();
     lower_for_ane(lowered);
-    std::vector<std::string> warnings;
-    for (const Finding& finding : check_rules(lowered, target())) {
-      if (stops(*finding.rule)) {
-        fail(finding.violation.where,
-             "the compiler of the Neural Engine would refuse it: " + rule_text(finding),
-             std::string(finding.rule->workaround));
-      }
-      if (finding.rule->effect == Effect::kSilentlyWrong) warnings.push_back(describe(finding));
-    }
-    if (*loaded_ >= options_.loaded_limit) {
+    std::vector<Finding> wrong = refuse_or_return(check_rules(lowered, target()));
+    count_compilation(function.name);
+    if (counts_->loaded >= options_.loaded_limit) {
       fail(function.name,
-           fmt::format("{} programs are loaded, and {} holds no more (ane.c52)", *loaded_,
+           fmt::format("{} programs are loaded, and {} holds no more (ane.c1)", counts_->loaded,
                        info_.name),
            "unload some, or share programs between layers");
     }
+    auto program = std::make_unique<SimProgram>(std::move(lowered), compile_options,
+                                                std::move(wrong), chip_, pool_, options_, counts_);
     awake_ = true;  // loading a program wakes the engine
-    return std::make_unique<SimProgram>(std::move(lowered), compile_options, std::move(warnings),
-                                        chip_, pool_, options_, loaded_);
+    return program;
   }
 
   std::unique_ptr<Buffer> allocate(const Type& type, size_t least_bytes) override {
     const auto least = static_cast<int64_t>(std::max(type.bytes(), least_bytes));
     const size_t capacity = surface_bytes(Type::tensor(DType::kUInt8, {least}));
-    return std::make_unique<SimBuffer>(type, capacity, options_.values);
+    return std::make_unique<SimBuffer>(type, capacity, options_.values, counts_);
   }
 
   int compiles_left() const override { return options_.compile_budget - compiled_; }
@@ -93,12 +86,7 @@ class SimDevice final : public Device, public Simulation {
     return ms;
   }
 
-  double host_ms(const HostWork& work) const override {
-    const HostFigures& host = chip_.host;
-    return host.task_us.value / 1e3 + work.gemm_flops / host.gemm_gflops.value / 1e6 +
-           work.elementwise_bytes / host.elementwise_gbs.value / 1e6 +
-           work.copied_bytes / host.copy_gbs.value / 1e6;
-  }
+  double host_ms(const HostWork& work) const override { return anemone::host_ms(chip_, work); }
 
   double recompile_ms(Executable& executable) override {
     count_compilation("program");
@@ -119,13 +107,20 @@ class SimDevice final : public Device, public Simulation {
            (options_.strict && rule.effect == Effect::kSilentlyWrong);
   }
 
-  static std::string rule_text(const Finding& finding) {
-    return fmt::format("{}: {} ({})", finding.rule->id, finding.violation.message,
-                       to_string(finding.rule->effect));
-  }
-  static std::string describe(const Finding& finding) {
-    return fmt::format("{}: {}; instead: {}", finding.violation.where, rule_text(finding),
-                       finding.rule->workaround);
+  // Those findings that are only silently wrong; others stop the compilation.
+  std::vector<Finding> refuse_or_return(const std::vector<Finding>& findings) const {
+    std::vector<Finding> wrong;
+    for (const Finding& finding : findings) {
+      const auto& [rule, violation] = finding;
+      if (stops(*rule)) {
+        fail(violation.where,
+             fmt::format("refused for the Neural Engine: {}: {} ({})", rule->id, violation.message,
+                         to_string(rule->effect)),
+             std::string(rule->workaround));
+      }
+      if (rule->effect == Effect::kSilentlyWrong) wrong.push_back(finding);
+    }
+    return wrong;
   }
 
   void count_compilation(const std::string& name) {
@@ -150,7 +145,7 @@ class SimDevice final : public Device, public Simulation {
   ThreadPool& pool_;
   SimOptions options_;
   DeviceInfo info_;
-  std::shared_ptr<int> loaded_;
+  std::shared_ptr<SimCounts> counts_;
   int compiled_ = 0;
   bool awake_ = true;
   double last_end_ms_ = 0;

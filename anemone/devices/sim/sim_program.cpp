@@ -4,12 +4,11 @@
 
 #include <algorithm>
 
+#include "anemone/devices/sim/widen.h"
 #include "anemone/kernels/half_numerics.h"
 
 namespace anemone {
 namespace {
-
-using Ports = std::vector<std::pair<std::string, Type>>;
 
 // The ports by name, and where each of the function's is among them.
 Ports sorted_ports(const std::vector<Value>& values, std::vector<size_t>& order) {
@@ -25,20 +24,6 @@ Ports sorted_ports(const std::vector<Value>& values, std::vector<size_t>& order)
   return ports;
 }
 
-Literal widened(const Literal& literal) {
-  Literal result = literal;
-  if (!literal.type.is_tensor() || literal.type.dtype != DType::kFp16) return result;
-  result.type.dtype = DType::kFp32;
-  if (literal.tensor) {
-    result.tensor = std::make_shared<const Tensor>(literal.tensor->cast(DType::kFp32));
-  }
-  return result;
-}
-
-void widen(Type& type) {
-  if (type.is_tensor() && type.dtype == DType::kFp16) type.dtype = DType::kFp32;
-}
-
 class SimRequest final : public Request {
  public:
   SimRequest(SimProgram& program, std::vector<SimBuffer*> inputs, std::vector<SimBuffer*> outputs)
@@ -50,60 +35,23 @@ class SimRequest final : public Request {
   std::vector<SimBuffer*> inputs_, outputs_;
 };
 
-// Bindings in the order of the ports. Those without names are in that order already.
-std::vector<SimBuffer*> in_port_order(const Ports& ports, std::span<const Binding> bindings,
-                                      const char* side, const std::string& function) {
-  std::vector<SimBuffer*> buffers;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    const auto& [name, type] = ports[i];
-    const bool positional = i < bindings.size() && bindings[i].name.empty();
-    const auto found =
-        positional ? bindings.begin() + static_cast<std::ptrdiff_t>(i)
-                   : std::find_if(bindings.begin(), bindings.end(),
-                                  [&port = name](const Binding& b) { return b.name == port; });
-    const std::string where = fmt::format("{} '{}' of {}", side, name, function);
-    if (found == bindings.end() || !found->buffer) fail(where, "nothing is bound to it");
-    auto* buffer = dynamic_cast<SimBuffer*>(found->buffer);
-    if (!buffer) fail(where, "its buffer is another device's");
-    const Type& held = buffer->type();
-    if (held.dtype != type.dtype || element_count(held.shape) != element_count(type.shape)) {
-      fail(where, "it takes " + to_string(type) + ", the buffer holds " + to_string(held));
-    }
-    buffers.push_back(buffer);
-  }
-  return buffers;
-}
-
 }  // namespace
 
-void widen(Function& function) {
-  for (Value input : function.inputs) widen(input->type);
-  for (const auto& op : function.operations) {
-    for (Value output : op->outputs) widen(output->type);
-    for (Attribute& attribute : op->attributes) attribute.value = widened(attribute.value);
-    for (Argument& argument : op->arguments) {
-      for (Operand& operand : argument.operands) {
-        if (operand.literal) operand = Operand(widened(*operand.literal));
-      }
-      const Literal* target = op->type == "cast" && argument.name == "dtype"
-                                  ? Operation::constant(argument.operands[0])
-                                  : nullptr;
-      if (target && target->strings == std::vector<std::string>{"fp16"}) {
-        argument.operands[0] = Operand(Literal::of(std::string("fp32")));
-      }
-    }
-  }
+std::string describe(const Finding& finding) {
+  const auto& [rule, violation] = finding;
+  return fmt::format("{}: {}: {} ({}); instead: {}", violation.where, rule->id, violation.message,
+                     to_string(rule->effect), rule->workaround);
 }
 
-SimProgram::SimProgram(Function lowered, const CompileOptions& compile,
-                       std::vector<std::string> warnings, const Chip& chip, ThreadPool& pool,
-                       const SimOptions& options, std::shared_ptr<int> loaded)
+SimProgram::SimProgram(Function lowered, const CompileOptions& compile, std::vector<Finding> wrong,
+                       const Chip& chip, ThreadPool& pool, const SimOptions& options,
+                       std::shared_ptr<SimCounts> counts)
     : function_(std::move(lowered)),
       chip_(chip),
       pool_(pool),
       options_(options),
-      loaded_(std::move(loaded)) {
-  ++*loaded_;
+      counts_(std::move(counts)),
+      in_place_(compile.in_place) {
   inputs_ = sorted_ports(function_.inputs, input_order_);
   outputs_ = sorted_ports(function_.outputs, output_order_);
   time_ = predict(function_, chip_, compile.weights);
@@ -111,25 +59,15 @@ SimProgram::SimProgram(Function lowered, const CompileOptions& compile,
   stats_.flops = time_.flops;
   stats_.operations = static_cast<int>(time_.ops.size());
   stats_.compile_ms = time_.compile_ms + time_.load_ms;
-  stats_.warnings = std::move(warnings);
+  for (const Finding& finding : wrong) stats_.warnings.push_back(describe(finding));
   time_.ops.clear();  // points into the function, which changes now
-  if (options_.values) prepare_values();
+  if (options_.values) prepare_values(wrong);
+  ++counts_->loaded;  // last: a program that was not made is not destroyed either
 }
 
-void SimProgram::prepare_values() {
-  widen(function_);
-  for (const auto& op : function_.operations) {
-    if (options_.numerics.ignored_masks && op->type == "scaled_dot_product_attention") {
-      std::erase_if(op->arguments, [](const Argument& a) { return a.name == "attn_mask"; });
-    }
-    if (op->type == "const") {
-      const Literal* literal = op->attribute("val");
-      kernels_[op.get()] =
-          kernel_of([literal](const KernelRun& run) { convert(*literal->tensor, run.out[0]); });
-    } else {
-      kernels_[op.get()] = make_sim_kernel(*op, chip_, options_.numerics);
-    }
-  }
+void SimProgram::prepare_values(const std::vector<Finding>& wrong) {
+  widen(function_, options_.numerics.no_nan);
+  make_kernels(wrong);
   plan_ = plan_memory(function_, kernels_, {});
   size_t scratch = 0;
   for (const Operation* step : plan_.steps) {
@@ -144,6 +82,25 @@ void SimProgram::prepare_values() {
     output_values_.emplace_back(output->type.dtype, output->type.shape);
   }
   sources_.resize(input_values_.size());
+  make_steps();
+}
+
+void SimProgram::make_kernels(const std::vector<Finding>& wrong) {
+  for (const auto& op : function_.operations) {
+    if (op->type == "const") {
+      const Literal* literal = op->attribute("val");
+      kernels_[op.get()] =
+          kernel_of([literal](const KernelRun& run) { convert(*literal->tensor, run.out[0]); });
+      continue;
+    }
+    if (options_.numerics.ignored_masks && op->type == "scaled_dot_product_attention") {
+      std::erase_if(op->arguments, [](const Argument& a) { return a.name == "attn_mask"; });
+    }
+    kernels_[op.get()] = make_sim_kernel(*op, wrong, options_.numerics);
+  }
+}
+
+void SimProgram::make_steps() {
   for (const Operation* op : plan_.steps) {
     Step step{kernels_.at(op).get(), {}, {}};
     for (const Argument& argument : op->arguments) {
@@ -184,9 +141,11 @@ TensorView SimProgram::place_of(Value value) const {
 
 std::unique_ptr<Request> SimProgram::bind(std::span<const Binding> inputs,
                                           std::span<const Binding> outputs) {
-  return std::make_unique<SimRequest>(*this,
-                                      in_port_order(inputs_, inputs, "input", function_.name),
-                                      in_port_order(outputs_, outputs, "output", function_.name));
+  const PortSide in{"input", inputs_, function_.name}, out{"output", outputs_, function_.name};
+  std::vector<SimBuffer*> read = buffers_of(in, inputs, *counts_);
+  std::vector<SimBuffer*> written = buffers_of(out, outputs, *counts_);
+  check_aliases(in, read, out, written, in_place_);
+  return std::make_unique<SimRequest>(*this, std::move(read), std::move(written));
 }
 
 bool SimProgram::take_first_run() { return !std::exchange(ran_, true); }
@@ -202,15 +161,14 @@ void SimProgram::check_request(std::span<SimBuffer* const> buffers, const char* 
 
 void SimProgram::load_inputs(std::span<SimBuffer* const> inputs) {
   for (size_t i = 0; i < input_values_.size(); ++i) {
-    const SimBuffer* buffer = inputs[input_order_[i]];
-    Source& source = sources_[i];
-    if (source.buffer == buffer && source.version == buffer->version()) continue;
+    SimBuffer* buffer = inputs[input_order_[i]];
+    const int64_t contents = buffer->contents();
+    if (std::exchange(sources_[i], contents) == contents) continue;
     convert(buffer->tensor(), input_values_[i]);
     if (options_.numerics.no_nan && input_values_[i].dtype() == DType::kFp32) {
       const auto values = input_values_[i].as<float>();
       simd::nan_to_infinity(values.data(), values.size());
     }
-    source = {buffer, buffer->version()};
   }
 }
 

@@ -7,30 +7,33 @@
 #include "anemone/devices/ane_spec/cost_model.h"
 #include "anemone/devices/ane_spec/rules.h"
 #include "anemone/devices/cpu/memory_plan.h"
-#include "anemone/devices/sim/sim_buffer.h"
+#include "anemone/devices/sim/sim_binding.h"
 #include "anemone/devices/sim/sim_device.h"
 
 namespace anemone {
 
+// "2:5: ane.c3: … (silently wrong); instead: …"
+std::string describe(const Finding& finding);
+
 class SimProgram final : public Executable {
  public:
-  // `lowered`: plain MIL that the rules have passed, with `warnings`. `loaded` counts the programs
-  // of the device that exist.
-  SimProgram(Function lowered, const CompileOptions& compile, std::vector<std::string> warnings,
+  // `lowered`: plain MIL that the rules let pass; `wrong`: what the chip gets wrong in it.
+  SimProgram(Function lowered, const CompileOptions& compile, std::vector<Finding> wrong,
              const Chip& chip, ThreadPool& pool, const SimOptions& options,
-             std::shared_ptr<int> loaded);
-  ~SimProgram() override { --*loaded_; }
+             std::shared_ptr<SimCounts> counts);
+  ~SimProgram() override { --counts_->loaded; }
 
   // Ports in alphabetical order of their names, as the hardware binds them (ane.c27).
-  const std::vector<std::pair<std::string, Type>>& inputs() const override { return inputs_; }
-  const std::vector<std::pair<std::string, Type>>& outputs() const override { return outputs_; }
+  const Ports& inputs() const override { return inputs_; }
+  const Ports& outputs() const override { return outputs_; }
   const ExecutableStats& stats() const override { return stats_; }
   // Bindings without names are taken in the order of the ports.
   std::unique_ptr<Request> bind(std::span<const Binding> inputs,
                                 std::span<const Binding> outputs) override;
 
+  // What predict() says of it, without its operations.
   const ProgramTime& time() const { return time_; }
-  // Whether this is the first run; afterwards it is not.
+  // Whether this is the first run since it was compiled; afterwards it is not.
   bool take_first_run();
   // Computes. Surfaces are checked first, as the hardware does at every evaluation.
   void run(std::span<SimBuffer* const> inputs, std::span<SimBuffer* const> outputs);
@@ -40,13 +43,10 @@ class SimProgram final : public Executable {
     const Kernel* kernel;
     std::vector<TensorView> in, out;
   };
-  // What an input's fp32 copy was made from.
-  struct Source {
-    const SimBuffer* buffer = nullptr;
-    int64_t version = -1;
-  };
 
-  void prepare_values();
+  void prepare_values(const std::vector<Finding>& wrong);
+  void make_kernels(const std::vector<Finding>& wrong);
+  void make_steps();
   void check_request(std::span<SimBuffer* const> buffers, const char* side) const;
   void load_inputs(std::span<SimBuffer* const> inputs);
   TensorView place_of(Value value) const;
@@ -55,8 +55,9 @@ class SimProgram final : public Executable {
   const Chip& chip_;
   ThreadPool& pool_;
   SimOptions options_;
-  std::shared_ptr<int> loaded_;
-  std::vector<std::pair<std::string, Type>> inputs_, outputs_;
+  std::shared_ptr<SimCounts> counts_;
+  std::vector<std::pair<std::string, std::string>> in_place_;
+  Ports inputs_, outputs_;
   ProgramTime time_;
   ExecutableStats stats_;
   bool ran_ = false;
@@ -65,12 +66,9 @@ class SimProgram final : public Executable {
   MemoryPlan plan_;
   AlignedBytes arena_, scratch_;
   std::vector<Tensor> input_values_, output_values_;  // in the order of the function's ports
-  std::vector<Source> sources_;
+  std::vector<int64_t> sources_;  // contents that the inputs' values were made from
   std::vector<size_t> input_order_, output_order_;  // function's port → port by name
   std::vector<Step> steps_;
 };
-
-// The types of a lowered function as the CPU's kernels want them: fp32 for fp16.
-void widen(Function& function);
 
 }  // namespace anemone
