@@ -1,5 +1,7 @@
 #include "anemone/runtime/device_programs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "anemone/base/error.h"
@@ -30,6 +32,7 @@ std::pair<size_t, size_t> DevicePrograms::key(size_t use, size_t segment) const 
 }
 
 void DevicePrograms::compile() {
+  require_budget();
   for (size_t use = 0; use < uses_.size(); ++use) {
     const auto& segments = stages_[uses_[use].stage].segments;
     for (size_t s = 0; s < segments.size(); ++s) {
@@ -38,6 +41,16 @@ void DevicePrograms::compile() {
       if (done_.insert({owner, s}).second || baked(segments[s])) compile_one(use, s);
     }
   }
+}
+
+// At first everything is compiled in one process: if that is too much, no new process helps.
+void DevicePrograms::require_budget() const {
+  const int needed = counts().total;
+  if (!done_.empty() || needed <= setup_.device.compiles_left()) return;
+  fail("--pipeline " + setup_.placement.name,
+       fmt::format("{} programs are needed, and {} compiles {} in a process", needed,
+                   setup_.device.info().name, setup_.device.compiles_left()),
+       "dynamic needs a handful");
 }
 
 Function DevicePrograms::with_constants(size_t use, const StageSegment& segment) const {
@@ -54,12 +67,14 @@ Function DevicePrograms::with_constants(size_t use, const StageSegment& segment)
 
 void DevicePrograms::compile_one(size_t use, size_t segment_index) {
   const StageSegment& segment = stages_[uses_[use].stage].segments[segment_index];
-  std::unique_ptr<Executable>& slot = compiled_[key(use, segment_index)];
+  Compiled& compiled = compiled_[key(use, segment_index)];
+  std::unique_ptr<Executable>& slot = compiled.executable;
   const Stopwatch watch;
   double ms = 0;
   if (slot && !runner_.values()) {
     ms = runner_.simulation()->recompile_ms(*slot);
   } else {
+    ++compiled.generation;
     slot.reset();  // unloads the old program first: the number of loaded ones is limited
     const CompileOptions as_inputs{.in_place = {}, .weights = segment.weights};
     slot = baked(segment) ? setup_.device.compile(with_constants(use, segment))

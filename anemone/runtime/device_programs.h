@@ -26,7 +26,13 @@ class DevicePrograms {
   // A new process: compile() does everything again.
   void forget() { done_.clear(); }
 
-  Executable& find(size_t use, size_t segment) { return *compiled_.at(key(use, segment)); }
+  Executable& find(size_t use, size_t segment) {
+    return *compiled_.at(key(use, segment)).executable;
+  }
+  // Another number each time it is compiled.
+  int64_t generation(size_t use, size_t segment) const {
+    return compiled_.at(key(use, segment)).generation;
+  }
   ProgramCounts counts() const;
   int64_t compiles() const { return compiles_; }
   double compile_ms() const { return compile_ms_; }
@@ -35,6 +41,7 @@ class DevicePrograms {
   // (use, segment) where programs are per use, else (stage beyond all uses, segment).
   std::pair<size_t, size_t> key(size_t use, size_t segment) const;
   bool baked(const StageSegment& segment) const;
+  void require_budget() const;
   void compile_one(size_t use, size_t segment_index);
   Function with_constants(size_t use, const StageSegment& segment) const;
 
@@ -48,7 +55,11 @@ class DevicePrograms {
   int64_t compiles_ = 0;
   double compile_ms_ = 0;
   std::set<std::pair<size_t, size_t>> done_;  // compiled in this process
-  std::map<std::pair<size_t, size_t>, std::unique_ptr<Executable>> compiled_;
+  struct Compiled {
+    std::unique_ptr<Executable> executable;
+    int64_t generation = 0;
+  };
+  std::map<std::pair<size_t, size_t>, Compiled> compiled_;
 };
 
 }  // namespace anemone

@@ -270,7 +270,7 @@ class StepBuilder {
   }
 
   void add_device(size_t use, size_t index, const StageSegment& segment) {
-    step_.device_steps.push_back({use, index, {}, {}, nullptr, nullptr});
+    step_.device_steps.push_back({use, index, {}, {}, nullptr, 0, nullptr});
     DeviceStep& device_step = step_.device_steps.back();
     Task task;
     task.queue = Queue::kDevice;

@@ -17,6 +17,7 @@ struct DeviceStep {
   size_t use, segment;  // of the chain, of its stage
   std::vector<Binding> inputs, outputs;
   std::unique_ptr<Request> request;
+  int64_t generation = 0;  // of the program that the request is of
   Task* task = nullptr;
 };
 

@@ -57,7 +57,9 @@ struct TrainingProgram::State {
   void bind(DeviceStep& device_step) {
     Executable& program = programs.find(device_step.use, device_step.segment);
     Task& task = *device_step.task;
-    if (task.program == &program && device_step.request) return;
+    const int64_t generation = programs.generation(device_step.use, device_step.segment);
+    if (device_step.generation == generation) return;
+    device_step.generation = generation;
     device_step.request = program.bind(device_step.inputs, device_step.outputs);
     task.program = &program;
     task.flops = program.stats().flops;

@@ -106,7 +106,7 @@ void TrainOptions::validate() const {
   require_in("--eps", optimizer.epsilon, 0., kHuge);
   require_in("--weight-decay", optimizer.weight_decay, 0., kHuge);
   require_in("--clip", optimizer.clip, 0., kHuge);
-  require_in("--loss-scale", loss_scale, 0., LossScale::kMost);
+  require_in("--loss-scale", loss_scale, 0., 2 * LossScale::kMost);
 }
 
 nlohmann::json to_json(const TrainOptions& options) {
