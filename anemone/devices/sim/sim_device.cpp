@@ -90,6 +90,7 @@ class SimDevice final : public Device, public Simulation {
 
   double recompile_ms(Executable& executable) override {
     count_compilation("program");
+    dynamic_cast<SimProgram&>(executable).recompiled();
     awake_ = true;
     return executable.stats().compile_ms;
   }

@@ -35,6 +35,7 @@ class SimProgram final : public Executable {
   const ProgramTime& time() const { return time_; }
   // Whether this is the first run since it was compiled; afterwards it is not.
   bool take_first_run();
+  void recompiled() { ran_ = false; }
   // Computes. Surfaces are checked first, as the hardware does at every evaluation.
   void run(std::span<SimBuffer* const> inputs, std::span<SimBuffer* const> outputs);
 
