@@ -12,10 +12,11 @@ void list(bool json) {
     rows.push_back({{"name", info.name},
                     {"description", info.description},
                     {"simulated", info.simulated},
+                    {"peak_tflops", info.peak_tflops},
                     {"threads", info.threads}});
     if (!json) {
-      print(fmt::format("{:<10} {}, {} threads{}\n", info.name, info.description, info.threads,
-                        info.simulated ? " (simulated)" : ""));
+      const std::string threads = info.threads > 0 ? fmt::format(", {} threads", info.threads) : "";
+      print(fmt::format("{:<14} {}{}\n", info.name, info.description, threads));
     }
   }
   if (json) print_json({{"devices", rows}});

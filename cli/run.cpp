@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "anemone/data/safetensors.h"
 #include "anemone/devices/all_devices.h"
 #include "cli/commands.h"
@@ -10,6 +12,7 @@ namespace {
 struct Options {
   std::string file, function = "main", inputs, outputs;
   DeviceOptions device;
+  bool strict = false;
 };
 
 using Buffers = std::vector<std::unique_ptr<Buffer>>;
@@ -18,8 +21,11 @@ std::vector<Binding> allocate(Device& device,
                               const std::vector<std::pair<std::string, Type>>& ports,
                               Buffers& buffers) {
   std::vector<Binding> bindings;
+  // All of one side as large as the largest: some devices want that (ane.c26).
+  size_t largest = 0;
+  for (const auto& [name, type] : ports) largest = std::max(largest, type.bytes());
   for (const auto& [name, type] : ports) {
-    buffers.push_back(device.allocate(type));
+    buffers.push_back(device.allocate(type, largest));
     bindings.push_back({name, buffers.back().get()});
   }
   return bindings;
@@ -45,13 +51,26 @@ Tensor read_back(const Buffer& buffer) {
   return tensor;
 }
 
+// Warnings, and the time that a simulated device predicts.
+void say_more(Device& device, Executable& executable) {
+  for (const std::string& warning : executable.stats().warnings) {
+    print("warning: " + warning + "\n");
+  }
+  Simulation* simulation = device.simulation();
+  if (!simulation) return;
+  const double first_ms = simulation->run_ms(executable, 0);
+  const double warm_ms = simulation->run_ms(executable, first_ms);
+  print(fmt::format("{}: compile {:.1f} ms, first run {:.3f} ms, then {:.3f} ms (simulated)\n",
+                    device.info().name, executable.stats().compile_ms, first_ms, warm_ms));
+}
+
 void run(const Options& o) {
   Program program = read_mil(o.file);
   load_weights_beside(program, o.file);
   Function* function = program.find(o.function);
   if (!function) fail(o.file, "it has no function '" + o.function + "'");
   ThreadPool pool(o.device.thread_count());
-  const auto device = make_device(o.device.device, pool);
+  const auto device = make_device(o.device.device, pool, {.values = true, .strict = o.strict});
   const auto executable = device->compile(*function);
   Buffers buffers;
   const std::vector<Binding> inputs = allocate(*device, executable->inputs(), buffers);
@@ -72,6 +91,7 @@ void run(const Options& o) {
   for (const Binding& output : outputs) {
     print(fmt::format("{}: {}\n", output.name, to_string(output.buffer->type())));
   }
+  say_more(*device, *executable);
 }
 
 }  // namespace
@@ -83,6 +103,7 @@ void add_run(CLI::App& app) {
   command->add_option("--inputs", o->inputs, "Safetensors with the inputs by name");
   command->add_option("--outputs", o->outputs, "Safetensors to write")->required();
   command->add_option("--function", o->function, "Function to run")->capture_default_str();
+  command->add_flag("--strict", o->strict, "What the hardware would get wrong is an error");
   o->device.add_to(*command);
   command->callback([o] { run(*o); });
 }

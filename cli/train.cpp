@@ -281,8 +281,9 @@ void train(const TrainFlags& o, const std::vector<std::string>& arguments) {
 
   const DeviceOptions device_options{state.options.device, state.options.threads};
   ThreadPool pool(device_options.thread_count());
-  const auto device = make_device(state.options.device, pool,
-                                  {.values = !o.only_time(), .strict = state.options.strict});
+  const auto device =
+      make_device(state.options.device, pool,
+                  {.values = !o.only_time(), .strict = state.options.strict, .chips = o.chips});
   if (o.only_time() && !device->simulation()) {
     fail("--values", "only a simulated device can do without values", "--device sim:m4-max");
   }

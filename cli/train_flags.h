@@ -14,7 +14,7 @@ namespace anemone::cli {
 struct TrainFlags {
   TrainOptions given;  // values of the flags that are there
   std::string init, out, resume, schedule = "constant", order = "random", progress = "lines";
-  std::string values = "on", trace, report_json;
+  std::string values = "on", chips, trace, report_json;
   bool json = false, quiet = false, report = false;
   // Copies one given flag into the options of a run.
   std::vector<std::pair<CLI::Option*, std::function<void(TrainOptions&)>>> overrides;

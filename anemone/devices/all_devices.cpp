@@ -1,5 +1,6 @@
 #include "anemone/devices/all_devices.h"
 
+#include "anemone/base/file.h"
 #include "anemone/devices/ane_spec/chip.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/devices/null/null_device.h"
@@ -20,7 +21,10 @@ std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
     SimOptions options;
     options.values = settings.values;
     options.strict = settings.strict;
-    return make_sim_device(find_chip(name.substr(kSimulated.size())), pool, options);
+    const std::string chip = name.substr(kSimulated.size());
+    if (settings.chips.empty()) return make_sim_device(find_chip(chip), pool, options);
+    const std::vector<Chip> table = parse_chips(read_file(settings.chips), settings.chips);
+    return make_sim_device(find_chip(chip, table), pool, options);
   }
   fail("--device " + name, "there is no such device", "`anemone devices` lists them");
 }

@@ -12,8 +12,9 @@ namespace anemone {
 
 // What can be asked of devices; one to which a setting means nothing ignores it.
 struct DeviceSettings {
-  bool values = true;   // sim: compute, not only predict
-  bool strict = false;  // sim: what the hardware silently gets wrong is an error
+  bool values = true;      // sim: compute, not only predict
+  bool strict = false;     // sim: what the hardware silently gets wrong is an error
+  std::string chips = {};  // sim: a table of chips instead of the one that is built in
 };
 
 // Throws Error(kInvalidInput) for an unknown name, Error(kUnavailable) for a device that this

@@ -211,7 +211,7 @@ Value build_probabilities(Builder& b, Value q, Value k, const AttentionShape& a)
   return b.softmax(b.add(scores, b.constant(std::move(mask), "causal_mask")), -1);
 }
 
-// The Neural Engine rounds the products of a matmul to an absolute grid (docs/ane.md, Numerics),
+// The Neural Engine rounds the products of a matmul to an absolute grid (ane.c72),
 // and probabilities are about 1/T: what they are multiplied with is scaled up by this in fp16, and
 // the result down again.
 double grid_scale(DType dtype, const AttentionShape& a) {

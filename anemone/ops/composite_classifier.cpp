@@ -236,7 +236,7 @@ std::vector<Value> decompose_whole(Builder& b, const OpArgs& args) {
 }
 
 // In fp16 probabilities are so small that their products with weights would vanish on the grid of
-// the Neural Engine's products (docs/ane.md, Numerics): they are scaled up, and the sum down.
+// the Neural Engine's products (ane.c72): they are scaled up, and the sum down.
 std::vector<Value> decompose_rows(Builder& b, const OpArgs& args) {
   const Value p = args.value("x"), weight = args.value("weight");
   const double scale = p->type.dtype == DType::kFp16 ? 0x1p12 : 1;

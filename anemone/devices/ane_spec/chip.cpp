@@ -228,9 +228,9 @@ std::span<const Chip> all_chips() {
   return chips;
 }
 
-const Chip& find_chip(std::string_view name) {
+const Chip& find_chip(std::string_view name, std::span<const Chip> chips) {
   std::vector<std::string_view> known;
-  for (const Chip& chip : all_chips()) {
+  for (const Chip& chip : chips) {
     if (chip.name == name) return chip;
     known.push_back(chip.name);
   }

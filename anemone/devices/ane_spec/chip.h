@@ -76,7 +76,7 @@ struct Chip {
 std::span<const Chip> all_chips();
 
 // Throws Error(kInvalidInput) that lists the known names and the nearest one.
-const Chip& find_chip(std::string_view name);
+const Chip& find_chip(std::string_view name, std::span<const Chip> chips = all_chips());
 
 // The table from its JSON text (chips.json beside this header is the one that is built in). Figures
 // that a chip lacks are those of the chip it is `carried_from`, graded as inferred. Throws Error at
