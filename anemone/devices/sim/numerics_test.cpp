@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "anemone/devices/sim/sim_testing.h"
+#include "anemone/devices/sim/testing/sim_testing.h"
 
 namespace anemone {
 namespace {

@@ -142,7 +142,7 @@ class SimDevice final : public Device, public Simulation {
     return kShortRewakeMs + (longest - kShortRewakeMs) * std::min(1.0, part * part);
   }
 
-  const Chip& chip_;
+  const Chip chip_;
   ThreadPool& pool_;
   SimOptions options_;
   DeviceInfo info_;

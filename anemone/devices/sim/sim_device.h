@@ -20,7 +20,7 @@ struct SimOptions {
   int loaded_limit = 127;    // programs that it can hold (ane.c52)
 };
 
-// The chip and the pool must outlive the device.
+// The pool must outlive the device.
 std::unique_ptr<Device> make_sim_device(const Chip& chip, ThreadPool& pool,
                                         const SimOptions& options = {});
 

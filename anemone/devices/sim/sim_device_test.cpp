@@ -6,7 +6,7 @@
 
 #include "anemone/base/error.h"
 #include "anemone/devices/ane_spec/cost_model.h"
-#include "anemone/devices/sim/sim_testing.h"
+#include "anemone/devices/sim/testing/sim_testing.h"
 #include "anemone/text/parser.h"
 
 namespace anemone {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "anemone/devices/sim/sim_testing.h"
+#include "anemone/devices/sim/testing/sim_testing.h"
 #include "anemone/devices/sim/widen.h"
 #include "anemone/nn/llama.h"
 #include "anemone/passes/passes.h"
