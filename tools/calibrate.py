@@ -96,24 +96,10 @@ def predictions(chips, published):
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def close(left, right):
-    """The same text, but for the last digits of numbers: other processors round differently."""
-    def same(a, b):
-        if isinstance(a, dict) and isinstance(b, dict):
-            return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-        if isinstance(a, list) and isinstance(b, list):
-            return len(a) == len(b) and all(map(same, a, b))
-        if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-            return abs(a - b) <= 0.005 * max(abs(a), abs(b))
-        return a == b
-
-    return same(json.loads(left), json.loads(right))
-
-
 def check(wanted):
     """Names the files that are not as wanted."""
     stale = [path for path, text in wanted.items()
-             if not path.exists() or not close(path.read_text(), text)]
+             if not path.exists() or not tables.close(path.read_text(), text)]
     for path in stale:
         print(f"{path.relative_to(tables.ROOT)}: differs from the fit; "
               "run tools/calibrate.py --write", file=sys.stderr)

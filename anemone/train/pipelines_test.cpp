@@ -262,17 +262,27 @@ TEST(Stories110M, CompilesAsManyProgramsAsTheSeedCounts) {
   EXPECT_LE(Prediction("m4-max", "dynamic", 1).report().programs.total, 10);
 }
 
-TEST(Stories110M, StepsOfBothStaticPipelinesTakeWhatWasPublishedForTheM4Max) {
-  const nlohmann::json rows =
-      nlohmann::json::parse(
-          read_file(fs::path(ANEMONE_SOURCE_DIR) / "results/published/m4-max-training-quiet.json"))
-          .at("rows");
-  for (const nlohmann::json& row : rows) {
-    const char* pipeline = row.at("kernels") == 72 ? "static" : "static-ane";
-    const double published = row.at("ms_per_step_min");
-    EXPECT_NEAR(Prediction("m4-max", pipeline, 2).report().ms_per_step / published, 1, 0.1)
-        << pipeline;
+// Every published step but one: its table shows the M4 Max at 64 ms, where two later runs took 72
+// and
+// 75. Each chip's host is fitted with one number; that of the M4 Max to a breakdown of its step.
+TEST(Stories110M, StepsOfTheStaticPipelinesTakeWhatWasPublished) {
+  int rows = 0;
+  for (const auto& entry :
+       fs::directory_iterator(fs::path(ANEMONE_SOURCE_DIR) / "results/published")) {
+    const nlohmann::json table = nlohmann::json::parse(read_file(entry.path()));
+    const bool training = table.contains("kind") && table["kind"] == "training";
+    if (!training || entry.path().stem() == "m4-max-training") continue;
+    for (const nlohmann::json& row : table.at("rows")) {
+      const double published =
+          (row.at("ms_per_step_min").get<double>() + row.at("ms_per_step_max").get<double>()) / 2;
+      const char* pipeline = row.at("kernels") == 72 ? "static" : "static-ane";
+      const std::string chip = table.at("chip");
+      EXPECT_NEAR(Prediction(chip.c_str(), pipeline, 2).report().ms_per_step / published, 1, 0.1)
+          << entry.path().stem() << " " << pipeline;
+      ++rows;
+    }
   }
+  EXPECT_GE(rows, 13);
 }
 
 TEST(Stories110M, CompilingTakesTheShareOfTheTimeThatThePublishedTablesShow) {

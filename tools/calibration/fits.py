@@ -214,28 +214,6 @@ def fit_compile(chips, published):
         chips.set("m1", name, chips.figures("m1-pro")[name], "inferred", FROM_M1_PRO)
 
 
-def fit_host(chips, published):
-    """The CPU beside it: the M4 Max's first estimates, scaled by what a step takes off the ANE."""
-    def off_engine(chip):
-        row = published[f"{chip}-training"]["rows"][0]
-        has_forward = "forward_ms_min" in row
-        forward = middle(row, "forward_ms") if has_forward else forward_ms(chips.figures(chip))
-        return middle(row, "ms_per_step") - forward
-
-    reference = chips.figures("m4-max", "host")
-    names = ("gemm_gflops", "elementwise_gbs", "exponentials_per_ns", "copy_gbs")
-    for chip in ("m4", "m4-pro", "m5", "m3-ultra", "m1-pro", "m1-max"):
-        scale = off_engine("m4-max") / off_engine(chip)
-        for name in names:
-            chips.fitted(chip, name, reference[name] * scale,
-                         f"step time against Apple M4 Max's, {chips.title(chip)}", "host")
-    # No step time is published for these: as slow as the M4's.
-    for chip in ("m2", "m3"):
-        for name in names:
-            value = chips.figures("m4", "host")[name]
-            chips.set(chip, name, value, "inferred", "carried over from Apple M4", "host")
-
-
 # Where every search begins, so that the result does not depend on what the file held.
 STARTS = {"dispatch_us": 90, "floor_us": 120, "layer_us": 0.05, "chain_gbs": 200,
           "stream_gbs": 120, "stream_start_us": 40, "alias_factor": 2.5, "onchip_gbs": 100,
@@ -262,4 +240,3 @@ def fit_all(chips, published):
     fit_m6(chips, published)
     fit_power(chips, published)
     fit_compile(chips, published)
-    fit_host(chips, published)
