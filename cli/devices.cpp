@@ -13,10 +13,17 @@ void list(bool json) {
                     {"description", info.description},
                     {"simulated", info.simulated},
                     {"peak_tflops", info.peak_tflops},
+                    {"available", info.unavailable.empty()},
+                    {"unavailable", info.unavailable},
+                    {"notes", info.notes},
                     {"threads", info.threads}});
     if (!json) {
       const std::string threads = info.threads > 0 ? fmt::format(", {} threads", info.threads) : "";
-      print(fmt::format("{:<14} {}{}\n", info.name, info.description, threads));
+      print(fmt::format(
+          "{:<14} {}{}\n", info.name,
+          info.unavailable.empty() ? info.description : "unavailable: " + info.unavailable,
+          threads));
+      for (const std::string& note : info.notes) print(fmt::format("{:<14} {}\n", "", note));
     }
   }
   if (json) print_json({{"devices", rows}});

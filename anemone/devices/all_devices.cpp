@@ -1,6 +1,7 @@
 #include "anemone/devices/all_devices.h"
 
 #include "anemone/base/file.h"
+#include "anemone/devices/ane/ane_device.h"
 #include "anemone/devices/ane_spec/chip.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/devices/null/null_device.h"
@@ -16,6 +17,12 @@ constexpr std::string_view kSimulated = "sim:";
 std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
                                     const DeviceSettings& settings) {
   if (name == "cpu") return make_cpu_device(pool);
+  if (name == "ane") {
+    AneOptions options;
+    options.route = parse_ane_route(settings.ane_route);
+    options.strict = settings.strict;
+    return make_ane_device(options);
+  }
   if (name == "null") return make_null_device();
   if (name.starts_with(kSimulated)) {
     SimOptions options;
@@ -36,6 +43,12 @@ std::unique_ptr<Device> make_host(Device& device, ThreadPool& pool) {
 
 std::vector<DeviceInfo> list_devices(ThreadPool& pool) {
   std::vector<DeviceInfo> infos = {make_cpu_device(pool)->info()};
+  try {
+    infos.push_back(make_ane_device()->info());
+  } catch (const Error& error) {
+    infos.push_back(
+        {.name = "ane", .description = "Neural Engine", .unavailable = error.message()});
+  }
   for (const Chip& chip : all_chips()) infos.push_back(make_sim_device(chip, pool)->info());
   return infos;
 }

@@ -12,9 +12,10 @@ namespace anemone {
 
 // What can be asked of devices; one to which a setting means nothing ignores it.
 struct DeviceSettings {
-  bool values = true;      // sim: compute, not only predict
-  bool strict = false;     // sim: what the hardware silently gets wrong is an error
-  std::string chips = {};  // sim: a table of chips instead of the one that is built in
+  bool values = true;              // sim: compute, not only predict
+  bool strict = false;             // sim: what the hardware silently gets wrong is an error
+  std::string ane_route = "auto";  // ane: auto, e5rt or inmemory
+  std::string chips = {};          // sim: a table of chips instead of the one that is built in
 };
 
 // Throws Error(kInvalidInput) for an unknown name, Error(kUnavailable) for a device that this
@@ -25,6 +26,7 @@ std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
 // The host beside `device`: the CPU in fp32, or nothing at all where the device computes nothing.
 std::unique_ptr<Device> make_host(Device& device, ThreadPool& pool);
 
+// All there are; one that this machine lacks says why.
 std::vector<DeviceInfo> list_devices(ThreadPool& pool);
 
 }  // namespace anemone

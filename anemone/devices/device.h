@@ -21,13 +21,14 @@ struct Support {
 };
 
 struct DeviceInfo {
-  std::string name;         // "cpu", "ane", "sim:m4-max", …
-  std::string description;  // a person's line: model, threads, instruction set
+  std::string name = {};         // "cpu", "ane", "sim:m4-max", …
+  std::string description = {};  // a person's line: model, threads, instruction set
   bool simulated = false;
   int threads = 0;                      // 0 where it means nothing
   DType float_type = DType::kFp32;      // of the programs it likes
   double peak_tflops = 0;               // 0: not known
   std::vector<std::string> notes = {};  // what else a person should know
+  std::string unavailable = {};         // why this machine has not got it; empty for those it has
 };
 
 // Typed memory of one device.

@@ -35,8 +35,8 @@ class Loader {
 DynamicLibrary open_library(const std::string& path, std::string& problem) {
   DynamicLibrary library{path, ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)};
   if (!library.handle && problem.empty()) {
-    const char* reason = ::dlerror();
-    problem = "cannot open " + path + (reason ? std::string(": ") + reason : "");
+    const char* reason = ::dlerror();  // names the path
+    problem = reason ? reason : "cannot open " + path;
   }
   return library;
 }

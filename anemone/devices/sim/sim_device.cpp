@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "anemone/devices/ane_spec/lower.h"
+#include "anemone/devices/ane_spec/admission.h"
 #include "anemone/devices/sim/sim_program.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
@@ -37,20 +37,13 @@ class SimDevice final : public Device, public Simulation {
   }
 
   Support accepts(const Function& function) const override {
-    Function lowered = function.clone();
-    lower_for_ane(lowered);
-    for (const Finding& finding : check_rules(lowered, target())) {
-      if (stops(*finding.rule)) return {false, describe(finding)};
-    }
-    return {};
+    return admissible(function, target(), options_.strict);
   }
 
   std::unique_ptr<Executable> compile(const Function& function,
                                       const CompileOptions& compile_options) override {
     require_valid(function);
-    Function lowered = function.clone();
-    lower_for_ane(lowered);
-    std::vector<Finding> wrong = refuse_or_return(check_rules(lowered, target()));
+    Admission admission = admit(function, target(), options_.strict);
     count_compilation(function.name);
     if (counts_->loaded >= options_.loaded_limit) {
       fail(function.name,
@@ -58,8 +51,9 @@ class SimDevice final : public Device, public Simulation {
                        info_.name),
            "unload some, or share programs between layers");
     }
-    auto program = std::make_unique<SimProgram>(std::move(lowered), compile_options,
-                                                std::move(wrong), chip_, pool_, options_, counts_);
+    auto program =
+        std::make_unique<SimProgram>(std::move(admission.lowered), compile_options,
+                                     std::move(admission.wrong), chip_, pool_, options_, counts_);
     awake_ = true;  // loading a program wakes the engine
     return program;
   }
@@ -102,27 +96,6 @@ class SimDevice final : public Device, public Simulation {
 
  private:
   Target target() const { return {&chip_, options_.macos}; }
-
-  bool stops(const Rule& rule) const {
-    return rule.effect == Effect::kCompileRefused || rule.effect == Effect::kEvaluationRefused ||
-           (options_.strict && rule.effect == Effect::kSilentlyWrong);
-  }
-
-  // Those findings that are only silently wrong; others stop the compilation.
-  std::vector<Finding> refuse_or_return(const std::vector<Finding>& findings) const {
-    std::vector<Finding> wrong;
-    for (const Finding& finding : findings) {
-      const auto& [rule, violation] = finding;
-      if (stops(*rule)) {
-        fail(violation.where,
-             fmt::format("refused for the Neural Engine: {}: {} ({})", rule->id, violation.message,
-                         to_string(rule->effect)),
-             std::string(rule->workaround));
-      }
-      if (rule->effect == Effect::kSilentlyWrong) wrong.push_back(finding);
-    }
-    return wrong;
-  }
 
   void count_compilation(const std::string& name) {
     if (compiles_left() <= 0) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "anemone/devices/ane_spec/admission.h"
 #include "anemone/devices/sim/widen.h"
 #include "anemone/kernels/half_numerics.h"
 
@@ -36,12 +37,6 @@ class SimRequest final : public Request {
 };
 
 }  // namespace
-
-std::string describe(const Finding& finding) {
-  const auto& [rule, violation] = finding;
-  return fmt::format("{}: {}: {} ({}); instead: {}", violation.where, rule->id, violation.message,
-                     to_string(rule->effect), rule->workaround);
-}
 
 SimProgram::SimProgram(Function lowered, const CompileOptions& compile, std::vector<Finding> wrong,
                        const Chip& chip, ThreadPool& pool, const SimOptions& options,

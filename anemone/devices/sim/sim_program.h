@@ -12,9 +12,6 @@
 
 namespace anemone {
 
-// "2:5: ane.c3: … (silently wrong); instead: …"
-std::string describe(const Finding& finding);
-
 class SimProgram final : public Executable {
  public:
   // `lowered`: plain MIL that the rules let pass; `wrong`: what the chip gets wrong in it.
