@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "anemone/devices/ane/scratch_folder.h"
+#include "anemone/base/scratch_folder.h"
 #include "anemone/devices/ane/surface_buffer.h"
 
 namespace anemone {

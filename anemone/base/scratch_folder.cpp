@@ -1,4 +1,4 @@
-#include "anemone/devices/ane/scratch_folder.h"
+#include "anemone/base/scratch_folder.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
