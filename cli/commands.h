@@ -23,5 +23,6 @@ void add_check(CLI::App& app);
 void add_run(CLI::App& app);
 void add_stages(CLI::App& app);
 void add_devices(CLI::App& app);
+void add_selftest(CLI::App& app);
 
 }  // namespace anemone::cli
