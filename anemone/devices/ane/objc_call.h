@@ -55,7 +55,9 @@ class ObjcObjectRef {
     return *this;
   }
   ~ObjcObjectRef() {
-    if (object_) api_->objc_release(object_);
+    if (!object_) return;
+    const AutoreleasePool pool(*api_);  // for what the object lets go of
+    api_->objc_release(object_);
   }
   ObjcId get() const { return object_; }
 

@@ -1,0 +1,7 @@
+// The fake as a library under the names of Espresso.framework.
+#include "anemone/devices/ane/espresso_api.h"
+#include "tests/fake_ane/forward.h"
+
+#define ANEMONE_EXPORT(name, parameters) ANEMONE_FORWARD(e5rt_##name, fake_ane_e5rt_##name);
+ANEMONE_E5RT_FUNCTIONS(ANEMONE_EXPORT)
+ANEMONE_FORWARD(e5rt_get_last_error_message, fake_ane_e5rt_get_last_error_message);
