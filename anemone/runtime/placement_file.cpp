@@ -5,6 +5,7 @@
 
 #include "anemone/base/nearest_name.h"
 #include "anemone/base/strict_json.h"
+#include "anemone/ops/registry.h"
 #include "anemone/runtime/placement.h"
 
 namespace anemone {
@@ -79,6 +80,9 @@ PlacementRow parse_row(const json& object, const std::string& where) {
     row.parts.push_back(parse_part(name, where));
   }
   row.operations = fields.texts("operations");
+  for (const std::string& type : row.operations) {
+    if (!find_op(type)) fail(where, "there is no operation '" + type + "'");
+  }
   row.values = fields.texts("values");
   row.on_device = fields.choice("place", "device", "host", "device");
   row.program = fields.text("program", "");

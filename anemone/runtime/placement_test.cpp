@@ -98,6 +98,7 @@ TEST(PlacementFile, WhatItDoesNotKnowIsAnErrorWithThePlace) {
       {R"({"rows": [], "lanes": 0})", "'lanes' is 0, not a number from 1 to 8"},
       {R"({"rows": [{"place": "gpu"}]})", "row 1: 'place' is 'gpu', not host or device"},
       {R"({"rows": [{}, {"parts": ["sideways"]}]})", "row 2: unknown part 'sideways'"},
+      {R"({"rows": [{"operations": ["convv"]}]})", "row 1: there is no operation 'convv'"},
       {R"({"rows": [{"stages": "ffn"}]})", "'stages' is \"ffn\", not a list of strings"},
   };
   for (const auto& [text, message] : cases) {

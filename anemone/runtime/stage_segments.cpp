@@ -9,6 +9,7 @@
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/base/error.h"
 #include "anemone/ops/registry.h"
+#include "anemone/passes/bake_inputs.h"
 #include "anemone/passes/passes.h"
 #include "anemone/runtime/partition.h"
 
@@ -31,11 +32,17 @@ bool has(const Function& function, const std::function<bool(const Operation&)>& 
                      [&](const auto& op) { return property(*op); });
 }
 
-// What a report counts the segment as (docs/training.md).
-std::string category_of(const StageSegment& segment) {
+// The stage that ends in the loss is the one with the classifier.
+bool has_classifier(const Stage& stage) {
+  const Value output = stage.function.find(stage.data_output);
+  return output && element_count(output->type.shape) == 1;
+}
+
+// What a report counts the segment as (docs/pipelines.md).
+std::string category_of(const StageSegment& segment, const Stage& stage) {
   if (segment.on_device) return "ane";
   if (segment.part == Part::kWeightGradient) return "dw";
-  if (has(segment.function, is_gemm)) return "cls";
+  if (has(segment.function, is_gemm)) return has_classifier(stage) ? "cls" : "layers";
   const auto is_norm = [](const Operation& op) { return op.type.starts_with("anemone.rms_norm"); };
   return has(segment.function, is_norm) ? "rms" : "elem";
 }
@@ -80,7 +87,7 @@ class PartSegments {
         result.push_back(finish(std::move(part)));
         const StageSegment& segment = result.back();
         if (!segment.on_device) continue;
-        if (const Support support = device_.accepts(segment.function); !support) {
+        if (const Support support = device_.accepts(as_compiled(segment)); !support) {
           refuse(segment, support.reason, fallbacks);
           accepted = false;
         }
@@ -111,8 +118,19 @@ class PartSegments {
       to_fp16(segment.function);
     }
     segment.work = host_work(segment.function);
-    segment.category = category_of(segment);
+    segment.category = category_of(segment, stage_);
     return segment;
+  }
+
+  // With weights as constants where they will be, though without numbers: some rules are about the
+  // one or the other.
+  Function as_compiled(const StageSegment& segment) const {
+    Function function = segment.function.clone();
+    if (!placement_.bake_weights) return function;
+    std::map<std::string, TensorView> constants;
+    for (const std::string& weight : segment.weights) constants[weight] = {};
+    bake_inputs(function, constants);
+    return function;
   }
 
   void refuse(const StageSegment& segment, const std::string& reason,

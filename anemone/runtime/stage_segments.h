@@ -19,7 +19,7 @@ struct StageSegment {
   std::string label;                 // "attention backward core"
   std::vector<std::string> weights;  // those of its inputs that hold weights
   HostWork work;                     // where it runs on the host
-  std::string category;              // "ane", or the kind of host work: "cls", "rms", "elem", "dw"
+  std::string category;              // "ane", or the kind of host work: "cls", "layers", …
 };
 
 struct StageSegments {

@@ -83,6 +83,7 @@ class StepBuilder {
         dy = dx;
       }
       add_part(use, Part::kWeightGradient);
+      bring_weight_gradients_back(use);
     }
   }
 
@@ -227,8 +228,9 @@ class StepBuilder {
                 std::deque<Task>& tasks) {
     // Behind the step's back a copy is part of the weight gradients, not of what the host waits
     // for.
-    const char* category = queue == Queue::kBackground ? "dw_copy" : "io";
-    const size_t event = in_.runner.name_id(label + " copy", category);
+    const bool background = queue == Queue::kBackground;
+    const size_t event = background ? in_.runner.name_id(label + " background copy", "dw_copy")
+                                    : in_.runner.name_id(label + " copy", "io");
     tasks.push_back(copy_task(event, from, to, bytes, queue));
   }
 
@@ -242,6 +244,15 @@ class StepBuilder {
     for (size_t s = 0; s < segments.size(); ++s) {
       if (segments[s].part != part) continue;
       segments[s].on_device ? add_device(use, s, segments[s]) : add_host(use, s, segments[s]);
+    }
+  }
+
+  // Those that the device has computed, into the sums of the host.
+  void bring_weight_gradients_back(size_t use) {
+    for (const std::string& weight : stage_of(use).weights) {
+      const std::string name = "d" + weight;
+      if (!places_[use].device.contains(name)) continue;
+      copy_to_host(use, name, places_[use].host.at(name), Queue::kHost);
     }
   }
 

@@ -86,6 +86,13 @@ struct TrainingProgram::State {
     for (const StageSegments& stage : stages) {
       notes.insert(notes.end(), stage.fallbacks.begin(), stage.fallbacks.end());
     }
+    const auto& rows = setup.placement.rows;
+    const bool wants_device = std::any_of(rows.begin(), rows.end(),
+                                          [](const PlacementRow& row) { return row.on_device; });
+    if (wants_device && programs.counts().total == 0) {
+      notes.push_back("pipeline " + setup.placement.name + " puts nothing on " +
+                      setup.device.info().name);
+    }
     const Executable* last = nullptr;
     for (const DeviceStep& device_step : lanes[0].device_steps) {
       if (device_step.task->program == last) continue;
@@ -184,7 +191,9 @@ int64_t TrainingProgram::compiles() const { return state_->programs.compiles(); 
 
 double TrainingProgram::compile_ms() const {
   const bool on_device = state_->programs.counts().total > 0;
-  return on_device ? state_->programs.compile_ms() : state_->host_compile_ms;
+  // Compiling for the host took real time, which has no place on a simulated clock.
+  if (on_device || state_->runner.simulation()) return state_->programs.compile_ms();
+  return state_->host_compile_ms;
 }
 
 double TrainingProgram::flops() const {
