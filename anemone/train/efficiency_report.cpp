@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace anemone {
@@ -17,6 +18,7 @@ constexpr ComponentLine kComponents[] = {
     {"ane", "device programs, forward and backward"},
     {"io", "copies between host and surfaces that the step waits for"},
     {"cls", "classifier on the host, forward and backward"},
+    {"layers", "attention and ffn on the host, forward and backward"},
     {"elem", "element-wise host work: residuals, embedding, loss"},
     {"rms", "RMSNorm and its backward on the host"},
     {"cblas_wait", "waiting for weight gradients at the end of a step"},
@@ -27,15 +29,23 @@ constexpr ComponentLine kComponents[] = {
 double per(double sum, int64_t count) { return count > 0 ? sum / static_cast<double>(count) : 0; }
 double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
 
-// Which of the field's flops the device of a pipeline does.
-double device_field_flops(const FieldFlops& flops, const EfficiencyReport& report) {
-  if (report.components.at("ane") == 0) return 0;
+// Which of the field's flops the device does. The field has no word for a placement of one's own,
+// or one with layers on the host: then all flops of its programs.
+double device_field_flops(const FieldFlops& flops, const EfficiencyReport& report,
+                          double all_flops) {
+  if (report.dispatches == 0) return 0;
+  const auto known = [&](const Placement& pipeline) { return pipeline.name == report.pipeline; };
+  const auto& pipelines = all_pipelines();
+  const bool comparable =
+      std::any_of(pipelines.begin(), pipelines.end(), known) && report.components.at("layers") == 0;
+  if (!comparable) return all_flops;
   const bool classifier = report.components.at("cls") == 0 || report.pipeline != "static";
   return 2 * flops.forward + flops.attention + (classifier ? flops.classifier : 0);
 }
 
 void add_timeline(const Timeline& timeline, EfficiencyReport& report) {
-  int64_t micro_steps = 0, dispatches = 0;
+  int64_t& micro_steps = report.component_steps;
+  int64_t dispatches = 0;
   for (const TimelineTotal& total : timeline.names()) {
     if (total.category == "data") micro_steps = total.count;
     if (total.category != "ane") continue;
@@ -87,7 +97,8 @@ EfficiencyReport make_report(const Trainer& trainer, const TrainingPlace& place)
   const FieldFlops flops =
       field_flops(trainer.parameters().config(), state.options.batch, state.options.sequence);
   if (report.ms_per_step > 0) {
-    report.ane_tflops = device_field_flops(flops, report) / report.ms_per_step / 1e9;
+    report.ane_tflops = device_field_flops(flops, report, trainer.program().device_flops()) /
+                        report.ms_per_step / 1e9;
     report.total_tflops = flops.total() / report.ms_per_step / 1e9;
   }
   report.utilization_pct = percent(report.ane_tflops, kFieldPeakTflops);
@@ -101,6 +112,36 @@ EfficiencyReport make_report(const Trainer& trainer, const TrainingPlace& place)
   report.update_ms = per(state.totals.update_ms, state.totals.updates);
   return report;
 }
+
+namespace {
+
+std::string device_lines(const EfficiencyReport& r) {
+  std::string text = line("ANE TFLOPS", fmt::format("{:.2f} sustained", r.ane_tflops));
+  text += line("ANE utilization",
+               fmt::format("{:.1f}% of {} TFLOPS", r.utilization_pct, kFieldPeakTflops));
+  text += line("device busy", fmt::format("{:.1f} ms/step in {:.0f} dispatches, {:.2f} TFLOPS",
+                                          r.busy_ms, r.dispatches, r.busy_tflops));
+  if (r.peak_tflops > 0) {
+    text += line("busy utilization", fmt::format("{:.1f}% of the chip's {:.1f} TFLOPS",
+                                                 r.peak_utilization_pct, r.peak_tflops));
+  }
+  return text;
+}
+
+std::string component_lines(const EfficiencyReport& r) {
+  const bool all = r.component_steps == r.totals.micro_steps;
+  std::string text =
+      fmt::format("  {:<24}{:>10}{}\n", "component", "ms/step",
+                  all ? "" : fmt::format("  in the last {} micro-steps", r.component_steps));
+  for (const ComponentLine& component : kComponents) {
+    text += fmt::format("    {:<22}{:>10.2f}  {}\n", component.name,
+                        r.components.at(component.name), component.meaning);
+  }
+  return text + fmt::format("    {:<22}{:>10.2f}  {}\n", "ane (forward only)", r.ane_forward_ms,
+                            "what published tables call ane");
+}
+
+}  // namespace
 
 std::string to_text(const EfficiencyReport& r) {
   const auto pct = [](double ms, double share) {
@@ -122,23 +163,9 @@ std::string to_text(const EfficiencyReport& r) {
     text += line("per sequence", fmt::format("{:.1f} ms", r.ms_per_sequence));
   }
   text += line("update", fmt::format("{:.1f} ms each", r.update_ms));
-  text += line("ANE TFLOPS", fmt::format("{:.2f} sustained", r.ane_tflops));
   text += line("total TFLOPS", fmt::format("{:.2f} (ANE + CPU)", r.total_tflops));
-  text += line("ANE utilization",
-               fmt::format("{:.1f}% of {} TFLOPS", r.utilization_pct, kFieldPeakTflops));
-  text += line("device busy", fmt::format("{:.1f} ms/step in {:.0f} dispatches, {:.2f} TFLOPS",
-                                          r.busy_ms, r.dispatches, r.busy_tflops));
-  if (r.peak_tflops > 0) {
-    text += line("busy utilization", fmt::format("{:.1f}% of the chip's {:.1f} TFLOPS",
-                                                 r.peak_utilization_pct, r.peak_tflops));
-  }
-  text += fmt::format("  {:<24}{:>10}  {}\n", "component", "ms/step", "");
-  for (const ComponentLine& component : kComponents) {
-    text += fmt::format("    {:<22}{:>10.2f}  {}\n", component.name,
-                        r.components.at(component.name), component.meaning);
-  }
-  return text + fmt::format("    {:<22}{:>10.2f}  {}\n", "ane (forward only)", r.ane_forward_ms,
-                            "what published tables call ane");
+  if (r.dispatches > 0) text += device_lines(r);
+  return r.component_steps > 0 ? text + component_lines(r) : text;
 }
 
 nlohmann::json to_json(const EfficiencyReport& r) {
@@ -172,6 +199,7 @@ nlohmann::json to_json(const EfficiencyReport& r) {
           {"train_ms", r.totals.train_ms},
           {"wall_ms", r.totals.wall_ms},
           {"ane_forward_ms", r.ane_forward_ms},
+          {"component_micro_steps", r.component_steps},
           {"components", r.components}};
 }
 

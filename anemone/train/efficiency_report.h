@@ -39,11 +39,12 @@ struct EfficiencyReport {
   double dispatches = 0;                  // of the device, per micro-step
   double loss_scale = 1;
   int64_t skipped_updates = 0;
-  // Milliseconds per micro-step: ane, io, cls, elem, rms, cblas_wait, and dw, dw_copy in the
-  // background.
+  // Milliseconds per micro-step: ane, io, cls, layers, elem, rms, cblas_wait, and dw, dw_copy in
+  // the background.
   std::map<std::string, double> components;
-  double ane_forward_ms = 0;  // the part of `ane` that the field's tables count
-  double update_ms = 0;       // per update: norm, AdamW, weights to the device
+  int64_t component_steps = 0;  // micro-steps that they are of: those of this process
+  double ane_forward_ms = 0;    // the part of `ane` that the field's tables count
+  double update_ms = 0;         // per update: norm, AdamW, weights to the device
 };
 
 EfficiencyReport make_report(const Trainer& trainer, const TrainingPlace& place);

@@ -106,7 +106,12 @@ void TrainOptions::validate() const {
   require_in("--eps", optimizer.epsilon, 0., kHuge);
   require_in("--weight-decay", optimizer.weight_decay, 0., kHuge);
   require_in("--clip", optimizer.clip, 0., kHuge);
-  require_in("--loss-scale", loss_scale, 0., 2 * LossScale::kMost);
+  // Far smaller ones are zero in fp32.
+  const bool usable = loss_scale >= 1 / LossScale::kMost && loss_scale <= LossScale::kMost;
+  if (loss_scale != 0 && !usable) {
+    fail("--loss-scale", fmt::format("{} is neither 0 (dynamic) nor in [{}, {:.0f}]", loss_scale,
+                                     1 / LossScale::kMost, LossScale::kMost));
+  }
 }
 
 nlohmann::json to_json(const TrainOptions& options) {

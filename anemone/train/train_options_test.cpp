@@ -147,6 +147,10 @@ TEST(TrainOptions, ARefusedValueNamesItsFlag) {
       {"--eps", [](TrainOptions& o) { o.optimizer.epsilon = -1; }},
       {"--weight-decay", [](TrainOptions& o) { o.optimizer.weight_decay = -1; }},
       {"--clip", [](TrainOptions& o) { o.optimizer.clip = NAN; }},
+      {"--loss-scale", [](TrainOptions& o) { o.loss_scale = -1; }},
+      {"--loss-scale", [](TrainOptions& o) { o.loss_scale = NAN; }},
+      {"--loss-scale", [](TrainOptions& o) { o.loss_scale = 0x1.8p24; }},
+      {"--loss-scale", [](TrainOptions& o) { o.loss_scale = 1e-320; }},
   };
   for (const Case& refused : cases) {
     TrainOptions options;

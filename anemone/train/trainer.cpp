@@ -32,6 +32,16 @@ LossScale first_loss_scale(const TrainOptions& options, const Device& device) {
   return device.info().float_type == DType::kFp16 ? LossScale::automatic() : LossScale::fixed(1);
 }
 
+// A run that goes on keeps its scale, unless its options or its device want another kind now.
+LossScale loss_scale_of(const TrainerState& state, const Device& device) {
+  LossScale wanted = first_loss_scale(state.options, device);
+  if (!state.loss_scale) return wanted;
+  const LossScale& known = *state.loss_scale;
+  if (known.dynamic && wanted.dynamic) return known;
+  wanted.skipped = known.skipped;
+  return wanted;
+}
+
 StageChain chain_of(const LlamaConfig& config, const TrainOptions& options,
                     const Placement& placement) {
   const Head head = softmax_on_device(placement) ? Head::kLossInParts : Head::kLoss;
@@ -46,10 +56,10 @@ Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights we
       values_(!place.device.simulation() || place.device.simulation()->values()),
       parameters_(place.host, std::move(weights), /*trained=*/true) {
   const TrainOptions& options = state_.options;
-  if (!state_.loss_scale) state_.loss_scale = first_loss_scale(options, place.device);
+  state_.loss_scale = loss_scale_of(state_, place.device);
   if (values_) open_data();
   const StageChain chain = chain_of(parameters_.config(), options, place.placement);
-  check_placement(place.placement, chain, "--pipeline");
+  check_placement(place.placement, chain, "--pipeline " + options.pipeline);
   program_ = std::make_unique<TrainingProgram>(
       TrainingSetup{place.device, place.host, place.placement, options.strict, place.timeline},
       chain, [&](const std::string& name) { return parameters_.find(name).value.get(); },
@@ -92,21 +102,29 @@ double Trainer::run_micro_steps() {
   return loss / static_cast<double>(count);
 }
 
+// After gradients that are not finite.
+void Trainer::require_smaller_loss_scale(const UpdateMetrics& metrics) const {
+  const LossScale& scale = *state_.loss_scale;
+  if (scale.dynamic && scale.scale > LossScale::kLeast) return;
+  const bool overflow = scale.scale > 1 && std::isfinite(metrics.loss);
+  fail(fmt::format("update {}", state_.step + 1),
+       overflow ? fmt::format("the gradients overflow at loss scale {}", scale.scale)
+                : fmt::format("training diverged: loss {}, gradient norm {}", metrics.loss,
+                              metrics.gradient_norm),
+       overflow ? "a smaller --loss-scale, or 0, which finds one; nothing is saved from here on"
+                : "a lower --lr, more --warmup or --clip may help; nothing is saved from here on");
+}
+
 // Returns whether the update went ahead.
 bool Trainer::apply_gradients(UpdateMetrics& metrics) {
   const TrainOptions& options = state_.options;
   const auto count = static_cast<double>(parameters_.count());
   const double scale = metrics.loss_scale = state_.loss_scale->scale;
   runner().run_host(norm_event_, {.elementwise_bytes = count * kNormBytesPerParameter}, [&] {
-    metrics.gradient_norm = gradient_norm(parameters_, place_.pool) / scale;
+    metrics.gradient_norm = std::abs(gradient_norm(parameters_, place_.pool) / scale);  // no -nan
   });
   const bool finite = std::isfinite(metrics.loss) && std::isfinite(metrics.gradient_norm);
-  if (!finite && !(state_.loss_scale->dynamic && scale > LossScale::kLeast)) {
-    fail(fmt::format("update {}", state_.step + 1),
-         fmt::format("training diverged: loss {}, gradient norm {}", metrics.loss,
-                     metrics.gradient_norm),
-         "a lower --lr, more --warmup or --clip may help; nothing is saved from here on");
-  }
+  if (!finite) require_smaller_loss_scale(metrics);
   // Skipped updates do not count for the moments.
   const int64_t adam_step = state_.step - state_.loss_scale->skipped;
   metrics.skipped = !state_.loss_scale->update(finite);
@@ -142,6 +160,7 @@ UpdateMetrics Trainer::update() {
   if (batches_) state_.position = batches_->position();
   metrics.tokens = options.batch * options.sequence * options.accumulation;
   metrics.ms = runner().now_ms() - start;
+  metrics.simulated = place_.device.info().simulated;
   state_.totals.update_ms +=
       metrics.ms - (state_.totals.train_ms + program_->compile_ms() - before);
   ++state_.totals.updates;

@@ -18,6 +18,7 @@ struct UpdateMetrics {
   double gradient_norm = 0, learning_rate = 0;
   int64_t tokens = 0;  // seen by this update
   double ms = 0;
+  bool simulated = false;  // ms
   double loss_scale = 1;
   bool skipped = false;  // the gradients were not finite: nothing has changed but the loss scale
   std::optional<double> validation_loss;
@@ -63,6 +64,7 @@ class Trainer {
   void open_data();
   double run_micro_steps();
   bool apply_gradients(UpdateMetrics& metrics);
+  void require_smaller_loss_scale(const UpdateMetrics& metrics) const;
   void bring_weights_to_device();
   bool evaluates_now() const;
   TaskRunner& runner() { return program_->runner(); }
