@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <csignal>
 #include <filesystem>
 #include <functional>
@@ -31,6 +33,7 @@ std::string metrics_line(const UpdateMetrics& m) {
   if (m.validation_loss) json["val_loss"] = *m.validation_loss;
   if (m.loss_scale != 1) json["loss_scale"] = m.loss_scale;
   if (m.skipped) json["skipped"] = true;
+  if (m.simulated) json["simulated"] = true;
   return json.dump() + "\n";
 }
 
@@ -147,36 +150,66 @@ Placement placement_of(const TrainOptions& options, const Device& device) {
   return parse_placement(read_file(name), name);
 }
 
+// "1 program", "2 programs".
+std::string counted(int64_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string headline(const Trainer& trainer, const TrainingPlace& place) {
   const TrainOptions& t = trainer.state().options;
   const LlamaConfig& config = trainer.parameters().config();
   const DeviceInfo& device = place.device.info();
   const ProgramCounts programs = trainer.program().counts();
-  const bool host_only = place.placement.rows.empty();
+  const double compile_ms = trainer.program().compile_ms();
   std::string text = fmt::format(
       "{} parameters ({} layers, dim {}, {} heads, {} key/value heads, vocabulary {})\n"
-      "{} x {} tokens a micro-step, {} a step, on {} ({}{}); {}{} programs in {:.0f} ms{}\n",
+      "{} x {} tokens a micro-step, {} an update\n"
+      "on {} ({}{})\n"
+      "pipeline {}: {}{}\n",
       with_commas(config.parameter_count()), config.layers, config.dim, config.heads,
-      config.kv_heads, config.vocab_size, t.batch, t.sequence, t.accumulation, device.name,
-      device.description, device.threads > 0 ? fmt::format(", {} threads", device.threads) : "",
-      host_only ? "" : "pipeline " + place.placement.name + ", ", programs.total,
-      trainer.program().compile_ms(), device.simulated ? " (simulated)" : "");
+      config.kv_heads, config.vocab_size, t.batch, t.sequence,
+      counted(t.accumulation, "micro-step"), device.name, device.description,
+      device.threads > 0 ? fmt::format(", {} threads", device.threads) : "", place.placement.name,
+      counted(programs.total, "program"),
+      compile_ms == 0 ? ""
+                      : fmt::format(", compiled in {:.0f} ms{}", compile_ms,
+                                    device.simulated ? " (simulated)" : ""));
   for (const std::string& note : trainer.program().notes()) text += "note: " + note + "\n";
   return text;
 }
 
 // --- running ---
 
+// Of one command, restarts included.
 struct Summary {
-  UpdateMetrics last;
+  UpdateMetrics last;  // step 0: this process has made none
   int64_t updates = 0, tokens = 0;
   double ms = 0;
 };
 
+Summary summary_so_far(const TrainFlags& o, const TrainOptions& options) {
+  Summary summary;
+  if (o.continued.empty()) return summary;
+  summary.updates = static_cast<int64_t>(o.continued[0]);
+  summary.tokens = summary.updates * options.batch * options.sequence * options.accumulation;
+  summary.ms = o.continued[1];
+  return summary;
+}
+
+enum class Signals { kHeld, kFree };
+
+// Held signals wait, beyond the start of a new program in this process too.
+void interrupts_are(Signals state) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGINT, SIGTERM}) sigaddset(&signals, signal);
+  sigprocmask(state == Signals::kHeld ? SIG_BLOCK : SIG_UNBLOCK, &signals, nullptr);
+}
+
 // Returns when all is done, when somebody interrupts, or when the device will not compile the
 // programs of the next update in this process.
-Summary run_updates(Trainer& trainer, bool resumed, const fs::path& out, TrainDisplay& display) {
-  Summary summary;
+void run_updates(Trainer& trainer, bool resumed, const fs::path& out, TrainDisplay& display,
+                 Summary& summary) {
   std::optional<MetricsFile> metrics;
   if (!out.empty()) metrics.emplace(out / "metrics.jsonl");
   const int64_t save_every = trainer.state().options.save_every;
@@ -199,10 +232,10 @@ Summary run_updates(Trainer& trainer, bool resumed, const fs::path& out, TrainDi
   display.finish();
   if (!trainer.done() && !interrupted) trainer.note_restart();
   if (!out.empty() && saved != trainer.state().step) trainer.save(out);
-  return summary;
 }
 
-nlohmann::json summary_json(const Summary& s, Trainer& trainer, const fs::path& out) {
+nlohmann::json summary_json(const Summary& s, const Trainer& trainer, const TrainingPlace& place,
+                            const fs::path& out) {
   nlohmann::json json = {
       {"out", out.string()},
       {"step", trainer.state().step},
@@ -212,7 +245,9 @@ nlohmann::json summary_json(const Summary& s, Trainer& trainer, const fs::path& 
       {"ms", s.ms},
       {"tokens_per_s", s.ms > 0 ? static_cast<double>(s.tokens) / s.ms * 1e3 : 0},
       {"interrupted", interrupted != 0}};
-  if (s.updates > 0) {
+  if (place.device.info().simulated) json["simulated"] = true;
+  if (out.empty()) json.erase("out");  // nor is there a loss
+  if (!out.empty() && s.last.step > 0) {
     json["loss"] = s.last.loss;
     json["grad_norm"] = s.last.gradient_norm;
     json["lr"] = s.last.learning_rate;
@@ -222,12 +257,36 @@ nlohmann::json summary_json(const Summary& s, Trainer& trainer, const fs::path& 
 }
 
 // The command line that goes on where `out` has stopped.
-std::vector<std::string> resuming(std::vector<std::string> arguments, const fs::path& out) {
+std::vector<std::string> resuming(const std::vector<std::string>& arguments, const fs::path& out,
+                                  const Summary& summary) {
+  std::vector<std::string> result;
   for (size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--out") arguments[i] = "--resume";
-    if (arguments[i].starts_with("--out=")) arguments[i] = "--resume=" + out.string();
+    if (arguments[i] == "--continued") {
+      i += 2;  // and its values
+    } else if (arguments[i] == "--out") {
+      result.push_back("--resume");
+    } else if (arguments[i].starts_with("--out=")) {
+      result.push_back("--resume=" + out.string());
+    } else {
+      result.push_back(arguments[i]);
+    }
   }
-  return arguments;
+  result.insert(result.end(),
+                {"--continued", fmt::format("{}", summary.updates), fmt::format("{}", summary.ms)});
+  return result;
+}
+
+// Before hours of training and not after them. `out` need not be there yet.
+void check_writable(const fs::path& file, const fs::path& out) {
+  if (file.empty()) return;
+  if (fs::is_directory(file)) fail_io(file.string(), "write", EISDIR);
+  const auto directory_of = [](const fs::path& path) {
+    return fs::absolute(path).lexically_normal().parent_path();
+  };
+  const fs::path parent = directory_of(file);
+  if (!out.empty() && parent == directory_of(out / "any")) return;
+  const fs::path& place = fs::exists(file) ? file : parent;
+  if (::access(place.c_str(), W_OK) != 0) fail_io(file.string(), "write", errno);
 }
 
 // Reports and the trace, at the end of a run.
@@ -278,6 +337,7 @@ void train(const TrainFlags& o, const std::vector<std::string>& arguments) {
   TrainerState state = starting_state(o, checkpoint);
   state.options.validate();
   const fs::path out = o.only_time() ? fs::path() : output_directory(o);
+  for (const std::string& file : {o.trace, o.report_json}) check_writable(file, out);
 
   const DeviceOptions device_options{state.options.device, state.options.threads};
   ThreadPool pool(device_options.thread_count());
@@ -297,27 +357,30 @@ void train(const TrainFlags& o, const std::vector<std::string>& arguments) {
   check_tokenizer(o.given.tokenizer, trainer.parameters().config().vocab_size);
   prepare_output(o, out, first);
 
-  if (!o.quiet) print(headline(trainer, place));
+  if (!o.quiet && o.continued.empty()) print(headline(trainer, place));
   for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
-  TrainDisplay display(display_style(o), first, trainer.state().options.steps,
-                       device->info().simulated);
-  const Summary summary = run_updates(trainer, !checkpoint.empty(), out, display);
+  interrupts_are(Signals::kFree);
+  TrainDisplay display(display_style(o), first, trainer.state().options.steps);
+  Summary summary = summary_so_far(o, trainer.state().options);
+  run_updates(trainer, !checkpoint.empty(), out, display, summary);
+  interrupts_are(Signals::kHeld);
   if (!o.only_time() && !trainer.done() && !interrupted) {
     if (!o.quiet) {
       print(fmt::format("{} compiles no more programs in this process: going on in a new one\n",
                         device->info().name));
     }
-    restart_program(resuming(arguments, out));
+    restart_program(resuming(arguments, out, summary));
   }
+  interrupts_are(Signals::kFree);
   if (!o.quiet) {
-    if (!o.report) print(step_breakdown(timeline, summary.updates));
+    if (!o.report) print(step_breakdown(timeline, trainer.state().step - first));
     if (interrupted) {
       print(fmt::format("stopped after update {}; --resume {} goes on\n", trainer.state().step,
                         out.string()));
     }
   }
   write_reports(o, trainer, place);
-  if (o.json) print_json(summary_json(summary, trainer, out));
+  if (o.json) print_json(summary_json(summary, trainer, place, out));
 }
 
 }  // namespace

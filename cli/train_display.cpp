@@ -1,5 +1,6 @@
 #include "cli/train_display.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,19 +14,22 @@ std::string validation_part(const UpdateMetrics& metrics) {
   return metrics.validation_loss ? fmt::format("  val {:.4f}", *metrics.validation_loss) : "";
 }
 
-std::string skipped_part(const UpdateMetrics& metrics) {
-  if (!metrics.skipped) return "";
-  return fmt::format("  skipped: overflow at loss scale {}", metrics.loss_scale);
+// What an update was like, or why there was none.
+std::string update_part(const UpdateMetrics& m) {
+  if (m.skipped) return fmt::format("skipped: overflow at scale {}", m.loss_scale);
+  return fmt::format("norm {:.3f}  lr {:.2e}", m.gradient_norm, m.learning_rate);
+}
+
+int64_t terminal_columns() {
+  winsize size{};
+  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 100;
 }
 
 }  // namespace
 
-TrainDisplay::TrainDisplay(Style style, int64_t first, int64_t steps, bool simulated)
-    : style_(style),
-      terminal_(::isatty(STDOUT_FILENO) == 1),
-      simulated_(simulated),
-      first_(first),
-      steps_(steps) {}
+TrainDisplay::TrainDisplay(Style style, int64_t first, int64_t steps)
+    : style_(style), terminal_(::isatty(STDOUT_FILENO) == 1), first_(first), steps_(steps) {}
 
 double TrainDisplay::seconds_left(int64_t step) const {
   return watch_.elapsed_ms() / 1000 * static_cast<double>(steps_ - step) /
@@ -33,23 +37,26 @@ double TrainDisplay::seconds_left(int64_t step) const {
 }
 
 std::string TrainDisplay::line(const UpdateMetrics& m) const {
-  return fmt::format(
-      "step {:>{}}/{}  loss {:.4f}  norm {:.3f}  lr {:.2e}  {:>7.0f} tok/s  "
-      "{:.1f} ms{}  {} left{}{}\n",
-      m.step, std::to_string(steps_).size(), steps_, m.loss, m.gradient_norm, m.learning_rate,
-      static_cast<double>(m.tokens) / m.ms * 1000, m.ms, simulated_ ? " (simulated)" : "",
-      duration(seconds_left(m.step)), validation_part(m), skipped_part(m));
+  return fmt::format("step {:>{}}/{}  loss {:.4f}  {}  {:>6.0f} tok/s  {:.1f} ms{}  {} left{}\n",
+                     m.step, std::to_string(steps_).size(), steps_, m.loss, update_part(m),
+                     static_cast<double>(m.tokens) / m.ms * 1000, m.ms,
+                     m.simulated ? " (simulated)" : "", duration(seconds_left(m.step)),
+                     validation_part(m));
 }
 
 std::string TrainDisplay::bar(const UpdateMetrics& m) const {
-  constexpr int64_t kWidth = 30;
-  const int64_t filled = kWidth * m.step / std::max<int64_t>(steps_, 1);
+  const int64_t steps = std::max<int64_t>(steps_, 1);
+  const std::string text =
+      fmt::format(" {:>3}%  step {}/{}  loss {:.4f}  {:.0f} tok/s{}  {} left{}{}",
+                  100 * m.step / steps, m.step, steps_, m.loss,
+                  static_cast<double>(tokens_) / busy_ms_ * 1000, m.simulated ? " (simulated)" : "",
+                  duration(seconds_left(m.step)), validation_part(m), m.skipped ? "  skipped" : "");
+  // A line that wraps could not be written over.
+  const int64_t room = terminal_columns() - 1 - static_cast<int64_t>(text.size());
+  const int64_t width = std::clamp<int64_t>(room, 0, 30);
   std::string cells;
-  for (int64_t i = 0; i < kWidth; ++i) cells += i < filled ? "█" : "░";
-  return fmt::format("{} {:>3}%  step {}/{}  loss {:.4f}  {:.0f} tok/s  {} left{}", cells,
-                     100 * m.step / std::max<int64_t>(steps_, 1), m.step, steps_, m.loss,
-                     static_cast<double>(tokens_) / busy_ms_ * 1000, duration(seconds_left(m.step)),
-                     validation_part(m));
+  for (int64_t i = 0; i < width; ++i) cells += i < width * m.step / steps ? "█" : "░";
+  return cells + text;
 }
 
 void TrainDisplay::show(const UpdateMetrics& m) {

@@ -14,7 +14,7 @@ class TrainDisplay {
   enum class Style { kLines, kBar, kQuiet };
 
   // `first`: updates already done when the run starts.
-  TrainDisplay(Style style, int64_t first, int64_t steps, bool simulated);
+  TrainDisplay(Style style, int64_t first, int64_t steps);
 
   void show(const UpdateMetrics& metrics);
   // Leaves the progress bar's line.
@@ -26,7 +26,7 @@ class TrainDisplay {
   double seconds_left(int64_t step) const;
 
   Style style_;
-  bool terminal_, simulated_;
+  bool terminal_;
   int64_t first_, steps_, last_shown_percent_ = -1;
   Stopwatch watch_;
   int64_t tokens_ = 0;

@@ -32,6 +32,7 @@ void add_run_flags(CLI::App& app, TrainFlags& o) {
   flag(app, o, "--eval-windows", "Windows of a validation", MEMBER(eval_windows));
   app.add_flag("--json", o.json, "The last line on standard output is one JSON object");
   app.add_flag("--quiet", o.quiet, "No lines per update");
+  app.add_option("--continued", o.continued)->expected(2)->group("");  // not for people
   app.add_option("--progress", o.progress, "lines or bar")
       ->check(CLI::IsMember({"lines", "bar"}))
       ->capture_default_str();

@@ -16,6 +16,8 @@ struct TrainFlags {
   std::string init, out, resume, schedule = "constant", order = "random", progress = "lines";
   std::string values = "on", chips, trace, report_json;
   bool json = false, quiet = false, report = false;
+  std::vector<double>
+      continued;  // after a restart: updates that the command has made, and their ms
   // Copies one given flag into the options of a run.
   std::vector<std::pair<CLI::Option*, std::function<void(TrainOptions&)>>> overrides;
 
