@@ -17,6 +17,7 @@ struct Options {
 void evaluate(const Options& o) {
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool);
+  require_fp32(device->info());
   ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false);
   const LlamaConfig& config = parameters.config();
   if (o.sequence < 1 || o.sequence > config.max_sequence) {

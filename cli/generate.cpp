@@ -39,6 +39,7 @@ void run(const Options& o) {
   o.sampling.validate();
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool);
+  require_fp32(device->info());
   ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false);
   const LlamaConfig& config = parameters.config();
   const auto tokenizer =

@@ -74,6 +74,12 @@ int DeviceOptions::thread_count() const {
   return threads > 0 ? threads : hardware_threads();
 }
 
+void require_fp32(const DeviceInfo& device) {
+  if (device.float_type == DType::kFp32) return;
+  fail("--device " + device.name, "it runs programs of fp16, and this verb's are fp32",
+       "--device cpu; `train`, `run`, `check` and `selftest` know this device");
+}
+
 std::string tokenizer_path(const std::string& given, const std::string& model) {
   if (!given.empty()) return given;
   for (const char* name : {"tokenizer.model", "tokenizer.bin"}) {

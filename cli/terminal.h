@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "anemone/devices/device.h"
 #include "anemone/weights/model_weights.h"
 
 namespace anemone::cli {
@@ -36,6 +37,9 @@ struct DeviceOptions {
   void add_to(CLI::App& app);
   int thread_count() const;
 };
+
+// Throws Error for a device whose programs are not fp32: evaluation and generation are.
+void require_fp32(const DeviceInfo& device);
 
 // `given`, or the tokenizer that a training run keeps beside its checkpoints.
 std::string tokenizer_path(const std::string& given, const std::string& model);
