@@ -1,12 +1,9 @@
 #include "anemone/base/scratch_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
-#include <vector>
 
 #include "anemone/base/error.h"
 
@@ -35,29 +32,19 @@ ScratchFolder::~ScratchFolder() {
   fs::remove_all(path_, ignored);
 }
 
-// A lock file beside the folder: shared while somebody uses it, exclusive for whoever removes it.
-// The kernel gives it up when a process dies.
 SharedFolder::SharedFolder(fs::path path) : path_(std::move(path)) {
   std::error_code failed;
   fs::create_directories(path_.parent_path(), failed);
-  const std::string lock_path = path_.string() + ".lock";
-  lock_ = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_ < 0) fail_io(lock_path, "write", errno);
-  ::flock(lock_, LOCK_SH);
+  lock_.emplace(path_.string() + ".lock", FileLock::Mode::kShared);
   fs::create_directories(path_, failed);
-  if (failed) {
-    ::close(lock_);
-    fail_io(path_.string(), "make", failed.value());
-  }
+  if (failed) fail_io(path_.string(), "make", failed.value());
 }
 
 SharedFolder::~SharedFolder() {
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-    fs::remove(path_.string() + ".lock", ignored);
-  }
-  ::close(lock_);
+  if (!lock_->try_upgrade()) return;
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+  lock_->remove_file();
 }
 
 }  // namespace anemone

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+
+#include "anemone/base/file_lock.h"
 
 namespace anemone {
 
@@ -24,8 +27,8 @@ class ScratchFolder {
   std::filesystem::path path_;
 };
 
-// A folder whose name is given, shared by everybody who knows it, in this process and in others: the
-// last one removes it.
+// A folder whose name is given, shared by everybody who knows it, in this process and in others:
+// the last one removes it.
 class SharedFolder {
  public:
   explicit SharedFolder(std::filesystem::path path);
@@ -37,7 +40,7 @@ class SharedFolder {
 
  private:
   std::filesystem::path path_;
-  int lock_ = -1;
+  std::optional<FileLock> lock_;  // a file beside it: shared while it is in use
 };
 
 }  // namespace anemone

@@ -121,12 +121,6 @@ E5(e5_compiler_options_set_compute_device_types_mask, E5Handle options, uint64_t
   E5_CALL(e5_compiler_options_set_compute_device_types_mask,
           { get<CompilerOptions>(options)->mask = mask; });
 }
-E5(e5_compiler_options_set_force_recompilation, E5Handle options, bool force) {
-  E5_CALL(e5_compiler_options_set_force_recompilation, {
-    (void)force;
-    get<CompilerOptions>(options);
-  });
-}
 E5(e5_compiler_options_set_segmenter, E5Handle options, const char* name) {
   E5_CALL(e5_compiler_options_set_segmenter, { get<CompilerOptions>(options)->segmenter = name; });
 }

@@ -28,12 +28,6 @@ void retain_port(E5Handle handle, const char* name, E5Handle* out, bool is_input
   }
 }
 
-void write_names(E5Handle handle, uint64_t count, const char** out, bool inputs) {
-  const std::vector<Port>& ports = ports_of(*get<e5::Operation>(handle), inputs);
-  if (count != ports.size()) throw Failure{4, "another number of ports"};
-  for (uint64_t i = 0; i < count; ++i) out[i] = ports[i].name.c_str();
-}
-
 void bind(IoPort& port, BufferObject* buffer) {
   e5::Operation& operation = *port.operation;
   if (operation.encoded) world().violation("a port was bound after its operation was encoded");
@@ -110,24 +104,6 @@ E5(execution_stream_operation_create_precompiled_compute_operation_with_options,
 }
 E5(execution_stream_operation_release, E5Handle* operation) {
   return release<e5::Operation>("e5rt_execution_stream_operation_release", operation);
-}
-E5(execution_stream_operation_get_num_inputs, E5Handle operation, uint64_t* out) {
-  E5_CALL(execution_stream_operation_get_num_inputs,
-          { *out = ports_of(*get<e5::Operation>(operation), true).size(); });
-}
-E5(execution_stream_operation_get_num_outputs, E5Handle operation, uint64_t* out) {
-  E5_CALL(execution_stream_operation_get_num_outputs,
-          { *out = ports_of(*get<e5::Operation>(operation), false).size(); });
-}
-E5(execution_stream_operation_get_input_names, E5Handle operation, uint64_t count,
-   const char** out) {
-  E5_CALL(execution_stream_operation_get_input_names,
-          { write_names(operation, count, out, true); });
-}
-E5(execution_stream_operation_get_output_names, E5Handle operation, uint64_t count,
-   const char** out) {
-  E5_CALL(execution_stream_operation_get_output_names,
-          { write_names(operation, count, out, false); });
 }
 E5(execution_stream_operation_retain_input_port, E5Handle operation, const char* name,
    E5Handle* out_port) {

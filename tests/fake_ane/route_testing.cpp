@@ -15,6 +15,11 @@ Dialect dialect_of_machine() {
   return world().options.dialects.empty() ? Dialect::kA : world().options.dialects.front();
 }
 
+// In memory where the system has such a folder: every file is synced, which takes disks long.
+fs::path place_for_folders() {
+  return fs::is_directory("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path();
+}
+
 size_t index_of(const std::vector<AnePort>& ports, const std::string& name) {
   for (size_t i = 0; i < ports.size(); ++i) {
     if (ports[i].name == name) return i;
@@ -68,7 +73,7 @@ size_t TestProgram::output(const std::string& name) const { return index_of(file
 
 Machine::Machine(RouteKind kind, bool libraries, Options options)
     : kind_(kind),
-      root_(fs::temp_directory_path(), "fake-ane"),
+      root_(place_for_folders(), "fake-ane"),
       temporary_(root_.path() / "temporary"),
       cache_(root_.path() / "cache"),
       scratch_(root_.path() / "scratch") {

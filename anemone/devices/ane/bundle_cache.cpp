@@ -1,12 +1,8 @@
 #include "anemone/devices/ane/bundle_cache.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
+#include <optional>
 #include <vector>
 
 #include "anemone/base/error.h"
@@ -18,13 +14,7 @@ namespace {
 
 constexpr const char* kComplete = "complete";
 
-int lock_file(const fs::path& path, int how) {
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (file < 0) fail_io(path.string(), "write", errno);
-  if (::flock(file, how) == 0) return file;
-  ::close(file);
-  return -1;
-}
+std::string lock_of(const fs::path& folder) { return folder.string() + ".lock"; }
 
 uint64_t folder_bytes(const fs::path& folder) {
   uint64_t bytes = 0;
@@ -40,9 +30,15 @@ uint64_t folder_bytes(const fs::path& folder) {
 BundleCache::BundleCache(fs::path root, uint64_t most_bytes)
     : root_(std::move(root)), most_bytes_(most_bytes) {}
 
-BundleCache::Entry::Entry(fs::path folder, int lock) : folder_(std::move(folder)), lock_(lock) {}
+BundleCache::Entry::Entry(fs::path folder, FileLock lock)
+    : folder_(std::move(folder)), lock_(std::move(lock)) {}
 
-BundleCache::Entry::~Entry() { ::close(lock_); }
+BundleCache::Entry::~Entry() {
+  std::error_code ignored;
+  if (fs::exists(folder_ / kComplete, ignored)) return;
+  fs::remove_all(folder_, ignored);
+  lock_.remove_file();
+}
 
 fs::path BundleCache::Entry::bundle() const {
   std::error_code failed;
@@ -55,17 +51,25 @@ fs::path BundleCache::Entry::bundle() const {
 
 void BundleCache::Entry::complete() const { write_file(folder_ / kComplete, ""); }
 
+void BundleCache::Entry::clear() const {
+  std::error_code failed;
+  fs::remove(folder_ / kComplete, failed);  // first: what is left of the rest is not whole
+  fs::remove_all(folder_, failed);
+  fs::create_directories(folder_, failed);
+  if (failed) fail_io(folder_.string(), "make", failed.value());
+}
+
 BundleCache::Entry BundleCache::open(const std::string& key) {
   std::error_code failed;
   fs::create_directories(root_, failed);
   if (failed) fail_io(root_.string(), "make", failed.value());
   make_room(key);
   const fs::path folder = root_ / key;
-  const int lock = lock_file(folder.string() + ".lock", LOCK_EX);
+  FileLock lock(lock_of(folder), FileLock::Mode::kExclusive);
   if (!fs::exists(folder / kComplete, failed)) fs::remove_all(folder, failed);
   fs::create_directories(folder, failed);
   fs::last_write_time(folder, fs::file_time_type::clock::now(), failed);
-  return Entry(folder, lock);
+  return Entry(folder, std::move(lock));
 }
 
 void BundleCache::make_room(const std::string& but) {
@@ -87,10 +91,10 @@ void BundleCache::make_room(const std::string& but) {
   for (const Old& old : entries) {
     if (all <= most_bytes_) return;
     if (old.folder.filename() == but) continue;
-    const int lock = lock_file(old.folder.string() + ".lock", LOCK_EX | LOCK_NB);
-    if (lock < 0) continue;  // somebody uses it
+    std::optional<FileLock> lock = FileLock::try_exclusive(lock_of(old.folder));
+    if (!lock) continue;  // somebody uses it
     fs::remove_all(old.folder, failed);
-    ::close(lock);
+    lock->remove_file();
     all -= old.bytes;
   }
 }

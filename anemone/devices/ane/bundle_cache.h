@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <string>
 
+#include "anemone/base/file_lock.h"
+
 namespace anemone {
 
 class BundleCache {
@@ -14,10 +16,11 @@ class BundleCache {
 
   explicit BundleCache(std::filesystem::path root, uint64_t most_bytes = kMostBytes);
 
-  // A folder of the cache, locked against other processes while it lives.
+  // A folder of the cache, locked against other processes while it lives. What is not complete
+  // when it goes is removed.
   class Entry {
    public:
-    Entry(std::filesystem::path folder, int lock);
+    Entry(std::filesystem::path folder, FileLock lock);
     ~Entry();
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
@@ -27,10 +30,12 @@ class BundleCache {
     std::filesystem::path bundle() const;
     // Marks what is in the folder as whole.
     void complete() const;
+    // Empties the folder.
+    void clear() const;
 
    private:
     std::filesystem::path folder_;
-    int lock_;
+    FileLock lock_;
   };
 
   // Waits while another process has the same entry open. An entry that was left half made is empty.

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "anemone/base/error.h"
@@ -26,7 +27,10 @@ class E5Object {
     return *this;
   }
   ~E5Object() {
-    if (handle_) release_(&handle_);
+    try {
+      if (handle_) release_(&handle_);
+    } catch (...) {  // nothing is left to be done about it
+    }
   }
 
   E5Handle get() const { return handle_; }
@@ -38,8 +42,15 @@ class E5Object {
   Release release_ = nullptr;
 };
 
-// Calls a function of the table. A status other than 0 and an exception become an Error placed at
-// `where` with what the framework says about it.
+// Whether a call that claims to have worked handed out nothing through this argument.
+template <typename Argument>
+bool is_empty_result(Argument argument) {
+  if constexpr (std::is_same_v<Argument, void**>) return !*argument;
+  return false;
+}
+
+// Calls a function of the table. A status other than 0, an exception and a result that is missing
+// become an Error placed at `where` with what the framework says about it.
 template <typename... Parameters, typename... Arguments>
 void e5_call(const EspressoApi& api, const std::string& where, const char* name,
              E5Status (*function)(Parameters...), Arguments... arguments) {
@@ -48,6 +59,9 @@ void e5_call(const EspressoApi& api, const std::string& where, const char* name,
     status = function(arguments...);
   } catch (...) {
     fail(where, fmt::format("e5rt_{} threw an exception of the framework", name));
+  }
+  if (status == 0 && (is_empty_result(arguments) || ...)) {
+    fail(where, fmt::format("e5rt_{} gave success but no result", name));
   }
   if (status == 0) return;
   const char* text = api.get_last_error_message ? api.get_last_error_message() : nullptr;

@@ -21,7 +21,6 @@ class E5Buffer final : public Buffer {
     capacity_ = (std::max(capacity, type.bytes()) + kGranule - 1) / kGranule * kGranule;
     CALL(buffer_object_alloc, object_.out(), uint64_t{capacity_}, kE5CpuBuffer);
     CALL(buffer_object_get_data_ptr, object_.get(), &data_);
-    if (!data_) fail(where_, "e5rt gave a buffer without memory");
     std::memset(data_, 0, capacity_);
   }
   const Type& type() const override { return type_; }
@@ -66,10 +65,16 @@ class E5Request final : public Request {
     CALL(execution_stream_operation_create_precompiled_compute_operation_with_options,
          operation_.out(), options_.get());
     for (size_t i = 0; i < inputs.size(); ++i) {
-      bind(files.inputs[i], api_.execution_stream_operation_retain_input_port, inputs[i]);
+      E5Object& port = ports_.emplace_back(api_.io_port_release);
+      CALL(execution_stream_operation_retain_input_port, operation_.get(),
+           files.inputs[i].compiled_name.c_str(), port.out());
+      bind(files.inputs[i], port, inputs[i]);
     }
     for (size_t i = 0; i < outputs.size(); ++i) {
-      bind(files.outputs[i], api_.execution_stream_operation_retain_output_port, outputs[i]);
+      E5Object& port = ports_.emplace_back(api_.io_port_release);
+      CALL(execution_stream_operation_retain_output_port, operation_.get(),
+           files.outputs[i].compiled_name.c_str(), port.out());
+      bind(files.outputs[i], port, outputs[i]);
     }
     CALL(execution_stream_create, stream_.out());
     CALL(execution_stream_encode_operation, stream_.get(), operation_.get());
@@ -78,13 +83,9 @@ class E5Request final : public Request {
   void run() override { CALL(execution_stream_execute_sync, stream_.get()); }
 
  private:
-  void bind(const AnePort& port, E5Status (*retain)(E5Handle, const char*, E5Handle*),
-            Buffer* buffer) {
+  void bind(const AnePort& port, const E5Object& handle, Buffer* buffer) {
     auto* memory = dynamic_cast<E5Buffer*>(buffer);
     if (!memory) fail(where_, "the buffer of '" + port.name + "' is another device's");
-    E5Object& handle = ports_.emplace_back(api_.io_port_release);
-    e5_call(api_, where_ + ", port '" + port.name + "'", "…_retain_port", retain,
-            operation_.get(), port.compiled_name.c_str(), handle.out());
     CALL(io_port_bind_buffer_object, handle.get(), memory->handle());
   }
 
@@ -154,6 +155,7 @@ class E5rtRoute final : public AneRoute {
   E5Object compile_anew(const ProgramFiles& files, const std::string& where_,
                         const BundleCache::Entry& entry) {
     gate_.enter(where_);
+    entry.clear();
     files.write(entry.folder());
     E5Object config(api_.e5_compiler_config_options_release), compiler(api_.e5_compiler_release);
     E5Object options(api_.e5_compiler_options_release), library(api_.program_library_release);
@@ -169,8 +171,8 @@ class E5rtRoute final : public AneRoute {
       CALL(e5_compiler_compile, compiler.get(), mil.c_str(), options.get(), library.out());
     } catch (const Error& error) {
       gate_.refused();
-      throw Error(ErrorCode::kInvalidInput, where_, std::string(kCompileRefused) + ": " +
-                                                        error.message(), error.hint());
+      throw Error(ErrorCode::kInvalidInput, where_,
+                  std::string(kCompileRefused) + ": " + error.message(), error.hint());
     }
     entry.complete();
     return library;

@@ -26,7 +26,6 @@ using E5Status = int32_t;
   X(e5_compiler_release, (E5Handle * compiler))                                                  \
   X(e5_compiler_options_create, (E5Handle * out))                                                \
   X(e5_compiler_options_set_compute_device_types_mask, (E5Handle options, uint64_t mask))        \
-  X(e5_compiler_options_set_force_recompilation, (E5Handle options, bool force))                 \
   X(e5_compiler_options_set_segmenter, (E5Handle options, const char* name))                     \
   X(e5_compiler_options_release, (E5Handle * options))                                           \
   X(e5_compiler_compile,                                                                         \
@@ -46,12 +45,6 @@ using E5Status = int32_t;
   X(execution_stream_operation_create_precompiled_compute_operation_with_options,                \
     (E5Handle * out, E5Handle options))                                                          \
   X(execution_stream_operation_release, (E5Handle * operation))                                  \
-  X(execution_stream_operation_get_num_inputs, (E5Handle operation, uint64_t * out))             \
-  X(execution_stream_operation_get_num_outputs, (E5Handle operation, uint64_t * out))            \
-  X(execution_stream_operation_get_input_names,                                                  \
-    (E5Handle operation, uint64_t count, const char** out))                                      \
-  X(execution_stream_operation_get_output_names,                                                 \
-    (E5Handle operation, uint64_t count, const char** out))                                      \
   X(execution_stream_operation_retain_input_port,                                                \
     (E5Handle operation, const char* name, E5Handle* out_port))                                  \
   X(execution_stream_operation_retain_output_port,                                               \

@@ -31,7 +31,7 @@ void verify_methods(const ObjcApi& api) {
                                               : api.class_getInstanceMethod(type, selector);
     if (!method) fail(where, "this system has no such method");
     const char* encoding = api.method_getTypeEncoding(method);
-    if (!encoding) continue;
+    if (!encoding) fail(where, "its type is not known");
     if (without_offsets(encoding) != wanted.encoding) {
       fail(where, fmt::format("its type is {}, not {}", encoding, wanted.encoding),
            "this version of the system is not known; please report it");

@@ -42,8 +42,17 @@ void SurfaceBuffer::locked(uint32_t options, Use&& use) const {
   if (const int32_t status = io.IOSurfaceLock(surface_, options, nullptr); status != 0) {
     fail(kWhere, fmt::format("it cannot be locked: status {}", status));
   }
-  use(TensorView{type_.dtype, type_.shape, io.IOSurfaceGetBaseAddress(surface_)});
-  io.IOSurfaceUnlock(surface_, options, nullptr);
+  int32_t status = 0;
+  try {
+    void* const memory = io.IOSurfaceGetBaseAddress(surface_);
+    if (!memory) fail(kWhere, "it has no memory");
+    use(TensorView{type_.dtype, type_.shape, memory});
+    status = io.IOSurfaceUnlock(surface_, options, nullptr);
+  } catch (...) {
+    io.IOSurfaceUnlock(surface_, options, nullptr);
+    throw;
+  }
+  if (status != 0) fail(kWhere, fmt::format("it cannot be unlocked: status {}", status));
 }
 
 void SurfaceBuffer::write(const TensorView& from) {
