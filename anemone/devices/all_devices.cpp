@@ -23,7 +23,6 @@ std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
     options.strict = settings.strict;
     return make_ane_device(options);
   }
-  if (name == "null") return make_null_device();
   if (name.starts_with(kSimulated)) {
     SimOptions options;
     options.values = settings.values;

@@ -43,6 +43,10 @@ void DevicePrograms::compile() {
   }
 }
 
+bool DevicePrograms::compiles_again(size_t use, size_t segment) const {
+  return baked(stages_[uses_[use].stage].segments[segment]);
+}
+
 // At first everything is compiled in one process: if that is too much, no new process helps.
 void DevicePrograms::require_budget() const {
   const int needed = counts().total;

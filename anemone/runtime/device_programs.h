@@ -23,6 +23,8 @@ class DevicePrograms {
 
   // Compiles what is not compiled, and anew what has weights in it.
   void compile();
+  // Whether the next compile() replaces the program.
+  bool compiles_again(size_t use, size_t segment) const;
   // A new process: compile() does everything again.
   void forget() { done_.clear(); }
 

@@ -54,6 +54,17 @@ struct TrainingProgram::State {
     }
   }
 
+  // Requests of programs that are about to be compiled again: no program goes before its requests.
+  void give_up_stale_requests() {
+    for (Step& step : lanes) {
+      for (DeviceStep& device_step : step.device_steps) {
+        if (!programs.compiles_again(device_step.use, device_step.segment)) continue;
+        device_step.request.reset();
+        device_step.generation = 0;
+      }
+    }
+  }
+
   void bind(DeviceStep& device_step) {
     Executable& program = programs.find(device_step.use, device_step.segment);
     Task& task = *device_step.task;
@@ -167,6 +178,7 @@ float TrainingProgram::run(float loss_scale) {
 
 void TrainingProgram::weights_changed() {
   State& s = *state_;
+  s.give_up_stale_requests();
   s.programs.compile();
   s.bind_device_steps();
   for (const Task& task : s.shared.weight_copies) s.runner.run(task);

@@ -57,6 +57,7 @@ ProgramFiles make_program_files(const Function& function, Dialect dialect,
   program.functions.push_back(function.clone());
   Function& main = program.functions.back();
   main.name = "main";
+  main.opset = "ios18";  // whatever a file said; some dialects have another one
   files.inputs = rename_ports(main, main.inputs, 'a');
   files.outputs = rename_ports(main, main.outputs, 'o');
   BlobWriter blobs;

@@ -235,7 +235,7 @@ const Chip& find_chip(std::string_view name, std::span<const Chip> chips) {
     known.push_back(chip.name);
   }
   const std::string meant = suggest(name, known);
-  fail(std::string(name), "is no chip that we know of",
+  fail(fmt::format("chip '{}'", name), "it is none that we know",
        fmt::format("{}{}known: {}", meant, meant.empty() ? "" : " ", fmt::join(known, ", ")));
 }
 
