@@ -5,10 +5,10 @@
 namespace anemone::cli {
 namespace {
 
-void list(bool json) {
+void list(bool json, const std::string& ane_route) {
   ThreadPool pool(hardware_threads());
   nlohmann::json rows = nlohmann::json::array();
-  for (const DeviceInfo& info : list_devices(pool)) {
+  for (const DeviceInfo& info : list_devices(pool, {.ane_route = ane_route})) {
     rows.push_back({{"name", info.name},
                     {"description", info.description},
                     {"simulated", info.simulated},
@@ -35,7 +35,10 @@ void add_devices(CLI::App& app) {
   CLI::App* command = app.add_subcommand("devices", "List the devices of this machine");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "One JSON object");
-  command->callback([json] { list(*json); });
+  auto ane_route = std::make_shared<std::string>("auto");
+  command->add_option("--ane-route", *ane_route, "To the Neural Engine: auto, e5rt or inmemory")
+      ->capture_default_str();
+  command->callback([json, ane_route] { list(*json, *ane_route); });
 }
 
 }  // namespace anemone::cli

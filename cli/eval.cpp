@@ -16,7 +16,7 @@ struct Options {
 
 void evaluate(const Options& o) {
   ThreadPool pool(o.device.thread_count());
-  const auto device = make_device(o.device.device, pool);
+  const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
   ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false);
   const LlamaConfig& config = parameters.config();

@@ -38,7 +38,7 @@ int64_t token_budget(const Options& o, size_t prompt, int64_t positions) {
 void run(const Options& o) {
   o.sampling.validate();
   ThreadPool pool(o.device.thread_count());
-  const auto device = make_device(o.device.device, pool);
+  const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
   ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false);
   const LlamaConfig& config = parameters.config();

@@ -70,7 +70,8 @@ void run(const Options& o) {
   Function* function = program.find(o.function);
   if (!function) fail(o.file, "it has no function '" + o.function + "'");
   ThreadPool pool(o.device.thread_count());
-  const auto device = make_device(o.device.device, pool, {.values = true, .strict = o.strict});
+  const auto device =
+      make_device(o.device.device, pool, {.strict = o.strict, .ane_route = o.device.ane_route});
   const auto executable = device->compile(*function);
   Buffers buffers;
   const std::vector<Binding> inputs = allocate(*device, executable->inputs(), buffers);

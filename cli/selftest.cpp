@@ -10,7 +10,6 @@ namespace {
 struct Options {
   DeviceOptions device;
   std::vector<std::string> only;
-  std::string ane_route = "auto";
   bool json = false, list = false;
 };
 
@@ -41,7 +40,7 @@ void run(const Options& o) {
   const std::vector<const Selftest*> tests = chosen(o);
   ThreadPool pool(o.device.thread_count());
   DeviceSettings settings;
-  settings.ane_route = o.ane_route;
+  settings.ane_route = o.device.ane_route;
   const auto device = make_device(o.device.device, pool, settings);
   const DeviceInfo& info = device->info();
   if (!o.json) {
@@ -78,7 +77,6 @@ void add_selftest(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->device.add_to(*command);
   command->add_option("--only", o->only, "Names of tests, see --list");
-  command->add_option("--ane-route", o->ane_route, "auto, e5rt or inmemory")->capture_default_str();
   command->add_flag("--list", o->list, "Names the tests and what they expect");
   command->add_flag("--json", o->json, "One JSON object");
   command->callback([o] { run(*o); });

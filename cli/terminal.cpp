@@ -63,6 +63,8 @@ ModelWeights load_weights_of(const std::string& model) {
 void DeviceOptions::add_to(CLI::App& app) {
   app.add_option("--device", device, "Where programs run; `anemone devices` lists them")
       ->capture_default_str();
+  app.add_option("--ane-route", ane_route, "To the Neural Engine: auto, e5rt or inmemory")
+      ->capture_default_str();
   app.add_option("--threads", threads, "CPU threads; 0 takes all")->capture_default_str();
 }
 

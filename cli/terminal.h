@@ -29,9 +29,9 @@ void refuse_same_file(const std::string& in, const std::string& out);
 bool is_preset(const std::string& model);
 ModelWeights load_weights_of(const std::string& model);
 
-// `--device` and `--threads`, the same everywhere.
+// `--device`, `--ane-route` and `--threads`, the same everywhere.
 struct DeviceOptions {
-  std::string device = "cpu";
+  std::string device = "cpu", ane_route = "auto";
   int threads = 0;
 
   void add_to(CLI::App& app);

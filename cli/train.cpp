@@ -339,11 +339,13 @@ void train(const TrainFlags& o, const std::vector<std::string>& arguments) {
   const fs::path out = o.only_time() ? fs::path() : output_directory(o);
   for (const std::string& file : {o.trace, o.report_json}) check_writable(file, out);
 
-  const DeviceOptions device_options{state.options.device, state.options.threads};
+  const DeviceOptions device_options{state.options.device, o.ane_route, state.options.threads};
   ThreadPool pool(device_options.thread_count());
-  const auto device =
-      make_device(state.options.device, pool,
-                  {.values = !o.only_time(), .strict = state.options.strict, .chips = o.chips});
+  const auto device = make_device(state.options.device, pool,
+                                  {.values = !o.only_time(),
+                                   .strict = state.options.strict,
+                                   .ane_route = o.ane_route,
+                                   .chips = o.chips});
   if (o.only_time() && !device->simulation()) {
     fail("--values", "only a simulated device can do without values", "--device sim:m4-max");
   }

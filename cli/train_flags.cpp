@@ -52,6 +52,8 @@ void add_device_flags(CLI::App& app, TrainFlags& o) {
   app.add_option("--values", o.values, "off: a simulated device only predicts times")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
+  app.add_option("--ane-route", o.ane_route, "To the Neural Engine: auto, e5rt or inmemory")
+      ->capture_default_str();
   app.add_option("--chips", o.chips, "Table of chips instead of the built-in one, JSON");
   app.add_flag("--report", o.report, "Efficiency report at the end");
   app.add_option("--report-json", o.report_json, "The same as JSON, to a file");

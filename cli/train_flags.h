@@ -14,7 +14,7 @@ namespace anemone::cli {
 struct TrainFlags {
   TrainOptions given;  // values of the flags that are there
   std::string init, out, resume, schedule = "constant", order = "random", progress = "lines";
-  std::string values = "on", chips, trace, report_json;
+  std::string values = "on", ane_route = "auto", chips, trace, report_json;
   bool json = false, quiet = false, report = false;
   std::vector<double>
       continued;  // after a restart: updates that the command has made, and their ms

@@ -12,17 +12,19 @@ namespace {
 
 constexpr std::string_view kSimulated = "sim:";
 
+AneOptions ane_options(const DeviceSettings& settings) {
+  AneOptions options;
+  options.route = parse_ane_route(settings.ane_route);
+  options.strict = settings.strict;
+  return options;
+}
+
 }  // namespace
 
 std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
                                     const DeviceSettings& settings) {
   if (name == "cpu") return make_cpu_device(pool);
-  if (name == "ane") {
-    AneOptions options;
-    options.route = parse_ane_route(settings.ane_route);
-    options.strict = settings.strict;
-    return make_ane_device(options);
-  }
+  if (name == "ane") return make_ane_device(ane_options(settings));
   if (name.starts_with(kSimulated)) {
     SimOptions options;
     options.values = settings.values;
@@ -40,10 +42,11 @@ std::unique_ptr<Device> make_host(Device& device, ThreadPool& pool) {
   return simulation && !simulation->values() ? make_null_device() : make_cpu_device(pool);
 }
 
-std::vector<DeviceInfo> list_devices(ThreadPool& pool) {
+std::vector<DeviceInfo> list_devices(ThreadPool& pool, const DeviceSettings& settings) {
+  const AneOptions ane = ane_options(settings);
   std::vector<DeviceInfo> infos = {make_cpu_device(pool)->info()};
   try {
-    infos.push_back(make_ane_device()->info());
+    infos.push_back(make_ane_device(ane)->info());
   } catch (const Error& error) {
     infos.push_back(
         {.name = "ane", .description = "Neural Engine", .unavailable = error.message()});

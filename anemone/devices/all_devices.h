@@ -27,6 +27,6 @@ std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
 std::unique_ptr<Device> make_host(Device& device, ThreadPool& pool);
 
 // All there are; one that this machine lacks says why.
-std::vector<DeviceInfo> list_devices(ThreadPool& pool);
+std::vector<DeviceInfo> list_devices(ThreadPool& pool, const DeviceSettings& settings = {});
 
 }  // namespace anemone
