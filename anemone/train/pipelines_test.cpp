@@ -13,26 +13,13 @@
 #include "anemone/tensor/compare.h"
 #include "anemone/train/efficiency_report.h"
 #include "anemone/weights/load_model.h"
+#include "anemone/weights/test_weights.h"
 
 namespace anemone {
 namespace {
 namespace fs = std::filesystem;
 
 const char* const kPipelines[] = {"static", "static-ane", "dynamic"};
-
-// Two layers with key/value heads that are shared; sizes that every rule of an M4 is happy with.
-LlamaConfig small_config() {
-  LlamaConfig config;
-  config.vocab_size = 96;
-  config.dim = 64;
-  config.hidden_dim = 160;
-  config.layers = 2;
-  config.heads = 4;
-  config.kv_heads = 2;
-  config.head_size = 16;
-  config.max_sequence = 64;
-  return config;
-}
 
 class Pipelines : public testing::Test {
  protected:
@@ -71,7 +58,8 @@ class Pipelines : public testing::Test {
   }
 
   Trainer trainer(Device& device, const char* pipeline, int64_t steps) {
-    return Trainer(place(device, pipeline), state(steps), initial_weights(small_config(), 5));
+    return Trainer(place(device, pipeline), state(steps),
+                   initial_weights(engine_sized_config(), 5));
   }
 
   std::vector<double> losses(Trainer& trainer) {
@@ -167,7 +155,7 @@ TEST_F(Pipelines, BeyondTheCompileBudgetARunGoesOnInANewProcessBitForBit) {
 
   int processes = 0;
   TrainerState s = state(5);
-  ModelWeights weights = initial_weights(small_config(), 5);
+  ModelWeights weights = initial_weights(engine_sized_config(), 5);
   fs::path checkpoint;
   for (bool done = false; !done; ++processes) {
     const auto device = sim(tight);
@@ -194,11 +182,11 @@ TEST_F(Pipelines, AnUpdateThatOverflowsIsSkippedAndHalvesTheLossScale) {
   const auto device = sim();
   TrainerState s = state(12);
   s.loss_scale = LossScale{0x1p24, true, 0, 0};
-  Trainer t(place(*device, "dynamic"), s, initial_weights(small_config(), 5));
+  Trainer t(place(*device, "dynamic"), s, initial_weights(engine_sized_config(), 5));
   const UpdateMetrics first = t.update();
   EXPECT_TRUE(first.skipped);
   EXPECT_EQ(first.loss_scale, 0x1p24);
-  const ModelWeights untouched = initial_weights(small_config(), 5);
+  const ModelWeights untouched = initial_weights(engine_sized_config(), 5);
   for (const auto& [name, tensor] : t.parameters().weights().tensors) {
     EXPECT_EQ(compare(tensor, untouched.tensors.at(name)).max_absolute, 0) << name;
   }
@@ -213,7 +201,7 @@ TEST_F(Pipelines, AFixedLossScaleThatOverflowsIsAnError) {
   const auto device = sim();
   TrainerState s = state(3);
   s.options.loss_scale = 0x1p24;
-  Trainer t(place(*device, "dynamic"), s, initial_weights(small_config(), 5));
+  Trainer t(place(*device, "dynamic"), s, initial_weights(engine_sized_config(), 5));
   try {
     t.update();
     FAIL() << "no error";
@@ -229,7 +217,7 @@ TEST_F(Pipelines, ARunThatGoesOnKeepsItsLossScaleUnlessOptionsOrDeviceWantAnothe
     TrainerState s = state(3);
     s.loss_scale = LossScale{512, true, 17, 3};
     s.options.loss_scale = option;
-    Trainer t(place(on, "host"), s, initial_weights(small_config(), 5));
+    Trainer t(place(on, "host"), s, initial_weights(engine_sized_config(), 5));
     EXPECT_EQ(t.state().loss_scale->skipped, 3);
     return *t.state().loss_scale;
   };
@@ -247,7 +235,7 @@ TEST_F(Pipelines, WeightGradientsOfTheDeviceReachTheParameters) {
     const Placement placement{
         "gradients", bake, 1, {{{}, {Part::kWeightGradient}, {}, {}, true, ""}}};
     Trainer t({*host, *host, pool, placement, nullptr}, state(3),
-              initial_weights(small_config(), 5));
+              initial_weights(engine_sized_config(), 5));
     losses(t);
     const ModelView a = t.parameters().weights(), b = reference.parameters().weights();
     for (const auto& [name, tensor] : a.tensors) {
@@ -262,7 +250,7 @@ TEST_F(Pipelines, WhatIsRefusedOnlyWithWeightsAsConstantsRunsOnTheHostThen) {
   s.options.batch = 1;
   s.options.sequence = 24;  // no multiple of 16 (ane.c30)
   const auto notes = [&](const char* pipeline) {
-    Trainer t(place(*device, pipeline), s, initial_weights(small_config(), 5));
+    Trainer t(place(*device, pipeline), s, initial_weights(engine_sized_config(), 5));
     t.update();
     return t.program().notes();
   };

@@ -29,6 +29,19 @@ inline ModelWeights tiny_weights(bool tied = true, int64_t head_size = 4) {
   return weights;
 }
 
+// Grouped-query attention in sizes that no rule of a recent Neural Engine minds, for sequences
+// of 32.
+inline LlamaConfig engine_sized_config() {
+  return {.vocab_size = 96,
+          .dim = 64,
+          .hidden_dim = 160,
+          .layers = 2,
+          .heads = 4,
+          .kv_heads = 2,
+          .head_size = 16,
+          .max_sequence = 64};
+}
+
 inline bool same_values(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() &&
          std::equal(a.as<float>().begin(), a.as<float>().end(), b.as<float>().begin());

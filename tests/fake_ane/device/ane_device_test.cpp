@@ -19,6 +19,7 @@
 #include "anemone/tensor/compare.h"
 #include "anemone/text/parser.h"
 #include "anemone/train/trainer.h"
+#include "anemone/weights/test_weights.h"
 #include "tests/fake_ane/fake_frameworks.h"
 #include "tests/fake_ane/world.h"
 
@@ -248,19 +249,6 @@ TEST_F(AneDeviceTest, TheProgramsOfTheTestSuiteComputeAsTheTwinDoesThroughBothRo
 
 // --- training ---
 
-LlamaConfig small_config() {
-  LlamaConfig config;
-  config.vocab_size = 96;
-  config.dim = 64;
-  config.hidden_dim = 160;
-  config.layers = 2;
-  config.heads = 4;
-  config.kv_heads = 2;
-  config.head_size = 16;
-  config.max_sequence = 64;
-  return config;
-}
-
 class AneTraining : public AneDeviceTest {
  protected:
   AneTraining() {
@@ -284,7 +272,7 @@ class AneTraining : public AneDeviceTest {
     o.learning_rate = 3e-3;
     const auto host = make_cpu_device(pool);
     Trainer trainer({device, *host, pool, find_pipeline(pipeline), nullptr}, state,
-                    initial_weights(small_config(), 5));
+                    initial_weights(engine_sized_config(), 5));
     EXPECT_THAT(trainer.program().notes(), IsEmpty());
     std::vector<double> result;
     while (!trainer.done()) result.push_back(trainer.update().loss);
