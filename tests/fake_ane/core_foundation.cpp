@@ -25,16 +25,20 @@ CfIndex utf16_length(const std::string& text) {
   return length;
 }
 
-// The addresses of the callbacks, of the table and of the library that exports them.
+// The addresses of the callbacks: of the table, and of every library that exports them.
 struct Addresses {
   const void *keys, *values, *array;
 };
-constexpr int kTable = 0, kLibrary = 1;
-Addresses addresses[2] = {
-    {&fake_ane_dictionary_keys, &fake_ane_dictionary_values, &fake_ane_array_values}};
+std::vector<Addresses>& known_addresses() {
+  static auto* const known = new std::vector<Addresses>{
+      {&fake_ane_dictionary_keys, &fake_ane_dictionary_values, &fake_ane_array_values}};
+  return *known;
+}
 
 void check_callbacks(const void* given, const void* Addresses::*which, const char* function) {
-  if (given == addresses[kTable].*which || (given && given == addresses[kLibrary].*which)) return;
+  for (const Addresses& known : known_addresses()) {
+    if (given == known.*which) return;
+  }
   world().violation(std::string(function) + " was handed other callbacks: it retains nothing");
 }
 
@@ -58,7 +62,7 @@ const char fake_ane_dictionary_keys = 'k', fake_ane_dictionary_values = 'v',
            fake_ane_array_values = 'a';
 
 void fake_ane_set_callbacks(const void* keys, const void* values, const void* array) {
-  addresses[kLibrary] = {keys, values, array};
+  known_addresses().push_back({keys, values, array});
 }
 
 #define ENTER(name)                                                                 \
@@ -67,37 +71,37 @@ void fake_ane_set_callbacks(const void* keys, const void* values, const void* ar
   if (how == How::kFail || how == How::kFailSilently || how == How::kNull) return { \
     }
 
-CfRef fake_ane_CFRetain(CfRef object) {
+CfRef CFRetain_of_fake(CfRef object) {
   ENTER("CFRetain");
   if (Tracked* tracked = world().living(object, "CFRetain")) world().retain(tracked);
   return object;
 }
 
-void fake_ane_CFRelease(CfRef object) {
+void CFRelease_of_fake(CfRef object) {
   const std::lock_guard lock(world().mutex());
   world().enter("CFRelease");
   if (Tracked* tracked = world().living(object, "CFRelease")) world().release(tracked);
 }
 
-CfRef fake_ane_CFStringCreateWithCString(CfRef allocator, const char* text, uint32_t encoding) {
+CfRef CFStringCreateWithCString_of_fake(CfRef allocator, const char* text, uint32_t encoding) {
   ENTER("CFStringCreateWithCString");
   check_allocator(allocator, "CFStringCreateWithCString");
   if (encoding != 0x08000100) world().violation("CFStringCreateWithCString: that is not UTF-8");
   return ref(world().make<NsString>(text));
 }
 
-CfIndex fake_ane_CFStringGetLength(CfRef string) {
+CfIndex CFStringGetLength_of_fake(CfRef string) {
   ENTER("CFStringGetLength");
   const auto* text = world().living_as<NsString>(string, "CFStringGetLength");
   return text ? utf16_length(text->text) : 0;
 }
 
-CfIndex fake_ane_CFStringGetMaximumSizeForEncoding(CfIndex length, uint32_t encoding) {
+CfIndex CFStringGetMaximumSizeForEncoding_of_fake(CfIndex length, uint32_t encoding) {
   ENTER("CFStringGetMaximumSizeForEncoding");
   return encoding == 0x08000100 ? 3 * length : -1;
 }
 
-CfBoolean fake_ane_CFStringGetCString(CfRef string, char* buffer, CfIndex size, uint32_t encoding) {
+CfBoolean CFStringGetCString_of_fake(CfRef string, char* buffer, CfIndex size, uint32_t encoding) {
   ENTER("CFStringGetCString");
   const auto* text = world().living_as<NsString>(string, "CFStringGetCString");
   if (!text || encoding != 0x08000100) return 0;
@@ -106,14 +110,14 @@ CfBoolean fake_ane_CFStringGetCString(CfRef string, char* buffer, CfIndex size, 
   return 1;
 }
 
-CfRef fake_ane_CFDataCreate(CfRef allocator, const uint8_t* bytes, CfIndex length) {
+CfRef CFDataCreate_of_fake(CfRef allocator, const uint8_t* bytes, CfIndex length) {
   ENTER("CFDataCreate");
   check_allocator(allocator, "CFDataCreate");
   return ref(world().make<NsData>(
       std::string(reinterpret_cast<const char*>(bytes), static_cast<size_t>(length))));
 }
 
-CfRef fake_ane_CFNumberCreate(CfRef allocator, CfIndex type, const void* value) {
+CfRef CFNumberCreate_of_fake(CfRef allocator, CfIndex type, const void* value) {
   ENTER("CFNumberCreate");
   check_allocator(allocator, "CFNumberCreate");
   if (type != 3 && type != 4) {
@@ -127,9 +131,9 @@ CfRef fake_ane_CFNumberCreate(CfRef allocator, CfIndex type, const void* value) 
   return ref(world().make<NsNumber>(type == 3 ? small : number));
 }
 
-CfRef fake_ane_CFDictionaryCreate(CfRef allocator, const void** keys, const void** values,
-                                  CfIndex count, const void* key_callbacks,
-                                  const void* value_callbacks) {
+CfRef CFDictionaryCreate_of_fake(CfRef allocator, const void** keys, const void** values,
+                                 CfIndex count, const void* key_callbacks,
+                                 const void* value_callbacks) {
   ENTER("CFDictionaryCreate");
   check_allocator(allocator, "CFDictionaryCreate");
   check_callbacks(key_callbacks, &Addresses::keys, "CFDictionaryCreate");
@@ -144,8 +148,8 @@ CfRef fake_ane_CFDictionaryCreate(CfRef allocator, const void** keys, const void
   return ref(made);
 }
 
-CfRef fake_ane_CFArrayCreate(CfRef allocator, const void** values, CfIndex count,
-                             const void* callbacks) {
+CfRef CFArrayCreate_of_fake(CfRef allocator, const void** values, CfIndex count,
+                            const void* callbacks) {
   ENTER("CFArrayCreate");
   check_allocator(allocator, "CFArrayCreate");
   check_callbacks(callbacks, &Addresses::array, "CFArrayCreate");
@@ -156,13 +160,13 @@ CfRef fake_ane_CFArrayCreate(CfRef allocator, const void** values, CfIndex count
   return ref(made);
 }
 
-CfIndex fake_ane_CFErrorGetCode(CfRef error) {
+CfIndex CFErrorGetCode_of_fake(CfRef error) {
   ENTER("CFErrorGetCode");
   const auto* found = world().living_as<NsError>(error, "CFErrorGetCode");
   return found ? static_cast<CfIndex>(found->code) : 0;
 }
 
-CfRef fake_ane_CFErrorCopyDescription(CfRef error) {
+CfRef CFErrorCopyDescription_of_fake(CfRef error) {
   ENTER("CFErrorCopyDescription");
   const auto* found = world().living_as<NsError>(error, "CFErrorCopyDescription");
   return found ? ref(world().make<NsString>(found->text)) : nullptr;

@@ -8,43 +8,43 @@ namespace anemone::fake_ane {
 
 extern "C" {
 
-#define ANEMONE_DECLARE(name, parameters) E5Status fake_ane_e5rt_##name parameters;
+#define ANEMONE_DECLARE(name, parameters) E5Status e5rt_##name##_of_fake parameters;
 ANEMONE_E5RT_FUNCTIONS(ANEMONE_DECLARE)
 #undef ANEMONE_DECLARE
-const char* fake_ane_e5rt_get_last_error_message();
+const char* e5rt_get_last_error_message_of_fake();
 
-ObjcClass fake_ane_objc_getClass(const char* name);
-ObjcSelector fake_ane_sel_registerName(const char* name);
-void fake_ane_objc_msgSend();
-ObjcMethod fake_ane_class_getInstanceMethod(ObjcClass, ObjcSelector);
-ObjcMethod fake_ane_class_getClassMethod(ObjcClass, ObjcSelector);
-const char* fake_ane_method_getTypeEncoding(ObjcMethod);
-void* fake_ane_objc_autoreleasePoolPush();
-void fake_ane_objc_autoreleasePoolPop(void* pool);
-ObjcId fake_ane_objc_retain(ObjcId);
-void fake_ane_objc_release(ObjcId);
+ObjcClass objc_getClass_of_fake(const char* name);
+ObjcSelector sel_registerName_of_fake(const char* name);
+void objc_msgSend_of_fake();
+ObjcMethod class_getInstanceMethod_of_fake(ObjcClass, ObjcSelector);
+ObjcMethod class_getClassMethod_of_fake(ObjcClass, ObjcSelector);
+const char* method_getTypeEncoding_of_fake(ObjcMethod);
+void* objc_autoreleasePoolPush_of_fake();
+void objc_autoreleasePoolPop_of_fake(void* pool);
+ObjcId objc_retain_of_fake(ObjcId);
+void objc_release_of_fake(ObjcId);
 
-CfRef fake_ane_CFRetain(CfRef);
-void fake_ane_CFRelease(CfRef);
-CfRef fake_ane_CFStringCreateWithCString(CfRef allocator, const char* text, uint32_t encoding);
-CfIndex fake_ane_CFStringGetLength(CfRef);
-CfIndex fake_ane_CFStringGetMaximumSizeForEncoding(CfIndex length, uint32_t encoding);
-CfBoolean fake_ane_CFStringGetCString(CfRef, char* buffer, CfIndex size, uint32_t encoding);
-CfRef fake_ane_CFDataCreate(CfRef allocator, const uint8_t* bytes, CfIndex length);
-CfRef fake_ane_CFNumberCreate(CfRef allocator, CfIndex type, const void* value);
-CfRef fake_ane_CFDictionaryCreate(CfRef allocator, const void** keys, const void** values,
-                                  CfIndex count, const void* key_callbacks,
-                                  const void* value_callbacks);
-CfRef fake_ane_CFArrayCreate(CfRef allocator, const void** values, CfIndex count,
-                             const void* callbacks);
-CfIndex fake_ane_CFErrorGetCode(CfRef);
-CfRef fake_ane_CFErrorCopyDescription(CfRef);
+CfRef CFRetain_of_fake(CfRef);
+void CFRelease_of_fake(CfRef);
+CfRef CFStringCreateWithCString_of_fake(CfRef allocator, const char* text, uint32_t encoding);
+CfIndex CFStringGetLength_of_fake(CfRef);
+CfIndex CFStringGetMaximumSizeForEncoding_of_fake(CfIndex length, uint32_t encoding);
+CfBoolean CFStringGetCString_of_fake(CfRef, char* buffer, CfIndex size, uint32_t encoding);
+CfRef CFDataCreate_of_fake(CfRef allocator, const uint8_t* bytes, CfIndex length);
+CfRef CFNumberCreate_of_fake(CfRef allocator, CfIndex type, const void* value);
+CfRef CFDictionaryCreate_of_fake(CfRef allocator, const void** keys, const void** values,
+                                 CfIndex count, const void* key_callbacks,
+                                 const void* value_callbacks);
+CfRef CFArrayCreate_of_fake(CfRef allocator, const void** values, CfIndex count,
+                            const void* callbacks);
+CfIndex CFErrorGetCode_of_fake(CfRef);
+CfRef CFErrorCopyDescription_of_fake(CfRef);
 
-IoSurfaceRef fake_ane_IOSurfaceCreate(CfRef properties);
-int32_t fake_ane_IOSurfaceLock(IoSurfaceRef, uint32_t options, uint32_t* seed);
-int32_t fake_ane_IOSurfaceUnlock(IoSurfaceRef, uint32_t options, uint32_t* seed);
-void* fake_ane_IOSurfaceGetBaseAddress(IoSurfaceRef);
-size_t fake_ane_IOSurfaceGetAllocSize(IoSurfaceRef);
+IoSurfaceRef IOSurfaceCreate_of_fake(CfRef properties);
+int32_t IOSurfaceLock_of_fake(IoSurfaceRef, uint32_t options, uint32_t* seed);
+int32_t IOSurfaceUnlock_of_fake(IoSurfaceRef, uint32_t options, uint32_t* seed);
+void* IOSurfaceGetBaseAddress_of_fake(IoSurfaceRef);
+size_t IOSurfaceGetAllocSize_of_fake(IoSurfaceRef);
 
 // Stand for the callback structures of CoreFoundation: only their addresses count.
 extern const char fake_ane_dictionary_keys, fake_ane_dictionary_values, fake_ane_array_values;

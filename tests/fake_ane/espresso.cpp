@@ -91,7 +91,7 @@ using namespace e5;
 
 extern "C" {
 
-const char* fake_ane_e5rt_get_last_error_message() { return last_message.c_str(); }
+const char* e5rt_get_last_error_message_of_fake() { return last_message.c_str(); }
 
 E5(e5_compiler_config_options_create, E5Handle* out) {
   E5_CALL(e5_compiler_config_options_create, { make<CompilerConfig>(out, how); });

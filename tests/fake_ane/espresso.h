@@ -101,7 +101,7 @@ E5Status call(const char* function, Body&& body) {
 }
 
 // E5(name, parameters) { E5_CALL(name, { body }); } is the function e5rt_<name>.
-#define E5(name, ...) E5Status fake_ane_e5rt_##name(__VA_ARGS__)
+#define E5(name, ...) E5Status e5rt_##name##_of_fake(__VA_ARGS__)
 #define E5_CALL(name, ...) \
   return e5::call("e5rt_" #name, [&]([[maybe_unused]] How how) -> void __VA_ARGS__)
 

@@ -7,36 +7,36 @@ namespace {
 
 EspressoApi espresso() {
   EspressoApi api;
-#define ANEMONE_FILL(name, parameters) api.name = fake_ane_e5rt_##name;
+#define ANEMONE_FILL(name, parameters) api.name = e5rt_##name##_of_fake;
   ANEMONE_E5RT_FUNCTIONS(ANEMONE_FILL)
 #undef ANEMONE_FILL
-  api.get_last_error_message = fake_ane_e5rt_get_last_error_message;
+  api.get_last_error_message = e5rt_get_last_error_message_of_fake;
   return api;
 }
 
 Frameworks::InMemory in_memory() {
-  CoreFoundationApi cf{fake_ane_CFRetain,
-                       fake_ane_CFRelease,
-                       fake_ane_CFStringCreateWithCString,
-                       fake_ane_CFStringGetLength,
-                       fake_ane_CFStringGetMaximumSizeForEncoding,
-                       fake_ane_CFStringGetCString,
-                       fake_ane_CFDataCreate,
-                       fake_ane_CFNumberCreate,
-                       fake_ane_CFDictionaryCreate,
-                       fake_ane_CFArrayCreate,
-                       fake_ane_CFErrorGetCode,
-                       fake_ane_CFErrorCopyDescription,
+  CoreFoundationApi cf{CFRetain_of_fake,
+                       CFRelease_of_fake,
+                       CFStringCreateWithCString_of_fake,
+                       CFStringGetLength_of_fake,
+                       CFStringGetMaximumSizeForEncoding_of_fake,
+                       CFStringGetCString_of_fake,
+                       CFDataCreate_of_fake,
+                       CFNumberCreate_of_fake,
+                       CFDictionaryCreate_of_fake,
+                       CFArrayCreate_of_fake,
+                       CFErrorGetCode_of_fake,
+                       CFErrorCopyDescription_of_fake,
                        &fake_ane_dictionary_keys,
                        &fake_ane_dictionary_values,
                        &fake_ane_array_values};
-  return {{fake_ane_objc_getClass, fake_ane_sel_registerName, fake_ane_objc_msgSend,
-           fake_ane_class_getInstanceMethod, fake_ane_class_getClassMethod,
-           fake_ane_method_getTypeEncoding, fake_ane_objc_autoreleasePoolPush,
-           fake_ane_objc_autoreleasePoolPop, fake_ane_objc_retain, fake_ane_objc_release},
+  return {{objc_getClass_of_fake, sel_registerName_of_fake, objc_msgSend_of_fake,
+           class_getInstanceMethod_of_fake, class_getClassMethod_of_fake,
+           method_getTypeEncoding_of_fake, objc_autoreleasePoolPush_of_fake,
+           objc_autoreleasePoolPop_of_fake, objc_retain_of_fake, objc_release_of_fake},
           cf,
-          {fake_ane_IOSurfaceCreate, fake_ane_IOSurfaceLock, fake_ane_IOSurfaceUnlock,
-           fake_ane_IOSurfaceGetBaseAddress, fake_ane_IOSurfaceGetAllocSize}};
+          {IOSurfaceCreate_of_fake, IOSurfaceLock_of_fake, IOSurfaceUnlock_of_fake,
+           IOSurfaceGetBaseAddress_of_fake, IOSurfaceGetAllocSize_of_fake}};
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ void Surface::open(int how) {
 
 extern "C" {
 
-IoSurfaceRef fake_ane_IOSurfaceCreate(CfRef properties) {
+IoSurfaceRef IOSurfaceCreate_of_fake(CfRef properties) {
   const std::lock_guard lock(world().mutex());
   const How how = world().enter("IOSurfaceCreate");
   if (how != How::kWork && how != How::kShort) return nullptr;
@@ -66,7 +66,7 @@ IoSurfaceRef fake_ane_IOSurfaceCreate(CfRef properties) {
       world().make<Surface>(static_cast<size_t>(how == How::kShort ? bytes / 2 : bytes)));
 }
 
-int32_t fake_ane_IOSurfaceLock(IoSurfaceRef surface, uint32_t options, uint32_t* /*seed*/) {
+int32_t IOSurfaceLock_of_fake(IoSurfaceRef surface, uint32_t options, uint32_t* /*seed*/) {
   const std::lock_guard lock(world().mutex());
   if (world().enter("IOSurfaceLock") != How::kWork) return -536870212;
   auto* found = world().living_as<Surface>(surface, "IOSurfaceLock");
@@ -79,7 +79,7 @@ int32_t fake_ane_IOSurfaceLock(IoSurfaceRef surface, uint32_t options, uint32_t*
   return 0;
 }
 
-int32_t fake_ane_IOSurfaceUnlock(IoSurfaceRef surface, uint32_t options, uint32_t* /*seed*/) {
+int32_t IOSurfaceUnlock_of_fake(IoSurfaceRef surface, uint32_t options, uint32_t* /*seed*/) {
   const std::lock_guard lock(world().mutex());
   const How how = world().enter_release("IOSurfaceUnlock");
   auto* found = world().living_as<Surface>(surface, "IOSurfaceUnlock");
@@ -97,7 +97,7 @@ int32_t fake_ane_IOSurfaceUnlock(IoSurfaceRef surface, uint32_t options, uint32_
   return how == How::kWork ? 0 : -536870212;
 }
 
-void* fake_ane_IOSurfaceGetBaseAddress(IoSurfaceRef surface) {
+void* IOSurfaceGetBaseAddress_of_fake(IoSurfaceRef surface) {
   const std::lock_guard lock(world().mutex());
   if (world().enter("IOSurfaceGetBaseAddress") != How::kWork) return nullptr;
   const auto* found = world().living_as<Surface>(surface, "IOSurfaceGetBaseAddress");
@@ -107,7 +107,7 @@ void* fake_ane_IOSurfaceGetBaseAddress(IoSurfaceRef surface) {
   return found ? found->memory : nullptr;
 }
 
-size_t fake_ane_IOSurfaceGetAllocSize(IoSurfaceRef surface) {
+size_t IOSurfaceGetAllocSize_of_fake(IoSurfaceRef surface) {
   const std::lock_guard lock(world().mutex());
   if (world().enter("IOSurfaceGetAllocSize") != How::kWork) return 0;
   const auto* found = world().living_as<Surface>(surface, "IOSurfaceGetAllocSize");

@@ -134,31 +134,31 @@ using namespace objc;
 
 extern "C" {
 
-ObjcClass fake_ane_objc_getClass(const char* name) {
+ObjcClass objc_getClass_of_fake(const char* name) {
   const std::lock_guard lock(world().mutex());
   if (world().enter("objc_getClass") != How::kWork) return nullptr;
   return reinterpret_cast<ObjcClass>(find_class(name));
 }
 
-ObjcSelector fake_ane_sel_registerName(const char* name) {
+ObjcSelector sel_registerName_of_fake(const char* name) {
   const std::lock_guard lock(world().mutex());
   world().enter("sel_registerName");
   return reinterpret_cast<ObjcSelector>(&*runtime().selectors.insert(name).first);
 }
 
-ObjcMethod fake_ane_class_getInstanceMethod(ObjcClass of, ObjcSelector selector) {
+ObjcMethod class_getInstanceMethod_of_fake(ObjcClass of, ObjcSelector selector) {
   const std::lock_guard lock(world().mutex());
   if (world().enter("class_getInstanceMethod") != How::kWork) return nullptr;
   return reinterpret_cast<ObjcMethod>(find_method(class_of(of), selector, false));
 }
 
-ObjcMethod fake_ane_class_getClassMethod(ObjcClass of, ObjcSelector selector) {
+ObjcMethod class_getClassMethod_of_fake(ObjcClass of, ObjcSelector selector) {
   const std::lock_guard lock(world().mutex());
   if (world().enter("class_getClassMethod") != How::kWork) return nullptr;
   return reinterpret_cast<ObjcMethod>(find_method(class_of(of), selector, true));
 }
 
-const char* fake_ane_method_getTypeEncoding(ObjcMethod method) {
+const char* method_getTypeEncoding_of_fake(ObjcMethod method) {
   const std::lock_guard lock(world().mutex());
   if (world().enter("method_getTypeEncoding") != How::kWork) return nullptr;
   const auto* found = reinterpret_cast<const Method*>(method);
@@ -173,14 +173,14 @@ const char* fake_ane_method_getTypeEncoding(ObjcMethod method) {
   return found->encoding.c_str();
 }
 
-void* fake_ane_objc_autoreleasePoolPush() {
+void* objc_autoreleasePoolPush_of_fake() {
   const std::lock_guard lock(world().mutex());
   world().enter("objc_autoreleasePoolPush");
   pools().push_back({++runtime().next_token, {}});
   return reinterpret_cast<void*>(pools().back().token);
 }
 
-void fake_ane_objc_autoreleasePoolPop(void* pool) {
+void objc_autoreleasePoolPop_of_fake(void* pool) {
   const std::lock_guard lock(world().mutex());
   world().enter("objc_autoreleasePoolPop");
   if (pools().empty() || pools().back().token != reinterpret_cast<uintptr_t>(pool)) {
@@ -194,14 +194,14 @@ void fake_ane_objc_autoreleasePoolPop(void* pool) {
   pools().pop_back();
 }
 
-ObjcId fake_ane_objc_retain(ObjcId object) {
+ObjcId objc_retain_of_fake(ObjcId object) {
   const std::lock_guard lock(world().mutex());
   world().enter("objc_retain");
   if (Tracked* tracked = world().living(object, "objc_retain")) world().retain(tracked);
   return object;
 }
 
-void fake_ane_objc_release(ObjcId object) {
+void objc_release_of_fake(ObjcId object) {
   const std::lock_guard lock(world().mutex());
   world().enter("objc_release");
   if (Tracked* tracked = world().living(object, "objc_release")) world().release(tracked);
@@ -220,6 +220,6 @@ uintptr_t fake_ane_dispatch(ObjcId receiver, ObjcSelector selector, uintptr_t a,
 }  // extern "C"
 
 // The same under the name and the type that callers cast from.
-ANEMONE_FORWARD(fake_ane_objc_msgSend, fake_ane_dispatch);
+ANEMONE_FORWARD(objc_msgSend_of_fake, fake_ane_dispatch);
 
 }  // namespace anemone::fake_ane

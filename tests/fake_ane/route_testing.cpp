@@ -1,19 +1,23 @@
 #include "tests/fake_ane/route_testing.h"
 
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+
 #include "anemone/base/error.h"
 #include "anemone/devices/ane/e5rt_route.h"
 #include "anemone/devices/ane/in_memory_route.h"
 #include "anemone/text/parser.h"
+
+extern char** environ;
 
 namespace anemone::fake_ane {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kCapacity = 65536;
-
-Dialect dialect_of_machine() {
-  return world().options.dialects.empty() ? Dialect::kA : world().options.dialects.front();
-}
 
 // In memory where the system has such a folder: every file is synced, which takes disks long.
 fs::path place_for_folders() {
@@ -29,6 +33,15 @@ size_t index_of(const std::vector<AnePort>& ports, const std::string& name) {
 }
 
 }  // namespace
+
+std::string times(int factor) {
+  return fmt::format(R"(
+func main<ios18>(tensor<fp16, [1, 4, 1, 16]> x) {{
+  fp16 factor = const()[val = fp16({})];
+  tensor<fp16, [1, 4, 1, 16]> y = mul(x = x, y = factor);
+}} -> (y);)",
+                     factor);
+}
 
 TestProgram::TestProgram(AneRoute& route, const std::string& mil, const fs::path& scratch,
                          Dialect dialect, const std::string& name)
@@ -49,6 +62,10 @@ std::unique_ptr<TestProgram::Bound> TestProgram::bind() {
   }
   bound->request = program_->bind(inputs, outputs);
   return bound;
+}
+
+std::unique_ptr<Request> TestProgram::bind_to(Buffer* input, Buffer* output) {
+  return program_->bind({&input, 1}, {&output, 1});
 }
 
 std::vector<Tensor> TestProgram::run(Bound& bound, const std::vector<double>& values) {
@@ -121,7 +138,22 @@ AneRoute& Machine::route() {
 }
 
 TestProgram Machine::compile(const std::string& mil, const std::string& name) {
-  return TestProgram(route(), mil, scratch_, dialect_of_machine(), name);
+  return TestProgram(route(), mil, scratch_, dialect, name);
+}
+
+pid_t start_test(const std::string& name) {
+  std::string self = fs::read_symlink("/proc/self/exe").string();
+  std::string filter = "--gtest_filter=" + name, brief = "--gtest_brief=1";
+  char* arguments[] = {self.data(), filter.data(), brief.data(), nullptr};
+  pid_t process = 0;
+  EXPECT_EQ(::posix_spawn(&process, self.c_str(), nullptr, nullptr, arguments, environ), 0);
+  return process;
+}
+
+void expect_success(pid_t process) {
+  int status = 0;
+  ASSERT_EQ(::waitpid(process, &status, 0), process);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 std::vector<std::string> entries_of(const fs::path& folder) {

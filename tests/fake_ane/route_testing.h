@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/types.h>
 
 #include <filesystem>
 #include <functional>
@@ -38,6 +39,9 @@ func main<ios18>(tensor<fp16, [1, 4, 1, 16]> x) {
   tensor<fp16, [1, 4, 1, 16]> y = add(x = twice, y = w);
 } -> (y);)";
 
+// y = x * factor, another program for every factor.
+std::string times(int factor);
+
 // A program with its files and, by the names of its own ports, its buffers.
 class TestProgram {
  public:
@@ -51,6 +55,8 @@ class TestProgram {
     std::unique_ptr<Request> request;
   };
   std::unique_ptr<Bound> bind();
+  // One input and one output that are there already.
+  std::unique_ptr<Request> bind_to(Buffer* input, Buffer* output);
   // Input i holds `values[i]` everywhere plus the index of the element; returns the outputs.
   std::vector<Tensor> run(Bound& bound, const std::vector<double>& values);
   std::vector<Tensor> run(const std::vector<double>& values) { return run(*bind(), values); }
@@ -80,6 +86,7 @@ class Machine {
   const Frameworks& frameworks() const { return frameworks_; }
   // The next route has another gate.
   void set_budget(int budget);
+  Dialect dialect = Dialect::kA;  // that programs are written in
 
   TestProgram compile(const std::string& mil = kSimple, const std::string& name = "program");
   // Gives the route back, as the end of a process does.
@@ -97,6 +104,10 @@ class Machine {
   std::unique_ptr<CompileGate> gate_;
   std::unique_ptr<AneRoute> route_;
 };
+
+// Runs one test of this program in a new process, which gets the environment as it is.
+pid_t start_test(const std::string& name);
+void expect_success(pid_t process);
 
 // Names of what a folder holds, without lock files.
 std::vector<std::string> entries_of(const std::filesystem::path& folder);

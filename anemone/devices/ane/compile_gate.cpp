@@ -28,12 +28,15 @@ CompileGate::CompileGate(Options options) : options_(std::move(options)), owner_
   if (!options_.sleep_s) options_.sleep_s = sleep_seconds;
 }
 
+void CompileGate::require_owner(const std::string& where) const {
+  if (::getpid() == owner_) return;
+  throw Error(ErrorCode::kInternal, where,
+              "used in a forked process: the frameworks of the Neural Engine do not survive it",
+              "start a new process instead");
+}
+
 void CompileGate::enter(const std::string& program) {
-  if (::getpid() != owner_) {
-    throw Error(ErrorCode::kInternal, program,
-                "compiled in a forked process: the frameworks of the Neural Engine do not survive it",
-                "start a new process instead");
-  }
+  require_owner(program);
   const std::lock_guard lock(mutex_);
   if (used_ >= options_.budget) {
     fail(program,

@@ -13,8 +13,8 @@ namespace anemone {
 class CompileGate {
  public:
   struct Options {
-    int budget = 119;      // programs in a process (ane.c1)
-    double pause_s = 15;   // after a refused one, or the service starves everybody (ane.c20)
+    int budget = 119;     // programs in a process (ane.c1)
+    double pause_s = 15;  // after a refused one, or the service starves everybody (ane.c20)
     // What tests replace.
     std::function<double()> now_s = {};
     std::function<void(double)> sleep_s = {};
@@ -23,9 +23,11 @@ class CompileGate {
   CompileGate();
   explicit CompileGate(Options options);
 
+  // Throws Error(kInternal) in a forked child: the frameworks do not survive a fork. To be called
+  // before they are.
+  void require_owner(const std::string& where) const;
   // To be called before a compilation of `program`. Waits out the pause, counts. Throws
-  // Error(kInvalidInput) where the budget is spent, Error(kInternal) in a forked child: the
-  // frameworks do not survive a fork.
+  // Error(kInvalidInput) where the budget is spent, and as require_owner().
   void enter(const std::string& program);
   // The compilation was refused.
   void refused();

@@ -129,6 +129,7 @@ class E5rtRoute final : public AneRoute {
 
   std::unique_ptr<RouteProgram> compile(const ProgramFiles& files, const std::string& name,
                                         const std::string& key) override {
+    gate_.require_owner(name);
     const BundleCache::Entry entry = cache_.open(files.hash() + "-" + key);
     E5Object library = reopen(entry);
     if (!library.get()) library = compile_anew(files, name, entry);
@@ -136,6 +137,7 @@ class E5rtRoute final : public AneRoute {
   }
 
   std::unique_ptr<Buffer> allocate(const Type& type, size_t capacity) override {
+    gate_.require_owner("buffer");
     return std::make_unique<E5Buffer>(api_, type, capacity);
   }
 

@@ -21,10 +21,10 @@ CfObject FoundationValues::number(int64_t value) const {
 }
 
 CfObject FoundationValues::array(const std::vector<CfRef>& values) const {
-  return checked(api_.CFArrayCreate(nullptr, const_cast<const void**>(values.data()),
-                                    static_cast<CfIndex>(values.size()),
-                                    api_.kCFTypeArrayCallBacks),
-                 "array");
+  return checked(
+      api_.CFArrayCreate(nullptr, const_cast<const void**>(values.data()),
+                         static_cast<CfIndex>(values.size()), api_.kCFTypeArrayCallBacks),
+      "array");
 }
 
 CfObject FoundationValues::dictionary(const std::vector<std::pair<CfRef, CfRef>>& entries) const {
@@ -33,11 +33,10 @@ CfObject FoundationValues::dictionary(const std::vector<std::pair<CfRef, CfRef>>
     keys.push_back(key);
     values.push_back(value);
   }
-  return checked(
-      api_.CFDictionaryCreate(nullptr, keys.data(), values.data(),
-                              static_cast<CfIndex>(keys.size()), api_.kCFTypeDictionaryKeyCallBacks,
-                              api_.kCFTypeDictionaryValueCallBacks),
-      "dictionary");
+  return checked(api_.CFDictionaryCreate(
+                     nullptr, keys.data(), values.data(), static_cast<CfIndex>(keys.size()),
+                     api_.kCFTypeDictionaryKeyCallBacks, api_.kCFTypeDictionaryValueCallBacks),
+                 "dictionary");
 }
 
 std::string FoundationValues::read(CfRef text) const {

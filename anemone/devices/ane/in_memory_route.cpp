@@ -22,8 +22,8 @@ std::string without_offsets(const char* encoding) {
 // Every method that is called exists and takes what we hand it.
 void verify_methods(const ObjcApi& api) {
   for (const AneMethod& wanted : kAneMethods) {
-    const std::string where = fmt::format("{}[{} {}]", wanted.of_class ? '+' : '-',
-                                          wanted.class_name, wanted.selector);
+    const std::string where =
+        fmt::format("{}[{} {}]", wanted.of_class ? '+' : '-', wanted.class_name, wanted.selector);
     const ObjcClass type = api.objc_getClass(wanted.class_name);
     if (!type) fail(where, "this system has no such class");
     const ObjcSelector selector = api.sel_registerName(wanted.selector);
@@ -102,9 +102,8 @@ class InMemoryProgram final : public RouteProgram {
         api_.objc, api_.objc.objc_getClass("_ANEInMemoryModelDescriptor"),
         "modelWithMILText:weights:optionsPlist:", text.id(), weights.id(), ObjcId{nullptr});
     if (!descriptor) fail(where_, "the framework made no descriptor of the program");
-    model_ = {api_.objc,
-              objc_send<ObjcId>(api_.objc, api_.objc.objc_getClass("_ANEInMemoryModel"),
-                                "inMemoryModelWithDescriptor:", descriptor)};
+    model_ = {api_.objc, objc_send<ObjcId>(api_.objc, api_.objc.objc_getClass("_ANEInMemoryModel"),
+                                           "inMemoryModelWithDescriptor:", descriptor)};
     if (!model_.get()) fail(where_, "the framework made no model of the program");
   }
 
@@ -122,8 +121,8 @@ class InMemoryProgram final : public RouteProgram {
   std::string identifier() const {
     const ObjcId text = objc_send<ObjcId>(api_.objc, model_.get(), "hexStringIdentifier");
     const std::string hex = values_.read(reinterpret_cast<CfRef>(text));
-    const bool sound = !hex.empty() && hex.find_first_not_of("0123456789abcdefABCDEF_-") ==
-                                           std::string::npos;
+    const bool sound =
+        !hex.empty() && hex.find_first_not_of("0123456789abcdefABCDEF_-") == std::string::npos;
     if (!sound) fail(where_, "the framework gave the program no identifier");
     return hex;
   }
@@ -131,8 +130,7 @@ class InMemoryProgram final : public RouteProgram {
   void compile(CompileGate& gate) {
     gate.enter(where_);
     const CfObject options = values_.dictionary({});
-    const std::string problem =
-        problem_of("compileWithQoS:options:error:", kAneQos, options.id());
+    const std::string problem = problem_of("compileWithQoS:options:error:", kAneQos, options.id());
     if (problem.empty()) return;
     gate.refused();
     fail(where_, std::string(kCompileRefused) + ": " + problem);
@@ -170,9 +168,8 @@ InMemoryRequest::InMemoryRequest(const InMemoryProgram& program, std::span<Buffe
     for (Buffer* buffer : buffers) {
       auto* surface = dynamic_cast<SurfaceBuffer*>(buffer);
       if (!surface) fail(program.where(), "a buffer is another device's");
-      const ObjcId wrapped =
-          objc_send<ObjcId>(objc, objc.objc_getClass("_ANEIOSurfaceObject"),
-                            "objectWithIOSurface:", surface->surface());
+      const ObjcId wrapped = objc_send<ObjcId>(objc, objc.objc_getClass("_ANEIOSurfaceObject"),
+                                               "objectWithIOSurface:", surface->surface());
       if (!wrapped) fail(program.where(), "the framework does not take a surface");
       surfaces.push_back(reinterpret_cast<CfRef>(wrapped));
       numbers.push_back(program.values().number(static_cast<int64_t>(indices.size())));
@@ -183,20 +180,19 @@ InMemoryRequest::InMemoryRequest(const InMemoryProgram& program, std::span<Buffe
   const auto [in, in_indices] = side(inputs);
   const auto [out, out_indices] = side(outputs);
   const CfObject procedure = program.values().number(0);
-  request_ = {objc,
-              objc_send<ObjcId>(objc, objc.objc_getClass("_ANERequest"),
-                                "requestWithInputs:inputIndices:outputs:outputIndices:"
-                                "weightsBuffer:perfStats:procedureIndex:",
-                                in.id(), in_indices.id(), out.id(), out_indices.id(),
-                                ObjcId{nullptr}, ObjcId{nullptr}, procedure.id())};
+  request_ = {objc, objc_send<ObjcId>(objc, objc.objc_getClass("_ANERequest"),
+                                      "requestWithInputs:inputIndices:outputs:outputIndices:"
+                                      "weightsBuffer:perfStats:procedureIndex:",
+                                      in.id(), in_indices.id(), out.id(), out_indices.id(),
+                                      ObjcId{nullptr}, ObjcId{nullptr}, procedure.id())};
   if (!request_.get()) fail(program.where(), "the framework made no request");
 }
 
 void InMemoryRequest::run() {
   const AutoreleasePool pool(program_.api().objc);
   const CfObject options = program_.values().dictionary({});
-  const std::string problem = program_.problem_of("evaluateWithQoS:options:request:error:",
-                                                  kAneQos, options.id(), request_.get());
+  const std::string problem = program_.problem_of("evaluateWithQoS:options:request:error:", kAneQos,
+                                                  options.id(), request_.get());
   if (!problem.empty()) fail(program_.where(), "the evaluation was refused: " + problem);
 }
 
@@ -211,10 +207,12 @@ class InMemoryRoute final : public AneRoute {
 
   std::unique_ptr<RouteProgram> compile(const ProgramFiles& files, const std::string& name,
                                         const std::string& /*key*/) override {
+    gate_.require_owner(name);
     return std::make_unique<InMemoryProgram>(api_, files, name, temporary_, gate_);
   }
 
   std::unique_ptr<Buffer> allocate(const Type& type, size_t capacity) override {
+    gate_.require_owner("buffer");
     return std::make_unique<SurfaceBuffer>(api_, type, capacity);
   }
 

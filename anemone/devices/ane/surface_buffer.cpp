@@ -1,5 +1,7 @@
 #include "anemone/devices/ane/surface_buffer.h"
 
+#include <algorithm>
+
 namespace anemone {
 namespace {
 
@@ -28,7 +30,10 @@ IoSurfaceRef create(const Frameworks::InMemory& api, size_t bytes) {
 }  // namespace
 
 SurfaceBuffer::SurfaceBuffer(const Frameworks::InMemory& api, const Type& type, size_t capacity)
-    : api_(api), type_(type), capacity_(capacity), surface_(create(api, capacity)) {
+    : api_(api),
+      type_(type),
+      capacity_(std::max(capacity, type.bytes())),
+      surface_(create(api, capacity_)) {
   const size_t allocated = api_.io_surface.IOSurfaceGetAllocSize(surface_);
   if (allocated < capacity_) {
     api_.core_foundation.CFRelease(surface_);

@@ -1,7 +1,7 @@
 // The fake as a library under the names of IOSurface.framework.
 #include "tests/fake_ane/forward.h"
 
-#define ANEMONE_EXPORT(name) ANEMONE_FORWARD(name, fake_ane_##name)
+#define ANEMONE_EXPORT(name) ANEMONE_FORWARD(name, name##_of_fake)
 ANEMONE_EXPORT(IOSurfaceCreate);
 ANEMONE_EXPORT(IOSurfaceLock);
 ANEMONE_EXPORT(IOSurfaceUnlock);

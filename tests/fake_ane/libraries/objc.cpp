@@ -1,7 +1,7 @@
 // The fake as a library under the names of libobjc.
 #include "tests/fake_ane/forward.h"
 
-#define ANEMONE_EXPORT(name) ANEMONE_FORWARD(name, fake_ane_##name)
+#define ANEMONE_EXPORT(name) ANEMONE_FORWARD(name, name##_of_fake)
 ANEMONE_EXPORT(objc_getClass);
 ANEMONE_EXPORT(sel_registerName);
 ANEMONE_EXPORT(objc_msgSend);
