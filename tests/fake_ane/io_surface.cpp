@@ -38,7 +38,7 @@ Surface::~Surface() {
 void Surface::bury() {
   if (lock_flags >= 0) {
     world().violation("a surface was released while it was locked");
-    --world().locked_surfaces;
+    --world().locked_surfaces();
   }
   ::munmap(memory, pages);
   memory = nullptr;
@@ -73,7 +73,7 @@ int32_t IOSurfaceLock_of_fake(IoSurfaceRef surface, uint32_t options, uint32_t* 
   if (!found) return -1;
   if (options > 1) world().violation("IOSurfaceLock was handed options other than 0 and 1");
   if (found->lock_flags >= 0) world().violation("a surface was locked twice");
-  if (found->lock_flags < 0) ++world().locked_surfaces;
+  if (found->lock_flags < 0) ++world().locked_surfaces();
   found->lock_flags = static_cast<int>(options);
   found->open(options == 1 ? 1 : 2);
   return 0;
@@ -92,7 +92,7 @@ int32_t IOSurfaceUnlock_of_fake(IoSurfaceRef surface, uint32_t options, uint32_t
     world().violation("a surface was unlocked with other flags than it was locked with");
   }
   found->lock_flags = -1;
-  --world().locked_surfaces;
+  --world().locked_surfaces();
   found->open(0);
   return how == How::kWork ? 0 : -536870212;
 }

@@ -85,6 +85,7 @@ bool surfaces_fit(const std::vector<Surface*>& surfaces, const std::vector<Port>
   if (surfaces.size() != ports.size()) return false;
   for (size_t i = 0; i < surfaces.size(); ++i) {
     const size_t bytes = surfaces[i]->bytes;
+    if (surfaces[i]->lock_flags >= 0) world().violation("an evaluation uses a locked surface");
     if (bytes != surfaces[0]->bytes || bytes < world().options.least_surface) return false;
   }
   return true;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 
 namespace anemone::fake_ane {
 
@@ -29,7 +28,8 @@ void World::reset(Options new_options) {
   calls_.clear();
   violations_.clear();
   refusal.clear();
-  compiles = loaded = locked_surfaces = 0;
+  locked_surfaces_.clear();
+  compiles = loaded = 0;
 }
 
 void World::fail_next(const std::string& function, How how, int skip) {
@@ -61,7 +61,7 @@ void World::violation(std::string text) { violations_.push_back(std::move(text))
 How World::enter_release(const std::string& function) {
   calls_.push_back(function);
   if (::getpid() != owner_) violation(function + " was called in a forked process");
-  if (locked_surfaces > 0 && function.find("IOSurface") != 0) {
+  if (locked_surfaces() > 0 && function.find("IOSurface") != 0) {
     violation(function + " was called while a surface was locked");
   }
   const auto fault = faults_.find(function);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -114,7 +115,9 @@ class World {
   // Whether the method was changed, and to what.
   bool is_changed(const std::string& selector, const char*& encoding) const;
 
-  int compiles = 0, loaded = 0, locked_surfaces = 0;
+  int compiles = 0, loaded = 0;
+  // Of the calling thread.
+  int& locked_surfaces() { return locked_surfaces_[std::this_thread::get_id()]; }
 
  private:
   struct Fault {
@@ -128,6 +131,7 @@ class World {
   std::map<std::string, Fault> faults_;
   std::vector<std::string> hidden_classes_, calls_, violations_;
   std::map<std::string, const char*> changed_methods_;
+  std::map<std::thread::id, int> locked_surfaces_;
 };
 
 World& world();
