@@ -26,7 +26,7 @@ nlohmann::json to_json(const SelftestResult& result) {
           {"status", to_string(result.outcome.verdict)},
           {"expectation", result.expectation},
           {"notes", result.outcome.notes},
-          {"ms", result.ms}};
+          {"wall_ms", result.ms}};
 }
 
 void list() {

@@ -4,16 +4,17 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <sstream>
 
 #include "anemone/base/file.h"
 #include "anemone/base/process.h"
+#include "anemone/base/scratch_folder.h"
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/train/efficiency_report.h"
 #include "anemone/weights/hf_directory.h"
 #include "anemone/weights/load_model.h"
 #include "cli/commands.h"
+#include "cli/metrics_file.h"
 #include "cli/terminal.h"
 #include "cli/train_display.h"
 #include "cli/train_flags.h"
@@ -23,50 +24,6 @@ namespace fs = std::filesystem;
 namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
-
-// --- metrics.jsonl ---
-
-std::string metrics_line(const UpdateMetrics& m) {
-  nlohmann::json json = {
-      {"step", m.step},        {"loss", m.loss},     {"grad_norm", m.gradient_norm},
-      {"lr", m.learning_rate}, {"tokens", m.tokens}, {"ms", m.ms}};
-  if (m.validation_loss) json["val_loss"] = *m.validation_loss;
-  if (m.loss_scale != 1) json["loss_scale"] = m.loss_scale;
-  if (m.skipped) json["skipped"] = true;
-  if (m.simulated) json["simulated"] = true;
-  return json.dump() + "\n";
-}
-
-// Lines of updates that the checkpoint does not know will be written again.
-void drop_lines_after(const fs::path& path, int64_t step) {
-  if (!fs::exists(path)) return;
-  std::istringstream lines(read_file(path));
-  std::string kept, line;
-  while (std::getline(lines, line)) {
-    const nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("step") || !json["step"].is_number()) continue;
-    if (json["step"] <= step) kept += line + "\n";
-  }
-  write_file(path, kept);
-}
-
-class MetricsFile {
- public:
-  explicit MetricsFile(fs::path path) : path_(std::move(path)) {
-    file_ = std::fopen(path_.c_str(), "a");
-    if (!file_) fail_io(path_.string(), "write", errno);
-  }
-  ~MetricsFile() { std::fclose(file_); }
-  void append(const std::string& line) {
-    if (std::fputs(line.c_str(), file_) < 0 || std::fflush(file_) != 0) {
-      fail_io(path_.string(), "write", errno);
-    }
-  }
-
- private:
-  fs::path path_;
-  std::FILE* file_;
-};
 
 // --- setting up ---
 
@@ -94,6 +51,9 @@ TrainerState starting_state(const TrainFlags& o, const fs::path& checkpoint) {
   for (const auto& [option, apply] : o.overrides) {
     if (option->count() > 0) apply(state.options);
   }
+  // Published steps of engines are of one sequence.
+  const bool batch_given = o.batch->count() > 0 || !o.resume.empty();
+  if (!batch_given && state.options.device != "cpu") state.options.batch = 1;
   if (state.options.seed != seed) state.position.random_state = state.options.seed;
   if (!o.init.empty()) state.options.from_scratch = true;
   return state;
@@ -174,7 +134,6 @@ std::string headline(const Trainer& trainer, const TrainingPlace& place) {
       compile_ms == 0 ? ""
                       : fmt::format(", compiled in {:.0f} ms{}", compile_ms,
                                     device.simulated ? " (simulated)" : ""));
-  for (const std::string& note : trainer.program().notes()) text += "note: " + note + "\n";
   return text;
 }
 
@@ -331,7 +290,27 @@ ModelWeights weights_of(const TrainFlags& o, const TrainOptions& options,
   return {load_weights_of(options.model).config, {}};
 }
 
-void train(const TrainFlags& o, const std::vector<std::string>& arguments) {
+// A run that is there for its report needs no directory: it gets one that goes away with it.
+void give_directory(TrainFlags& o, std::vector<std::string>& arguments) {
+  const bool measures = o.report || !o.report_json.empty() || !o.trace.empty();
+  if (o.only_time() || !measures || !o.out.empty() || !o.resume.empty()) return;
+  o.out = make_scratch_folder(temporary_root()).string();
+  o.discard = true;
+  arguments.insert(arguments.end(), {"--out", o.out, "--discard"});
+}
+
+// Starting the program again does not end in here, so that the directory is still there then.
+struct Discarded {
+  fs::path folder;  // empty for one that stays
+  ~Discarded() {
+    std::error_code ignored;
+    if (!folder.empty()) fs::remove_all(folder, ignored);
+  }
+};
+
+void train(TrainFlags o, std::vector<std::string> arguments) {
+  give_directory(o, arguments);
+  const Discarded discarded{!o.discard ? "" : o.out.empty() ? o.resume : o.out};
   check_flags(o);
   const fs::path checkpoint = o.resume.empty() ? fs::path() : resolve_checkpoint(o.resume);
   TrainerState state = starting_state(o, checkpoint);
@@ -359,7 +338,11 @@ void train(const TrainFlags& o, const std::vector<std::string>& arguments) {
   check_tokenizer(o.given.tokenizer, trainer.parameters().config().vocab_size);
   prepare_output(o, out, first);
 
-  if (!o.quiet && o.continued.empty()) print(headline(trainer, place));
+  if (o.continued.empty()) {
+    if (!o.quiet) print(headline(trainer, place));
+    // What is computed otherwise than asked for is never quiet.
+    for (const std::string& note : trainer.program().notes()) print("note: " + note + "\n");
+  }
   for (int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
   interrupts_are(Signals::kFree);
   TrainDisplay display(display_style(o), first, trainer.state().options.steps);

@@ -32,6 +32,7 @@ void add_run_flags(CLI::App& app, TrainFlags& o) {
   flag(app, o, "--eval-windows", "Windows of a validation", MEMBER(eval_windows));
   app.add_flag("--json", o.json, "The last line on standard output is one JSON object");
   app.add_flag("--quiet", o.quiet, "No lines per update");
+  app.add_flag("--discard", o.discard)->group("");                     // not for people
   app.add_option("--continued", o.continued)->expected(2)->group("");  // not for people
   app.add_option("--progress", o.progress, "lines or bar")
       ->check(CLI::IsMember({"lines", "bar"}))
@@ -62,7 +63,8 @@ void add_device_flags(CLI::App& app, TrainFlags& o) {
 
 void add_training_flags(CLI::App& app, TrainFlags& o) {
   flag(app, o, "--steps", "Updates in all", MEMBER(steps));
-  flag(app, o, "--batch", "Sequences of a micro-step", MEMBER(batch));
+  o.batch = flag(app, o, "--batch", "Sequences of a micro-step; 1 on other devices than the CPU",
+                 MEMBER(batch));
   flag(app, o, "--seq", "Tokens of a sequence", MEMBER(sequence));
   flag(app, o, "--accum", "Micro-steps of an update", MEMBER(accumulation));
   flag(app, o, "--lr", "Learning rate", MEMBER(learning_rate));

@@ -16,8 +16,10 @@ struct TrainFlags {
   std::string init, out, resume, schedule = "constant", order = "random", progress = "lines";
   std::string values = "on", ane_route = "auto", chips, trace, report_json;
   bool json = false, quiet = false, report = false;
+  bool discard = false;  // the directory of the run goes away with it
   std::vector<double>
       continued;  // after a restart: updates that the command has made, and their ms
+  CLI::Option* batch = nullptr;
   // Copies one given flag into the options of a run.
   std::vector<std::pair<CLI::Option*, std::function<void(TrainOptions&)>>> overrides;
 

@@ -19,12 +19,12 @@ fs::path temporary_root() {
   return fs::temp_directory_path();
 }
 
-ScratchFolder::ScratchFolder(const fs::path& root, const std::string& prefix) {
+fs::path make_scratch_folder(const fs::path& root, const std::string& prefix) {
   std::error_code failed;
   fs::create_directories(root, failed);
   std::string pattern = (root / (prefix + "-XXXXXX")).string();
   if (!::mkdtemp(pattern.data())) fail_io(root.string(), "make a folder in", errno);
-  path_ = pattern;
+  return pattern;
 }
 
 ScratchFolder::~ScratchFolder() {

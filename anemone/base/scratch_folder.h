@@ -12,11 +12,16 @@ namespace anemone {
 // The folder that the system sets aside for this user's temporary files.
 std::filesystem::path temporary_root();
 
+// A new folder below `root`, with a name that no other process and no other call has.
+std::filesystem::path make_scratch_folder(const std::filesystem::path& root,
+                                          const std::string& prefix = "anemone");
+
 // A new folder of its own, removed with all that is in it.
 class ScratchFolder {
  public:
-  // Below `root`, with a name that no other process and no other call has.
-  explicit ScratchFolder(const std::filesystem::path& root, const std::string& prefix = "anemone");
+  // As make_scratch_folder.
+  explicit ScratchFolder(const std::filesystem::path& root, const std::string& prefix = "anemone")
+      : path_(make_scratch_folder(root, prefix)) {}
   ~ScratchFolder();
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;

@@ -124,6 +124,7 @@ void load_from_memory(Program& program, const anemone_weight_file* weights, size
   constexpr std::string_view kPrefix = "@model_path/";
   for (size_t i = 0; i < count; ++i) {
     require(weights[i].name, "a weight file's name");
+    require(weights[i].data, "a weight file's data");
     std::string name = weights[i].name;
     if (name.starts_with(kPrefix)) name = name.substr(kPrefix.size());
     const fs::path path = (folder.path() / name).lexically_normal();

@@ -52,6 +52,12 @@ std::vector<TimelineTotal> Timeline::totals() const {
   return result;
 }
 
+int64_t Timeline::left_out() const {
+  int64_t count = 0;
+  for (const TimelineTotal& total : totals_) count += total.count;
+  return count - static_cast<int64_t>(events_.size());
+}
+
 double Timeline::category_ms(const std::string& category) const {
   double sum = 0;
   for (const TimelineTotal& total : totals_) {

@@ -11,7 +11,7 @@ namespace anemone {
 // What can run at the same time.
 enum class Queue : uint8_t {
   kHost,        // what the step waits for
-  kDevice,      //
+  kDevice,      // its programs
   kBackground,  // host work beside the device: weight gradients
 };
 inline constexpr int kQueues = 3;
@@ -52,6 +52,8 @@ class Timeline {
   const std::vector<TimelineTotal>& names() const { return totals_; }
   // Sorted by time spent, longest first; names without events are left out.
   std::vector<TimelineTotal> totals() const;
+  // Events beyond the capacity.
+  int64_t left_out() const;
   // Milliseconds of a category.
   double category_ms(const std::string& category) const;
   void clear();

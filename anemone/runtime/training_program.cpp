@@ -220,6 +220,19 @@ double TrainingProgram::device_flops() const {
   return sum;
 }
 
+bool TrainingProgram::device_runs(const std::string& stage, const std::string& operation) const {
+  for (const StageSegments& segments : state_->stages) {
+    for (const StageSegment& segment : segments.segments) {
+      if (!segment.on_device || segment.part != Part::kForward) continue;
+      if (!segment.label.starts_with(stage + " ")) continue;
+      for (const auto& op : segment.function.operations) {
+        if (op->type == operation) return true;
+      }
+    }
+  }
+  return false;
+}
+
 const std::vector<std::string>& TrainingProgram::notes() const { return state_->notes; }
 TaskRunner& TrainingProgram::runner() { return state_->runner; }
 

@@ -60,6 +60,8 @@ class TrainingProgram {
   double compile_ms() const;  // so far, on the clock of the runner
   double flops() const;       // of one micro-step
   double device_flops() const;
+  // Whether the device runs operations of this type in the forward function of a stage.
+  bool device_runs(const std::string& stage, const std::string& operation) const;
   // What runs on the host although the placement says device, and why; and other warnings.
   const std::vector<std::string>& notes() const;
   TaskRunner& runner();

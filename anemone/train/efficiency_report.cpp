@@ -32,15 +32,14 @@ double percent(double part, double whole) { return whole > 0 ? 100 * part / whol
 // Which of the field's flops the device does. The field has no word for a placement of one's own,
 // or one with layers on the host: then all flops of its programs.
 double device_field_flops(const FieldFlops& flops, const EfficiencyReport& report,
-                          double all_flops) {
+                          bool has_classifier, double all_flops) {
   if (report.dispatches == 0) return 0;
   const auto known = [&](const Placement& pipeline) { return pipeline.name == report.pipeline; };
   const auto& pipelines = all_pipelines();
   const bool comparable =
       std::any_of(pipelines.begin(), pipelines.end(), known) && report.components.at("layers") == 0;
   if (!comparable) return all_flops;
-  const bool classifier = report.components.at("cls") == 0 || report.pipeline != "static";
-  return 2 * flops.forward + flops.attention + (classifier ? flops.classifier : 0);
+  return 2 * flops.forward + flops.attention + (has_classifier ? flops.classifier : 0);
 }
 
 void add_timeline(const Timeline& timeline, EfficiencyReport& report) {
@@ -97,8 +96,10 @@ EfficiencyReport make_report(const Trainer& trainer, const TrainingPlace& place)
   const FieldFlops flops =
       field_flops(trainer.parameters().config(), state.options.batch, state.options.sequence);
   if (report.ms_per_step > 0) {
-    report.ane_tflops = device_field_flops(flops, report, trainer.program().device_flops()) /
-                        report.ms_per_step / 1e9;
+    report.ane_tflops =
+        device_field_flops(flops, report, trainer.program().device_runs("loss", "conv"),
+                           trainer.program().device_flops()) /
+        report.ms_per_step / 1e9;
     report.total_tflops = flops.total() / report.ms_per_step / 1e9;
   }
   report.utilization_pct = percent(report.ane_tflops, kFieldPeakTflops);
@@ -169,6 +170,8 @@ std::string to_text(const EfficiencyReport& r) {
 }
 
 nlohmann::json to_json(const EfficiencyReport& r) {
+  nlohmann::json components = r.components;
+  components["ane_forward"] = r.ane_forward_ms;
   return {{"simulated", r.simulated},
           {"device", r.device},
           {"pipeline", r.pipeline},
@@ -200,7 +203,7 @@ nlohmann::json to_json(const EfficiencyReport& r) {
           {"wall_ms", r.totals.wall_ms},
           {"ane_forward_ms", r.ane_forward_ms},
           {"component_micro_steps", r.component_steps},
-          {"components", r.components}};
+          {"components", components}};
 }
 
 }  // namespace anemone

@@ -1,5 +1,5 @@
 // Where the time of a training run went, line by line as the published tables of ANE training have
-// it; docs/training.md defines each line.
+// it; docs/pipelines.md defines each line.
 #pragma once
 
 #include <map>

@@ -265,6 +265,25 @@ TEST_F(Pipelines, WhatTheHostCompilesTakesNoSimulatedTime) {
   EXPECT_EQ(t.state().totals.compile_ms, 0);
 }
 
+TEST_F(Pipelines, WithoutValuesTheTimesAreThoseOfARunWithThem) {
+  for (const char* pipeline : kPipelines) {
+    double ms[2] = {};
+    for (const bool values : {false, true}) {
+      SimOptions options;
+      options.values = values;
+      options.compile_budget = 1000;
+      const auto device = sim(options), nothing = make_null_device();
+      Device& beside = values ? *host : *nothing;
+      Trainer t({*device, beside, pool, find_pipeline(pipeline), nullptr}, state(3),
+                values ? initial_weights(engine_sized_config(), 5)
+                       : ModelWeights{engine_sized_config(), {}});
+      while (!t.done()) t.update();
+      ms[values ? 1 : 0] = t.state().totals.train_ms;
+    }
+    EXPECT_NEAR(ms[0], ms[1], 1e-9) << pipeline;
+  }
+}
+
 // --- predictions of the model that the field trains ---
 
 class Prediction {

@@ -7,6 +7,7 @@ namespace {
 
 template <typename Totals, typename Visit>
 void for_each_total(Totals& t, Visit&& visit) {
+  visit("device", t.device);
   visit("micro_steps", t.micro_steps);
   visit("updates", t.updates);
   visit("compiles", t.compiles);

@@ -57,6 +57,10 @@ Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights we
       parameters_(place.host, std::move(weights), /*trained=*/true) {
   const TrainOptions& options = state_.options;
   state_.loss_scale = loss_scale_of(state_, place.device);
+  if (state_.totals.device != place.device.info().name) {
+    state_.totals = {};
+    state_.totals.device = place.device.info().name;
+  }
   if (values_) open_data();
   const StageChain chain = chain_of(parameters_.config(), options, place.placement);
   check_placement(place.placement, chain, "--pipeline " + options.pipeline);
@@ -152,7 +156,7 @@ UpdateMetrics Trainer::update() {
   const double start = runner().now_ms();
   const TrainOptions& options = state_.options;
   UpdateMetrics metrics;
-  const double before = state_.totals.train_ms + program_->compile_ms();
+  const double before = state_.totals.train_ms + program_->compile_ms() + restart_ms_;
   bring_weights_to_device();
   metrics.loss = run_micro_steps();
   if (apply_gradients(metrics)) weights_are_new_ = true;
@@ -162,10 +166,13 @@ UpdateMetrics Trainer::update() {
   metrics.ms = runner().now_ms() - start;
   metrics.simulated = place_.device.info().simulated;
   state_.totals.update_ms +=
-      metrics.ms - (state_.totals.train_ms + program_->compile_ms() - before);
+      metrics.ms - (state_.totals.train_ms + program_->compile_ms() + restart_ms_ - before);
   ++state_.totals.updates;
   add_up();
-  if (evaluates_now()) metrics.validation_loss = validation_loss();
+  if (evaluates_now()) {
+    metrics.validation_loss = validation_loss();
+    add_up();
+  }
   return metrics;
 }
 
@@ -182,9 +189,11 @@ void Trainer::add_up() {
 
 void Trainer::note_restart() {
   ++state_.totals.restarts;
+  const double start = runner().now_ms();
   Simulation* simulation = place_.device.simulation();
   if (!simulation) return;
   runner().record_fixed(runner().name_id("restart", "restart"), simulation->restart_ms());
+  restart_ms_ += runner().now_ms() - start;
   add_up();
 }
 

@@ -82,6 +82,7 @@ class Trainer {
   bool weights_are_new_ = false;                    // the device has not got them yet
   double counted_ms_ = 0, counted_compile_ms_ = 0;  // what the totals already hold
   int64_t counted_compiles_ = 0;
+  double restart_ms_ = 0;  // in this process's updates
   size_t data_event_ = 0, norm_event_ = 0, adamw_event_ = 0, validation_event_ = 0;
 };
 

@@ -6,6 +6,7 @@
 
 #include "anemone/base/threads.h"
 #include "anemone/devices/ane_spec/chip.h"
+#include "anemone/devices/ane_spec/limits.h"
 #include "anemone/devices/device.h"
 #include "anemone/devices/sim/numerics.h"
 
@@ -16,8 +17,8 @@ struct SimOptions {
   bool strict = false;  // what the hardware silently gets wrong is an error
   int macos = 26;
   Numerics numerics;
-  int compile_budget = 119;  // programs that a process can compile (ane.c1)
-  int loaded_limit = 127;    // programs that it can hold (ane.c52)
+  int compile_budget = ane::kCompilesPerProcess;  // programs that a process can compile (ane.c1)
+  int loaded_limit = ane::kLoadedPrograms;        // programs that it can hold (ane.c1)
 };
 
 // The pool must outlive the device.

@@ -30,9 +30,10 @@ class SimProgram final : public Executable {
 
   // What predict() says of it, without its operations.
   const ProgramTime& time() const { return time_; }
-  // Whether this is the first run since it was compiled; afterwards it is not.
+  // Whether this is the first run after a compilation. Without values one program stands for
+  // several, each of which has a first run.
   bool take_first_run();
-  void recompiled() { ran_ = false; }
+  void recompiled() { ++first_runs_; }
   // Computes. Surfaces are checked first, as the hardware does at every evaluation.
   void run(std::span<SimBuffer* const> inputs, std::span<SimBuffer* const> outputs);
 
@@ -58,7 +59,7 @@ class SimProgram final : public Executable {
   Ports inputs_, outputs_;
   ProgramTime time_;
   ExecutableStats stats_;
-  bool ran_ = false;
+  int first_runs_ = 1;  // still to come
 
   std::unordered_map<const Operation*, std::unique_ptr<Kernel>> kernels_;
   MemoryPlan plan_;
