@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <utility>
 
@@ -80,7 +81,9 @@ FileWriter::FileWriter(fs::path path) : path_(std::move(path)) {
   const bool special = fs::exists(path_, ignored) && !fs::is_regular_file(path_, ignored);
   if (!special) {
     temporary_ = path_;
-    temporary_ += ".tmp" + std::to_string(::getpid());
+    // Another process, or another thread of this one, may write the same file.
+    static std::atomic<unsigned> files = 0;
+    temporary_ += ".tmp" + std::to_string(::getpid()) + "-" + std::to_string(files++);
   }
   const int flags = special ? O_WRONLY : O_WRONLY | O_CREAT | O_TRUNC;
   descriptor_ = ::open((special ? path_ : temporary_).c_str(), flags | O_CLOEXEC, 0644);

@@ -138,7 +138,8 @@ AneRoute& Machine::route() {
 }
 
 TestProgram Machine::compile(const std::string& mil, const std::string& name) {
-  return TestProgram(route(), mil, scratch_, dialect, name);
+  const ScratchFolder scratch(scratch_);  // its own: several threads may compile
+  return TestProgram(route(), mil, scratch.path(), dialect, name);
 }
 
 pid_t start_test(const std::string& name) {

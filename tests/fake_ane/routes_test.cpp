@@ -1,5 +1,5 @@
 // Programs through both routes, by tables of functions and by libraries that are opened.
-#include <thread>
+#include <future>
 
 #include "tests/fake_ane/route_testing.h"
 
@@ -126,14 +126,16 @@ TEST_P(Routes, AllocateAtLeastWhatTheTypeTakes) {
 
 TEST_P(Routes, WorkInOtherThreadsThanTheirOwn) {
   TestProgram program = machine.compile(kSimple);
-  std::vector<std::thread> threads;
+  std::vector<std::future<void>> threads;
   for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&, i] {
-      TestProgram own = machine.compile(kWeighted, "weighted");
-      EXPECT_EQ(own.run({1.0 * i})[0].at(1), 2 * (i + 1) + 1);
-    });
+    threads.push_back(std::async(std::launch::async, [&, i] {
+      for (int round = 0; round < 10; ++round) {  // all the same program, in the same folder
+        TestProgram own = machine.compile(kWeighted, "weighted");
+        EXPECT_EQ(own.run({1.0 * i})[0].at(1), 2 * (i + 1) + 1);
+      }
+    }));
   }
-  for (std::thread& thread : threads) thread.join();
+  for (std::future<void>& thread : threads) thread.get();
   EXPECT_EQ(program.run({3})[0].at(0), 7);
 }
 
