@@ -1,5 +1,5 @@
-// A program in the form in which the compiler of the Neural Engine takes it: MIL text and one weight
-// file.
+// A program in the form in which the compiler of the Neural Engine takes it: MIL text and one
+// weight file.
 #pragma once
 
 #include <filesystem>
@@ -12,8 +12,8 @@
 
 namespace anemone {
 
-// What a program calls a port, and what the compiled one does: a00, a01, … for inputs and o00, … for
-// results, so that every order in which they might be bound is the same (ane.c27).
+// What a program calls a port, and what the compiled one does: a00, a01, … for inputs and o00, …
+// for results, so that every order in which they might be bound is the same (ane.c27).
 struct AnePort {
   std::string name, compiled_name;
   Type type;
