@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "anemone/base/clock.h"
+#include "anemone/base/scratch_folder.h"
 #include "anemone/devices/ane/bundle_cache.h"
 #include "anemone/devices/ane/e5rt_route.h"
 #include "anemone/devices/ane/in_memory_route.h"
-#include "anemone/base/scratch_folder.h"
 #include "anemone/devices/ane_spec/admission.h"
 #include "anemone/devices/ane_spec/cost_model.h"
 #include "anemone/ops/builder.h"

@@ -37,15 +37,18 @@ void CompileGate::require_owner(const std::string& where) const {
 
 void CompileGate::enter(const std::string& program) {
   require_owner(program);
-  const std::lock_guard lock(mutex_);
-  if (used_ >= options_.budget) {
-    fail(program,
-         fmt::format("this process has compiled the {} programs that it can (ane.c1)",
-                     options_.budget),
-         "weights as inputs (--pipeline dynamic) need few programs, or go on in a new process");
+  double wait = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (used_ >= options_.budget) {
+      fail(program,
+           fmt::format("this process has compiled the {} programs that it can (ane.c1)",
+                       options_.budget),
+           "weights as inputs (--pipeline dynamic) need few programs, or go on in a new process");
+    }
+    ++used_;
+    wait = closed_until_s_ - options_.now_s();
   }
-  ++used_;
-  const double wait = closed_until_s_ - options_.now_s();
   if (wait > 0) options_.sleep_s(wait);
 }
 
