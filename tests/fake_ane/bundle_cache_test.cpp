@@ -28,6 +28,13 @@ fs::path find_bundle(const fs::path& cache) {
   return {};
 }
 
+// The folder of the one program in a cache.
+fs::path only_entry(const fs::path& cache) {
+  const std::vector<std::string> entries = entries_of(cache);
+  EXPECT_THAT(entries, SizeIs(1));
+  return cache / (entries.empty() ? "" : entries[0]);
+}
+
 TEST(Bundles, AreOpenedAgainWithoutTheCompiler) {
   Machine machine(RouteKind::kE5rt);
   machine.compile(kWeighted);
@@ -40,7 +47,7 @@ TEST(Bundles, AreOpenedAgainWithoutTheCompiler) {
 TEST(Bundles, NeedTheirSourceNoMore) {
   Machine machine(RouteKind::kE5rt);
   machine.compile(kWeighted);
-  const fs::path folder = machine.cache() / entries_of(machine.cache())[0];
+  const fs::path folder = only_entry(machine.cache());
   fs::remove(folder / "model.mil");
   fs::remove_all(folder / "weights");
   EXPECT_EQ(machine.compile(kWeighted).run({0})[0].at(17), 2 * 17 + 1);
@@ -55,6 +62,16 @@ TEST(Bundles, OfOtherProgramsAreOthers) {
   EXPECT_THAT(entries_of(machine.cache()), SizeIs(2));
 }
 
+TEST(Bundles, OfOtherWeightsAreOthers) {
+  Machine machine(RouteKind::kE5rt);
+  const TestProgram first = machine.compile(kWeighted);
+  std::string mil = kWeighted;
+  mil.replace(mil.find("14, 15"), 6, "14, 99");
+  TestProgram second = machine.compile(mil);
+  EXPECT_EQ(first.files().mil_text, second.files().mil_text);
+  EXPECT_EQ(second.run({0})[0].at(15), 2 * 15 + 99);
+}
+
 TEST(Bundles, ThatAreDamagedAreCompiledAgainOnce) {
   Machine machine(RouteKind::kE5rt);
   machine.compile(kWeighted);
@@ -65,10 +82,21 @@ TEST(Bundles, ThatAreDamagedAreCompiledAgainOnce) {
   EXPECT_EQ(world().compiles, 2);
 }
 
+TEST(Bundles, ThatAreDamagedAreGoneOnceAnotherIsMade) {
+  Machine machine(RouteKind::kE5rt);
+  machine.compile(kWeighted);
+  const fs::path bundle = find_bundle(machine.cache());
+  fs::resize_file(bundle / "model.mil", 20);
+  fs::rename(bundle, bundle.parent_path() / "of-another-name.bundle");
+  machine.compile(kWeighted);
+  EXPECT_THAT(entries_of(only_entry(machine.cache())),
+              testing::Not(testing::Contains("of-another-name.bundle")));
+}
+
 TEST(Bundles, ThatWereLeftHalfMadeAreCompiledAgain) {
   Machine machine(RouteKind::kE5rt);
   machine.compile(kWeighted);
-  fs::remove(machine.cache() / entries_of(machine.cache())[0] / "complete");
+  fs::remove(only_entry(machine.cache()) / "complete");
   EXPECT_EQ(machine.compile(kWeighted).run({0})[0].at(17), 2 * 17 + 1);
   EXPECT_EQ(world().compiles, 2);
 }
@@ -114,6 +142,26 @@ TEST_F(Cache, ThrowsAwayWhatWasNotUsedForLongest) {
   make_older("c", 2);
   cache.open("a");
   EXPECT_THAT(entries_of(root.path()), ElementsAre("a", "c"));
+}
+
+TEST_F(Cache, CountsOpeningAsUse) {
+  add("a", 400);
+  add("b", 400);
+  add("c", 400);
+  make_older("a", 3);
+  make_older("b", 2);
+  make_older("c", 1);
+  cache.open("a");  // b goes
+  add("d", 400);
+  cache.open("e");  // c goes
+  EXPECT_THAT(entries_of(root.path()), ElementsAre("a", "d"));
+}
+
+TEST_F(Cache, EmptiesWhatWasLeftHalfMade) {
+  fs::create_directories(root.path() / "a" / "half.bundle");
+  const BundleCache::Entry entry = cache.open("a");
+  EXPECT_TRUE(fs::is_empty(entry.folder()));
+  EXPECT_TRUE(entry.bundle().empty());
 }
 
 TEST_F(Cache, KeepsWhatSomebodyHasOpen) {

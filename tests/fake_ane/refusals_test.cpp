@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <future>
+
 #include "anemone/base/error.h"
 #include "anemone/tensor/tensor.h"
 #include "tests/fake_ane/route_testing.h"
@@ -154,6 +156,23 @@ TEST_P(Refusals, AreForDialectsThatTheChipDoesNotKnow) {
   machine.dialect = Dialect::kC;
   EXPECT_EQ(machine.compile(kWeighted).run({0})[0].at(17), 2 * 17 + 1);
   EXPECT_EQ(machine.compile(kSimple).run({3})[0].at(0), 7);
+}
+
+TEST(Gate, AnswersWhileSomebodyWaits) {
+  std::unique_ptr<CompileGate> gate;
+  std::future<void> asked;
+  bool answered = false;
+  gate = std::make_unique<CompileGate>(CompileGate::Options{
+      .now_s = [] { return 0.0; },
+      .sleep_s =
+          [&](double) {
+            asked = std::async(std::launch::async, [&] { gate->left(); });
+            answered = asked.wait_for(std::chrono::milliseconds(500)) == std::future_status::ready;
+          }});
+  gate->refused();
+  gate->enter("second");
+  EXPECT_TRUE(answered);
+  EXPECT_EQ(gate->left(), 118);
 }
 
 INSTANTIATE_TEST_SUITE_P(Fake, Refusals, testing::Values(RouteKind::kE5rt, RouteKind::kInMemory),

@@ -63,6 +63,14 @@ func main<ios18>() {
   EXPECT_EQ(program.run({})[0].at(9), 81);
 }
 
+TEST_P(Routes, NameLiteralsThatStandInPlace) {
+  TestProgram program = machine.compile(R"(
+func main<ios18>(tensor<fp16, [1, 4, 1, 16]> x) {
+  tensor<fp16, [1, 4, 1, 16]> y = add(x = x, y = fp16(5));
+} -> (y);)");
+  EXPECT_EQ(program.run({3})[0].at(0), 8);
+}
+
 TEST_P(Routes, RoundEveryOperationToFp16) {
   TestProgram program = machine.compile(kSimple);
   // 2 * 1025 + 1 = 2051 lies between 2050 and 2052, which is even in its last place.
@@ -113,6 +121,21 @@ TEST_P(Routes, UpdateABufferInPlace) {
   EXPECT_EQ(y.at(0), 7);
 }
 
+// What a device must find out by itself: the framework claims success.
+TEST_P(Routes, HandOutWrongValuesAsTheyCome) {
+  const char* run = GetParam().kind == RouteKind::kE5rt ? "e5rt_execution_stream_execute_sync"
+                                                        : "evaluateWithQoS:options:request:error:";
+  TestProgram program = machine.compile(kManyPorts);
+  const auto bound = program.bind();
+  const auto right = program.run(*bound, {1, 2, 3});
+  world().fail_next(run, How::kZeros);
+  EXPECT_EQ(program.run(*bound, {1, 2, 3})[0].at(5), 0);
+  world().fail_next(run, How::kSwapped);
+  const auto swapped = program.run(*bound, {1, 2, 3});
+  EXPECT_EQ(swapped[0].at(5), right[1].at(5));
+  EXPECT_EQ(swapped[1].at(5), right[0].at(5));
+}
+
 TEST_P(Routes, AllocateAtLeastWhatTheTypeTakes) {
   const Type type = Type::tensor(DType::kFp16, {1, 64, 1, 1024});
   const auto buffer = machine.route().allocate(type, 64);
@@ -122,6 +145,15 @@ TEST_P(Routes, AllocateAtLeastWhatTheTypeTakes) {
   buffer->write(ones);
   buffer->read(back);
   EXPECT_EQ(back.at(ones.size() - 1), 1);
+}
+
+TEST_P(Routes, AllocateZeros) {
+  const Type type = Type::tensor(DType::kFp16, {1, 4, 1, 16});
+  const auto buffer = machine.route().allocate(type, 65536);
+  Tensor found(DType::kFp32, type.shape);
+  found.view().set(63, 1);
+  buffer->read(found);
+  EXPECT_EQ(found.at(63), 0);
 }
 
 TEST_P(Routes, WorkInOtherThreadsThanTheirOwn) {
