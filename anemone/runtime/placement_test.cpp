@@ -101,8 +101,10 @@ TEST(PlacementFile, WhatItDoesNotKnowIsAnErrorWithThePlace) {
       {R"({"rows": [{"operations": ["convv"]}]})", "row 1: there is no operation 'convv'"},
       {R"({"rows": [{"stages": "ffn"}]})", "'stages' is \"ffn\", not a list of strings"},
   };
-  for (const auto& [text, message] : cases) {
-    EXPECT_THAT(error_of([&] { parse_placement(text, "mine.json"); }), HasSubstr(message)) << text;
+  for (const auto& entry : cases) {
+    EXPECT_THAT(error_of([&] { parse_placement(entry.first, "mine.json"); }),
+                HasSubstr(entry.second))
+        << entry.first;
   }
 }
 
