@@ -62,9 +62,12 @@ anemone_status anemone_program_compile(anemone_device* device, const char* mil_t
                                        anemone_program** out);
 void anemone_program_free(anemone_program* program);
 
-typedef enum anemone_side { ANEMONE_INPUT = 0, ANEMONE_OUTPUT = 1 } anemone_side;
+/* Numbers, so that whatever another language hands over can be looked at. */
+typedef int32_t anemone_side;
+enum { ANEMONE_INPUT = 0, ANEMONE_OUTPUT = 1 };
 
-typedef enum anemone_dtype {
+typedef int32_t anemone_dtype;
+enum {
   ANEMONE_FP16 = 1,
   ANEMONE_FP32 = 2,
   ANEMONE_INT32 = 3,
@@ -74,7 +77,7 @@ typedef enum anemone_dtype {
   ANEMONE_UINT16 = 7,
   ANEMONE_BOOL = 8,
   ANEMONE_OTHER = 0
-} anemone_dtype;
+};
 
 #define ANEMONE_MOST_AXES 8
 typedef struct anemone_port {

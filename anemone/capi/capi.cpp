@@ -115,6 +115,9 @@ DType dtype_of_code(anemone_dtype code) {
 
 const std::vector<std::pair<std::string, Type>>& ports_of(const ::anemone_program& program,
                                                           anemone_side side) {
+  if (side != ANEMONE_INPUT && side != ANEMONE_OUTPUT) {
+    fail("side", std::to_string(side) + " is neither ANEMONE_INPUT nor ANEMONE_OUTPUT");
+  }
   return side == ANEMONE_INPUT ? program.executable->inputs() : program.executable->outputs();
 }
 
@@ -212,7 +215,10 @@ anemone_status anemone_program_compile(anemone_device* device, const char* mil_t
 void anemone_program_free(anemone_program* program) { free_handle(program); }
 
 size_t anemone_program_port_count(const anemone_program* program, anemone_side side) {
-  return program ? ports_of(*object_of<::anemone_program>(program, "program"), side).size() : 0;
+  size_t count = 0;
+  guarded(
+      [&] { count = ports_of(*object_of<::anemone_program>(program, "program"), side).size(); });
+  return count;
 }
 
 anemone_status anemone_program_port(const anemone_program* program, anemone_side side, size_t index,
@@ -292,7 +298,7 @@ anemone_status anemone_request_bind(anemone_program* program, const char* const*
       require(names[i], "a port's name");
       result->buffers.push_back(object_of<::anemone_buffer>(buffers[i], names[i]));
       bool known = false;
-      for (const anemone_side side : {ANEMONE_INPUT, ANEMONE_OUTPUT}) {
+      for (const anemone_side side : {anemone_side{ANEMONE_INPUT}, anemone_side{ANEMONE_OUTPUT}}) {
         for (const auto& [name, type] : ports_of(*result->program, side)) {
           if (name != names[i]) continue;
           (side == ANEMONE_INPUT ? inputs : outputs)

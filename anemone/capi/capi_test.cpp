@@ -93,8 +93,9 @@ TEST_P(CApi, RefusalsSayWhatAndWhere) {
   const float few[3] = {};
   EXPECT_EQ(anemone_buffer_write(x, ANEMONE_FP32, few, 3), ANEMONE_INVALID);
   EXPECT_THAT(anemone_last_error(), HasSubstr("3 elements were given, it has 128"));
-  EXPECT_EQ(anemone_buffer_write(x, static_cast<anemone_dtype>(77), few, kElements),
-            ANEMONE_INVALID);
+  EXPECT_EQ(anemone_buffer_write(x, 77, few, kElements), ANEMONE_INVALID);
+  EXPECT_EQ(anemone_program_port_count(program, 5), 0u);
+  EXPECT_THAT(anemone_last_error(), HasSubstr("5 is neither"));
   const char* const names[] = {"x"};
   anemone_request* request = nullptr;
   EXPECT_EQ(anemone_request_bind(program, names, &x, 1, &request), ANEMONE_INVALID);
