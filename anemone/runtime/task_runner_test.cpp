@@ -135,9 +135,16 @@ TEST(ChromeTrace, HasARowForEveryQueueAndSaysWhetherItIsSimulated) {
   for (const char* part :
        {"\"name\":\"attention\"", "\"cat\":\"ane\"", "\"ts\":1500.0", "\"dur\":2000.0",
         "\"GFLOP\":3.0", "\"MB\":4.0", "sim:m4-max (simulated time)", "\"simulated\":true",
-        "\"name\":\"device\"", "\"name\":\"host, background\""}) {
+        "\"name\":\"device\"", "\"name\":\"host, background\"", "\"events_left_out\":0"}) {
     EXPECT_THAT(trace, testing::HasSubstr(part));
   }
+}
+
+TEST(ChromeTrace, SaysHowManyEventsItCouldNotKeep) {
+  Timeline timeline(2);
+  for (int i = 0; i < 5; ++i) timeline.add({timeline.name_id("work"), Queue::kHost, 0, 1});
+  EXPECT_EQ(timeline.left_out(), 3);
+  EXPECT_THAT(chrome_trace(timeline, "cpu"), testing::HasSubstr("\"events_left_out\":3"));
 }
 
 }  // namespace

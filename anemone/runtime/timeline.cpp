@@ -99,7 +99,10 @@ std::string chrome_trace(const Timeline& timeline, const std::string& device) {
   }
   return nlohmann::json({{"traceEvents", std::move(events)},
                          {"displayTimeUnit", "ms"},
-                         {"otherData", {{"device", device}, {"simulated", timeline.simulated()}}}})
+                         {"otherData",
+                          {{"device", device},
+                           {"simulated", timeline.simulated()},
+                           {"events_left_out", timeline.left_out()}}}})
       .dump();
 }
 
