@@ -8,12 +8,14 @@
 #include <mutex>
 #include <string>
 
+#include "anemone/devices/ane_spec/limits.h"
+
 namespace anemone {
 
 class CompileGate {
  public:
   struct Options {
-    int budget = 119;     // programs in a process (ane.c1)
+    int budget = ane::kCompilesPerProcess;  // programs in a process (ane.c1)
     double pause_s = 15;  // after a refused one, or the service starves everybody (ane.c20)
     // What tests replace.
     std::function<double()> now_s = {};
