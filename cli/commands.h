@@ -24,5 +24,7 @@ void add_run(CLI::App& app);
 void add_stages(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_selftest(CLI::App& app);
+// `arguments` as for add_train.
+void add_bench(CLI::App& app, std::vector<std::string> arguments);
 
 }  // namespace anemone::cli

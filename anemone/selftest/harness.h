@@ -37,6 +37,7 @@ class Prepared {
   Prepared(Device& device, const Problem& problem);
 
   std::vector<Tensor> run();  // results in fp32
+  void run_once() { request_->run(); }
   // Milliseconds of one more run when warm: predicted where the device is simulated, else the least
   // of a few.
   double run_ms();

@@ -1,0 +1,147 @@
+#include "anemone/bench/benchmarks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "anemone/base/error.h"
+#include "anemone/base/machine.h"
+#include "anemone/base/nearest_name.h"
+#include "anemone/bench/cases.h"
+
+namespace anemone {
+namespace {
+
+using nlohmann::ordered_json;
+
+void add_rows(BenchResult& result, std::vector<ordered_json> rows) {
+  for (ordered_json& row : rows) result.rows.push_back(std::move(row));
+}
+
+std::vector<BenchCase> chain_cases(std::span<const Chain> chains, DType dtype) {
+  std::vector<BenchCase> cases;
+  for (const Chain& chain : chains) cases.push_back(chain_case(chain, dtype));
+  return cases;
+}
+
+// --- peak ---
+
+constexpr double kWorthwhileGain = 1.03;
+constexpr int64_t kMostSpatial = 16384;
+
+// The fastest of the rows, wider and wider until that brings nothing more. Its program has been
+// checked; wider ones differ in nothing but the number of columns.
+void widen(Device& device, const BenchOptions& options, BenchResult& result) {
+  const auto rate = [](const ordered_json& row) { return number(row, "tflops"); };
+  const auto best = std::max_element(
+      result.rows.begin(), result.rows.end(),
+      [&](const ordered_json& a, const ordered_json& b) { return rate(a) < rate(b); });
+  if (best == result.rows.end() || rate(*best) == 0) return;
+  Chain chain{(*best)["depth"], (*best)["channels"], (*best)["spatial"]};
+  MeasureOptions measure_options = options.measure;
+  measure_options.check = false;
+  for (double last = rate(*best); chain.spatial < kMostSpatial;) {
+    chain.spatial *= 2;
+    const BenchCase wider = chain_case(chain, device.info().float_type);
+    add_rows(result, measure(device, {wider}, measure_options));
+    const double now = rate(result.rows.back());
+    if (now < kWorthwhileGain * last) return;
+    last = now;
+  }
+}
+
+void bench_peak(Device& device, ThreadPool&, const BenchOptions& options, BenchResult& result) {
+  add_rows(result,
+           measure(device, chain_cases(peak_chains(), device.info().float_type), options.measure));
+  widen(device, options, result);
+}
+
+// --- single convolutions ---
+
+void bench_inmem(Device& device, ThreadPool&, const BenchOptions& options, BenchResult& result) {
+  result.settings["through"] = "MIL text and weights, compiled in memory";
+  add_rows(result,
+           measure(device, chain_cases(inmem_chains(), device.info().float_type), options.measure));
+}
+
+std::vector<Chain> probe_chains(std::span<const Chain> published, const BenchOptions& options) {
+  std::vector<Chain> chains(published.begin(), published.end());
+  if (!options.channels.empty()) {
+    chains.clear();
+    for (const int64_t channels : options.channels) chains.push_back({1, channels});
+  }
+  if (options.spatial.empty()) return chains;
+  std::vector<Chain> result;
+  for (const int64_t spatial : options.spatial) {
+    for (const Chain& chain : chains) result.push_back({1, chain.channels, spatial});
+  }
+  return result;
+}
+
+void bench_sram(Device& device, ThreadPool&, const BenchOptions& options, BenchResult& result) {
+  struct Probe {
+    const char* name;
+    bool wanted;
+    std::span<const Chain> chains;
+  };
+  for (const Probe& probe : {Probe{"coarse", options.coarse, coarse_chains()},
+                             Probe{"fine", options.fine, fine_chains()}}) {
+    if (!probe.wanted) continue;
+    options.measure.progress(fmt::format("{} probe", probe.name));
+    const auto cases = chain_cases(probe_chains(probe.chains, options), device.info().float_type);
+    for (ordered_json& row : measure(device, cases, options.measure)) {
+      row["probe"] = probe.name;
+      if (row.contains("ms")) {
+        row["gflops_per_mb"] = number(row, "tflops") * 1e3 / number(row, "weight_mb", 1);
+      }
+      result.rows.push_back(std::move(row));
+    }
+  }
+}
+
+void bench_dispatch(Device& device, ThreadPool&, const BenchOptions& options, BenchResult& result) {
+  add_rows(result, measure(device, dispatch_cases(device.info().float_type), options.measure));
+}
+
+constexpr Benchmark kBenchmarks[] = {
+    {"peak", "chains of 1x1 convolutions, then wider until throughput stops growing", bench_peak},
+    {"inmem", "single convolutions compiled in memory", bench_inmem},
+    {"sram", "weights of growing size, to find the capacity of on-chip memory", bench_sram},
+    {"dispatch", "small programs, to find what starting one costs", bench_dispatch},
+    {"train", "training steps with all pipelines and their components", bench_train},
+};
+
+}  // namespace
+
+std::span<const Benchmark> all_benchmarks() { return kBenchmarks; }
+
+const Benchmark& find_benchmark(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const Benchmark& benchmark : kBenchmarks) {
+    if (benchmark.name == name) return benchmark;
+    names.push_back(benchmark.name);
+  }
+  fail("bench", fmt::format("no benchmark is called '{}'", name), suggest(name, names));
+}
+
+BenchResult run_benchmark(const Benchmark& benchmark, ThreadPool& pool,
+                          const BenchOptions& options) {
+  const auto device = make_device(options.device, pool, options.settings);
+  const DeviceInfo& info = device->info();
+  BenchResult result;
+  result.benchmark = benchmark.name;
+  result.device = info.name;
+  result.description = info.description;
+  result.dtype = info.float_type == DType::kFp16 ? "fp16" : "fp32";
+  result.simulated = info.simulated;
+  result.machine = ordered_json(to_json(describe_machine()));
+  result.settings = {{"threads", info.threads}};
+  if (!info.simulated) {
+    result.settings["rounds"] = options.measure.rounds;
+    result.settings["sample_ms"] = options.measure.sample_ms;
+  }
+  benchmark.run(*device, pool, options, result);
+  return result;
+}
+
+}  // namespace anemone

@@ -1,0 +1,55 @@
+// The benchmarks by name: what each measures, on any device.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "anemone/base/threads.h"
+#include "anemone/bench/measure.h"
+#include "anemone/devices/all_devices.h"
+#include "anemone/report/result.h"
+
+namespace anemone {
+
+struct BenchOptions {
+  std::string device = "cpu";
+  DeviceSettings settings;
+  MeasureOptions measure;
+
+  // sram
+  bool coarse = true, fine = true;
+  std::vector<int64_t> spatial = {};   // instead of the published widths
+  std::vector<int64_t> channels = {};  // instead of the published ones
+
+  // train
+  std::string model = "stories110m";
+  std::string data;     // token ids; none: random ones, since the time does not depend on them
+  int64_t updates = 4;  // the first also compiles
+  int64_t batch = 1, sequence = 256, accumulation = 10;
+  std::vector<std::string> pipelines = {};  // empty: those that suit the device
+};
+
+struct Benchmark {
+  std::string_view name;
+  std::string_view purpose;
+  // Adds rows, and settings where there are any.
+  void (*run)(Device& device, ThreadPool& pool, const BenchOptions& options, BenchResult& result);
+};
+
+std::span<const Benchmark> all_benchmarks();
+
+// Throws Error(kInvalidInput) that lists the names.
+const Benchmark& find_benchmark(std::string_view name);
+
+// On a device of its own. Throws Error(kInvalidInput) for an unknown device, Error(kUnavailable)
+// for one that this machine lacks, Error(kInternal) where a device computes wrongly.
+BenchResult run_benchmark(const Benchmark& benchmark, ThreadPool& pool,
+                          const BenchOptions& options);
+
+// What `train` is made of.
+void bench_train(Device& device, ThreadPool& pool, const BenchOptions& options,
+                 BenchResult& result);
+
+}  // namespace anemone

@@ -1,0 +1,175 @@
+// Measures a device: one benchmark, all of them into a folder, or two results against each other.
+#include "anemone/bench/benchmarks.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "anemone/base/error.h"
+#include "anemone/base/file.h"
+#include "anemone/base/process.h"
+#include "anemone/report/text_report.h"
+#include "cli/commands.h"
+#include "cli/terminal.h"
+
+namespace anemone::cli {
+namespace fs = std::filesystem;
+namespace {
+
+struct Options {
+  DeviceOptions device;
+  BenchOptions bench;
+  std::string values = "on", chips, out;
+  bool json = false, coarse = false, fine = false, quiet = false, fresh = false;
+};
+
+// One line on the terminal, written over by the next.
+std::function<void(const std::string&)> progress_of(const Options& o, const std::string& name) {
+  if (o.quiet || !::isatty(STDERR_FILENO)) return [](const std::string&) {};
+  return [name](const std::string& text) {
+    std::fprintf(stderr, "\r\033[K%s%s%.100s", name.c_str(), text.empty() ? "" : ": ",
+                 text.c_str());
+    if (text.empty()) std::fprintf(stderr, "\r\033[K");
+    std::fflush(stderr);
+  };
+}
+
+BenchOptions settled(const Options& o, const std::string& name) {
+  BenchOptions options = o.bench;
+  options.device = o.device.device;
+  options.settings.ane_route = o.device.ane_route;
+  options.settings.chips = o.chips;
+  options.settings.values = o.values == "on";
+  if (o.coarse != o.fine) {
+    options.coarse = o.coarse;
+    options.fine = o.fine;
+  }
+  // Nothing is computed, so nothing can be checked.
+  if (!options.settings.values) options.measure.check = false;
+  options.measure.progress = progress_of(o, name);
+  return options;
+}
+
+BenchResult measure_one(const Options& o, const Benchmark& benchmark) {
+  if (o.values == "off" && !o.device.device.starts_with("sim:")) {
+    fail("--values", "only a simulated device can do without values", "--device sim:m4-max");
+  }
+  ThreadPool pool(o.device.thread_count());
+  const BenchOptions options = settled(o, std::string(benchmark.name));
+  BenchResult result = run_benchmark(benchmark, pool, options);
+  options.measure.progress("");
+  return result;
+}
+
+void run_one(const Options& o, const Benchmark& benchmark) {
+  const BenchResult result = measure_one(o, benchmark);
+  const std::string json = to_json(result).dump(2) + "\n";
+  if (!o.out.empty()) write_file(o.out, json);
+  if (o.json) return print(json);
+  print(text_table(result));
+}
+
+// --- all ---
+
+// Whether `path` holds a whole result of this benchmark on this device.
+bool is_done(const fs::path& path, const Benchmark& benchmark, const Options& o) {
+  if (o.fresh || !fs::exists(path)) return false;
+  const BenchResult result = read_results(path).front();
+  if (result.benchmark == benchmark.name && result.device == o.device.device) return true;
+  fail(path.string(), fmt::format("it holds {} of {}", result.benchmark, result.device),
+       "give another --out, or --fresh to write over it");
+}
+
+// Each benchmark is a process of its own: a device that compiles only so many programs in one gets
+// its fill anew, and what is done is there already when somebody interrupts.
+void run_all(const Options& o, const std::vector<std::string>& arguments) {
+  make_writable_directory(o.out);
+  int skipped = 0;
+  for (const Benchmark& benchmark : all_benchmarks()) {
+    const fs::path path = fs::path(o.out) / (std::string(benchmark.name) + ".json");
+    if (is_done(path, benchmark, o)) {
+      ++skipped;
+      continue;
+    }
+    if (!o.quiet) print(fmt::format("{}: {} ...\n", benchmark.name, benchmark.purpose));
+    const BenchResult result = measure_one(o, benchmark);
+    write_file(path, to_json(result).dump(2) + "\n");
+    if (!o.quiet) print(text_table(result) + "\n");
+    std::vector<std::string> again;
+    for (const std::string& argument : arguments) {
+      if (argument != "--fresh") again.push_back(argument);
+    }
+    if (o.device.device == "ane") restart_program(again);
+  }
+  print(fmt::format("{} results in {}{}\n", all_benchmarks().size(), o.out,
+                    skipped > 0 ? fmt::format(", {} of them from before", skipped) : ""));
+}
+
+// --- the command line ---
+
+void add_common(CLI::App& command, Options& o) {
+  o.device.add_to(command);
+  command.add_option("--chips", o.chips, "A table of chips instead of the one that is built in");
+  command
+      .add_option("--values", o.values,
+                  "on, or off: a simulated device only predicts; nothing is checked then")
+      ->check(CLI::IsMember({"on", "off"}));
+  command.add_option("--rounds", o.bench.measure.rounds, "Samples of each program")
+      ->check(CLI::Range(3, 10000));
+  command.add_flag("--quiet", o.quiet, "No progress");
+}
+
+void add_sram_flags(CLI::App& command, Options& o) {
+  command.add_flag("--coarse", o.coarse, "Only channels and widths together");
+  command.add_flag("--fine", o.fine, "Only channels");
+  command.add_option("--spatial", o.bench.spatial, "Widths instead of the published ones")
+      ->check(CLI::Range(1, 16384));
+  command.add_option("--channels", o.bench.channels, "Channels instead of the published ones")
+      ->check(CLI::Range(1, 16384));
+}
+
+void add_train_flags(CLI::App& command, Options& o) {
+  command.add_option("--model", o.bench.model, "Preset or model file");
+  command.add_option("--data", o.bench.data, "Token ids; random ones where there are none");
+  command.add_option("--steps", o.bench.updates, "Updates of each pipeline")
+      ->check(CLI::Range(1, 1000000));
+  command.add_option("--batch", o.bench.batch, "Sequences a micro-step");
+  command.add_option("--seq", o.bench.sequence, "Tokens a sequence");
+  command.add_option("--accum", o.bench.accumulation, "Micro-steps an update");
+  command.add_option("--pipeline", o.bench.pipelines, "Pipelines; all that suit the device");
+}
+
+void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
+  CLI::App* command =
+      parent.add_subcommand(std::string(benchmark.name), std::string(benchmark.purpose));
+  auto o = std::make_shared<Options>();
+  add_common(*command, *o);
+  if (benchmark.name == "sram") add_sram_flags(*command, *o);
+  if (benchmark.name == "train") add_train_flags(*command, *o);
+  command->add_option("--out", o->out, "A file for the result as JSON");
+  command->add_flag("--json", o->json, "One JSON object instead of a table");
+  command->callback([o, &benchmark] { run_one(*o, benchmark); });
+}
+
+void add_all(CLI::App& parent, std::vector<std::string> arguments) {
+  CLI::App* command =
+      parent.add_subcommand("all", "All of them into a folder; goes on where it stopped");
+  auto o = std::make_shared<Options>();
+  add_common(*command, *o);
+  add_train_flags(*command, *o);
+  command->add_option("--out", o->out, "The folder: NAME.json for each")->required();
+  command->add_flag("--fresh", o->fresh, "Measures again what is there");
+  command->callback([o, arguments = std::move(arguments)] { run_all(*o, arguments); });
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, std::vector<std::string> arguments) {
+  CLI::App* command = app.add_subcommand("bench", "Measures a device");
+  command->require_subcommand(1);
+  for (const Benchmark& benchmark : all_benchmarks()) add_benchmark(*command, benchmark);
+  add_all(*command, std::move(arguments));
+}
+
+}  // namespace anemone::cli
