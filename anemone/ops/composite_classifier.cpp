@@ -1,10 +1,10 @@
 // The classifier and its loss as one operation, whose parts can run on different devices:
 //   anemone.classifier_loss: x [1, C, 1, S], weight [V, C, 1, 1], targets [S]
 //                            → loss [1], probabilities [1, V, 1, S]
-// In parts: conv, softmax, and anemone.nll_loss = mean of -log p[target]. A probability below
-// 2^-25, which fp16 cannot hold, counts as 2^-25.
+// In parts: conv, softmax, and anemone.nll_loss = mean of -log p[target] over the columns that
+// count. A probability below 2^-25, which fp16 cannot hold, counts as 2^-25.
 //
-// With p the probabilities, T the targets and g = dloss / S:
+// With p the probabilities, T the targets and g = dloss / N for the N columns that count, else 0:
 //   dx = g (Wᵀ p - W[T]): anemone.expected_rows and a gather, so that nothing of the size of the
 //        vocabulary has to be changed on the way
 //   dW = p (g x)ᵀ, with g x taken from the rows of the targets: anemone.classifier_weight_gradient,
@@ -14,6 +14,7 @@
 
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
+#include "anemone/ops/targets.h"
 
 namespace anemone {
 namespace {
@@ -29,12 +30,6 @@ constexpr Param kWeightGradient[] = {
     optional_param("sum", Accepts::kFloat), param("probabilities", Accepts::kFloat),
     param("x", Accepts::kFloat), param("targets", Accepts::kInteger),
     param("dloss", Accepts::kFloat)};
-
-void check_targets(const OpArgs& args, int64_t columns) {
-  args.require(args.type("targets") == Type::tensor(DType::kInt32, {columns}),
-               "{}.c2: targets are {}, not {}", args.op().type, to_string(args.type("targets")),
-               to_string(Type::tensor(DType::kInt32, {columns})));
-}
 
 void check_shapes(const OpArgs& args) {
   const Shape& shape = args.shape("probabilities");
@@ -84,21 +79,16 @@ std::vector<Type> infer_weight_gradient(const OpArgs& args) {
   return {result};
 }
 
-int64_t checked_target(const EvalArgs& args, int64_t s, int64_t vocab) {
-  const int32_t target = args.in("targets").as<int32_t>()[s];
-  args.require(target >= 0 && target < vocab, "{}.c4: target {} at column {} is outside [0, {})",
-               args.op().type, target, s, vocab);
-  return target;
-}
-
 template <typename T>
 double mean_loss(const EvalArgs& args, std::span<const T> probabilities, const Shape& shape) {
   double loss = 0;
   for (int64_t s = 0; s < shape[3]; ++s) {
-    const double p = probabilities[checked_target(args, s, shape[1]) * shape[3] + s];
+    const int64_t target = checked_target(args, s, shape[1]);
+    if (target == kIgnoredTarget) continue;
+    const double p = probabilities[target * shape[3] + s];
     loss -= std::log(std::max(p, kLeastProbability));
   }
-  return loss / static_cast<double>(shape[3]);
+  return loss / static_cast<double>(counted_targets(args));
 }
 
 // Column s of logits, turned into probabilities in place.
@@ -166,10 +156,11 @@ void eval_weight_gradient(const EvalArgs& args) {
   with_float(args.out().dtype, [&](auto type) {
     using T = decltype(type);
     const auto p = args.in("probabilities").as<T>(), x = args.in("x").as<T>();
-    const double scale = args.in("dloss").as<T>()[0] / static_cast<double>(columns);
+    const double scale = args.in("dloss").as<T>()[0] / static_cast<double>(counted_targets(args));
     std::vector<double> sums(args.out().as<T>().size(), 0);
     for (int64_t s = 0; s < columns; ++s) {
       const int64_t target = checked_target(args, s, vocab);
+      if (target == kIgnoredTarget) continue;
       for (int64_t v = 0; v < vocab; ++v) {
         const double dlogit = (p[v * columns + s] - (v == target)) * scale;
         for (int64_t c = 0; c < channels; ++c) {
@@ -184,6 +175,7 @@ void eval_weight_gradient(const EvalArgs& args) {
   });
 }
 
+// A target that is ignored, -1, picks the last row, and its share of nothing takes it away again.
 Value gradient_of_x(Builder& b, GradArgs& args) {
   const Value x = args.value("x"), weight = args.value("weight");
   const Shape &shape = x->type.shape, &w = weight->type.shape;
@@ -192,8 +184,9 @@ Value gradient_of_x(Builder& b, GradArgs& args) {
                                      {"indices", args.value("targets")},
                                      {"axis", b.integer(0)}});
   const Value actual = b.reshape(b.transpose(rows, {1, 0}), shape);
-  const Value scale = b.mul(args.doutput(0), 1 / static_cast<double>(shape[3]));
-  return b.mul(b.sub(expected, actual), b.reshape(scale, {1, 1, 1, 1}));
+  const Value shares = b.op("anemone.target_shares",
+                            {{"targets", args.value("targets")}, {"dloss", args.doutput(0)}});
+  return b.mul(b.sub(expected, actual), shares);
 }
 
 Grads grad_whole(GradArgs& args) {
@@ -212,22 +205,11 @@ Grads grad_whole(GradArgs& args) {
   return grads;
 }
 
-// 1 where v is the target of column s, as [1, V, 1, S].
-Value one_hot(Builder& b, Value targets, const Type& scores) {
-  const int64_t vocab = scores.shape[1], columns = scores.shape[3];
-  std::vector<int32_t> ids(static_cast<size_t>(vocab));
-  for (size_t v = 0; v < ids.size(); ++v) ids[v] = static_cast<int32_t>(v);
-  const Value vocabulary = b.constant(Tensor::of<int32_t>({1, vocab, 1, 1}, ids), "vocabulary");
-  const Value row = b.reshape(targets, {1, 1, 1, columns});
-  return b.cast(b.binary("equal", vocabulary, row), scores.dtype);
-}
-
 Value build_loss(Builder& b, Value p, Value targets) {
-  const Value picked = b.reduce_sum(b.mul(p, one_hot(b, targets, p->type)), {1}, true);
+  const Value picked = b.reduce_sum(b.mul(p, one_hot_targets(b, targets, p->type)), {1}, true);
   const Value least = b.scalar(p->type.dtype, kLeastProbability);
   const Value logs = b.unary("log", b.binary("maximum", picked, least));
-  const Value total = b.reduce_sum(logs, {0, 1, 2, 3}, true);
-  return b.reshape(b.mul(total, -1 / static_cast<double>(p->type.shape[3])), {1});
+  return mean_over_targets(b, b.mul(logs, -1), targets);
 }
 
 std::vector<Value> decompose_whole(Builder& b, const OpArgs& args) {
@@ -251,11 +233,10 @@ std::vector<Value> decompose_forward(Builder& b, const OpArgs& args) {
 }
 
 std::vector<Value> decompose_weight_gradient(Builder& b, const OpArgs& args) {
-  const Value p = args.value("probabilities"), x = args.value("x");
+  const Value p = args.value("probabilities"), x = args.value("x"), targets = args.value("targets");
   const int64_t vocab = p->type.shape[1], columns = p->type.shape[3], channels = x->type.shape[1];
-  const Value scale = b.mul(args.value("dloss"), 1 / static_cast<double>(columns));
-  const Value hot = one_hot(b, args.value("targets"), p->type);
-  const Value dlogits = b.mul(b.sub(p, hot), b.reshape(scale, {1, 1, 1, 1}));
+  const Value dlogits = b.mul(b.sub(p, one_hot_targets(b, targets, p->type)),
+                              target_shares(b, targets, args.value("dloss")));
   const Value product = b.matmul(b.reshape(dlogits, {vocab, columns}),
                                  b.reshape(x, {channels, columns}), false, true);
   const Value gradient = b.reshape(product, {vocab, channels, 1, 1});

@@ -1,10 +1,14 @@
-// anemone.cross_entropy: mean over the columns of -log softmax(logits)[target], and its backward.
+// anemone.cross_entropy: mean over the columns that count of -log softmax(logits)[target], and its
+// backward.
 //   logits [1, V, 1, S], targets int32 [S] → loss [1], log_sum_exp [S] (kept for the backward)
+// anemone.target_shares: targets, dloss [1] → [1, 1, 1, S], the gradient of the mean with respect
+// to the loss of every column: dloss / N for the N columns that count, 0 for the others.
 #include <algorithm>
 #include <cmath>
 
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
+#include "anemone/ops/targets.h"
 
 namespace anemone {
 namespace {
@@ -14,15 +18,14 @@ constexpr Param kForward[] = {param("logits", Accepts::kFloat),
 constexpr Param kBackward[] = {
     param("logits", Accepts::kFloat), param("targets", Accepts::kInteger),
     param("log_sum_exp", Accepts::kFloat), param("dloss", Accepts::kFloat)};
+constexpr Param kShares[] = {param("targets", Accepts::kInteger), param("dloss", Accepts::kFloat)};
 
 void check_shapes(const OpArgs& args) {
   const Shape& logits = args.shape("logits");
   args.require(
       logits.size() == 4 && logits[0] == 1 && logits[2] == 1 && logits[1] > 0 && logits[3] > 0,
       "{}.c1: logits are {}, not [1, V, 1, S]", args.op().type, to_string(logits));
-  args.require(args.type("targets") == Type::tensor(DType::kInt32, {logits[3]}),
-               "{}.c2: targets are {}, not {}", args.op().type, to_string(args.type("targets")),
-               to_string(Type::tensor(DType::kInt32, {logits[3]})));
+  check_targets(args, logits[3]);
 }
 
 std::vector<Type> infer_forward(const OpArgs& args) {
@@ -40,11 +43,14 @@ std::vector<Type> infer_backward(const OpArgs& args) {
   return {args.type("logits")};
 }
 
-int64_t checked_target(const EvalArgs& args, int64_t s, int64_t vocab) {
-  const int32_t target = args.in("targets").as<int32_t>()[s];
-  args.require(target >= 0 && target < vocab, "{}.c4: target {} at column {} is outside [0, {})",
-               args.op().type, target, s, vocab);
-  return target;
+std::vector<Type> infer_shares(const OpArgs& args) {
+  const Shape& targets = args.shape("targets");
+  args.require(targets.size() == 1 && args.type("targets").dtype == DType::kInt32,
+               "{}.c1: targets are {}, not int32 [S]", args.op().type,
+               to_string(args.type("targets")));
+  args.require(args.shape("dloss") == Shape({1}), "{}.c2: dloss is {}, not [1]", args.op().type,
+               to_string(args.shape("dloss")));
+  return {Type::tensor(args.type("dloss").dtype, {1, 1, 1, targets[0]})};
 }
 
 void eval_forward(const EvalArgs& args) {
@@ -61,27 +67,40 @@ void eval_forward(const EvalArgs& args) {
       for (int64_t v = 0; v < vocab; ++v) sum += std::exp(logits[v * columns + s] - maximum);
       const double log_sum_exp = maximum + std::log(sum);
       args.out(1).as<T>()[s] = static_cast<T>(log_sum_exp);
-      loss += log_sum_exp - logits[checked_target(args, s, vocab) * columns + s];
+      const int64_t target = checked_target(args, s, vocab);
+      if (target != kIgnoredTarget) loss += log_sum_exp - logits[target * columns + s];
     }
-    args.out(0).as<T>()[0] = static_cast<T>(loss / static_cast<double>(columns));
+    args.out(0).as<T>()[0] = static_cast<T>(loss / static_cast<double>(counted_targets(args)));
   });
 }
 
-// dlogits = (softmax - onehot) * dloss / S
+// dlogits = (softmax - onehot) * dloss / N, 0 in columns that do not count
 void eval_backward(const EvalArgs& args) {
   const int64_t vocab = args.shape("logits")[1], columns = args.shape("logits")[3];
   with_float(args.out().dtype, [&](auto type) {
     using T = decltype(type);
     const auto logits = args.in("logits").as<T>();
-    const double scale = args.in("dloss").as<T>()[0] / static_cast<double>(columns);
+    const double share = args.in("dloss").as<T>()[0] / static_cast<double>(counted_targets(args));
     for (int64_t s = 0; s < columns; ++s) {
       const int64_t target = checked_target(args, s, vocab);
+      const double scale = target == kIgnoredTarget ? 0 : share;
       const double log_sum_exp = args.in("log_sum_exp").as<T>()[s];
       for (int64_t v = 0; v < vocab; ++v) {
         const double p = std::exp(logits[v * columns + s] - log_sum_exp);
         args.out().as<T>()[v * columns + s] = static_cast<T>((p - (v == target)) * scale);
       }
     }
+  });
+}
+
+void eval_shares(const EvalArgs& args) {
+  const auto targets = args.in("targets").as<int32_t>();
+  with_float(args.out().dtype, [&](auto type) {
+    using T = decltype(type);
+    const auto each = static_cast<T>(1 / static_cast<double>(counted_targets(targets)));
+    const T share = args.in("dloss").as<T>()[0] * each;
+    std::transform(targets.begin(), targets.end(), args.out().as<T>().begin(),
+                   [&](int32_t target) { return target == kIgnoredTarget ? T(0) : share; });
   });
 }
 
@@ -95,25 +114,16 @@ Grads grad_forward(GradArgs& args) {
                                                               {"dloss", args.doutput(0)}})}};
 }
 
-// 1 where v is the target of column s, as [1, V, 1, S].
-Value one_hot(Builder& b, const OpArgs& args) {
-  const int64_t vocab = args.shape("logits")[1], columns = args.shape("logits")[3];
-  std::vector<int32_t> ids(static_cast<size_t>(vocab));
-  for (size_t v = 0; v < ids.size(); ++v) ids[v] = static_cast<int32_t>(v);
-  const Value vocabulary = b.constant(Tensor::of<int32_t>({1, vocab, 1, 1}, ids), "vocabulary");
-  const Value targets = b.reshape(args.value("targets"), {1, 1, 1, columns});
-  return b.cast(b.binary("equal", vocabulary, targets), args.type("logits").dtype);
-}
-
 std::vector<Value> decompose_forward(Builder& b, const OpArgs& args) {
   const Value logits = args.value("logits");
   const int64_t columns = logits->type.shape[3];
   const Value maximum = b.reduce("reduce_max", logits, {1}, true);
   const Value sum = b.reduce_sum(b.unary("exp", b.sub(logits, maximum)), {1}, true);
   const Value log_sum_exp = b.add(maximum, b.unary("log", sum));
-  const Value picked = b.reduce_sum(b.mul(logits, one_hot(b, args)), {1}, true);
-  const Value total = b.reduce_sum(b.sub(log_sum_exp, picked), {0, 1, 2, 3}, true);
-  return {b.reshape(b.mul(total, 1 / static_cast<double>(columns)), {1}),
+  const Value targets = args.value("targets");
+  const Value hot = one_hot_targets(b, targets, logits->type);
+  const Value picked = b.reduce_sum(b.mul(logits, hot), {1}, true);
+  return {mean_over_targets(b, b.sub(log_sum_exp, picked), targets),
           b.reshape(log_sum_exp, {columns})};
 }
 
@@ -122,8 +132,13 @@ std::vector<Value> decompose_backward(Builder& b, const OpArgs& args) {
   const int64_t columns = logits->type.shape[3];
   const Value log_sum_exp = b.reshape(args.value("log_sum_exp"), {1, 1, 1, columns});
   const Value p = b.unary("exp", b.sub(logits, log_sum_exp));
-  const Value scale = b.mul(args.value("dloss"), 1 / static_cast<double>(columns));
-  return {b.mul(b.sub(p, one_hot(b, args)), b.reshape(scale, {1, 1, 1, 1}))};
+  const Value targets = args.value("targets");
+  return {b.mul(b.sub(p, one_hot_targets(b, targets, logits->type)),
+                target_shares(b, targets, args.value("dloss")))};
+}
+
+std::vector<Value> decompose_shares(Builder& b, const OpArgs& args) {
+  return {target_shares(b, args.value("targets"), args.value("dloss"))};
 }
 
 double flops_forward(const OpArgs& args) {
@@ -144,6 +159,11 @@ const OpDef kOps[] = {
      .eval = eval_backward,
      .flops = flops_forward,
      .decompose = decompose_backward},
+    {.name = "anemone.target_shares",
+     .params = kShares,
+     .infer = infer_shares,
+     .eval = eval_shares,
+     .decompose = decompose_shares},
 };
 
 }  // namespace

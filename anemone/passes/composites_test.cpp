@@ -2,81 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "anemone/autodiff/reverse_sweep.h"
 #include "anemone/ops/registry.h"
 #include "anemone/passes/passes.h"
-#include "anemone/tensor/compare.h"
-#include "anemone/testing/op_testing.h"
+#include "anemone/passes/testing/composite_testing.h"
 
 namespace anemone {
 namespace {
-
-NamedTensors numbered_inputs(const Inputs& inputs) {
-  NamedTensors named;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    named["in" + std::to_string(i)] = inputs[i].tensor->clone();
-  }
-  return named;
-}
-
-bool has_composites(const Function& function) {
-  for (const auto& op : function.operations) {
-    if (is_composite(*op)) return true;
-  }
-  return false;
-}
-
-void expect_same_outputs(const Function& a, const Function& b, const NamedTensors& inputs) {
-  const NamedTensors left = evaluate(a, inputs), right = evaluate(b, inputs);
-  ASSERT_EQ(left.size(), right.size());
-  for (const auto& [name, tensor] : left) {
-    EXPECT_LT(compare(tensor, right.at(name)).max_absolute, 1e-12) << name;
-  }
-}
-
-// Appends the gradients of the fp64 inputs of `f` for a gradient of ones at output 0.
-void append_gradients(Function& f) {
-  Builder builder(f);
-  const Value output = f.outputs[0];
-  std::vector<Value> wanted;
-  for (Value input : f.inputs) {
-    if (input->type.dtype == DType::kFp64) wanted.push_back(input);
-  }
-  const auto gradients = reverse_sweep(builder, {{output, builder.full_like(output, 1.0)}}, wanted);
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    builder.output("d" + wanted[i]->name, builder.unary("identity", gradients[i]));
-  }
-  f.remove_unused();
-}
-
-void expect_same_values(const Inputs& inputs, const Build& build) {
-  const Function composite = make_function(inputs, build);
-  Function plain = composite.clone();
-  ASSERT_TRUE(decompose_composites(plain));
-  EXPECT_FALSE(has_composites(plain));
-  expect_same_outputs(composite, plain, numbered_inputs(inputs));
-}
-
-// Values; gradients of the composite against those derived from its decomposition; the backward
-// operation against its own decomposition; and finite differences.
-void expect_equivalent(const Inputs& inputs, const Build& build) {
-  expect_same_values(inputs, build);
-  Function by_rule = make_function(inputs, build);
-  Function by_decomposition = by_rule.clone();
-  append_gradients(by_rule);
-  decompose_composites(by_decomposition);
-  append_gradients(by_decomposition);
-  const NamedTensors named = numbered_inputs(inputs);
-  expect_same_outputs(by_rule, by_decomposition, named);
-  Function plain_rule = by_rule.clone();
-  ASSERT_TRUE(decompose_composites(plain_rule));
-  expect_same_outputs(by_rule, plain_rule, named);
-  expect_gradients(inputs, build);
-}
-
-Tensor integers(const Shape& shape, const std::vector<int32_t>& values) {
-  return Tensor::of<int32_t>(shape, values);
-}
 
 TEST(Composites, RmsNorm) {
   expect_equivalent(
@@ -203,102 +134,6 @@ TEST(Composites, DecodeAttentionIsTheLastColumnOfCausalAttention) {
   for (int64_t c = 0; c < heads * size; ++c) {
     EXPECT_NEAR(last.at(c), whole.at(c * sequence + position), 1e-12);
   }
-}
-
-TEST(Composites, CrossEntropy) {
-  const auto loss = [](Builder& b, const std::vector<Value>& v) {
-    return std::vector{b.ops("anemone.cross_entropy", {{"logits", v[0]}, {"targets", v[1]}})[0]};
-  };
-  expect_equivalent({random_tensor({1, 7, 1, 3}, 20, -3, 3), integers({3}, {6, 0, 2})}, loss);
-  // Equal logits: every class has probability 1/V.
-  const Tensor uniform = std::move(
-      run_reference({Tensor(DType::kFp64, {1, 4, 1, 2}), integers({2}, {1, 3})}, loss)[0]);
-  EXPECT_NEAR(uniform.at(0), std::log(4.0), 1e-15);
-}
-
-TEST(Composites, CrossEntropyNamesATargetOutsideTheVocabulary) {
-  const auto run = [] {
-    run_reference({random_tensor({1, 7, 1, 2}, 1), integers({2}, {0, 7})},
-                  [](Builder& b, const auto& v) {
-                    return b.ops("anemone.cross_entropy", {{"logits", v[0]}, {"targets", v[1]}});
-                  });
-  };
-  EXPECT_THAT(error_of(run), testing::HasSubstr("target 7 at column 1 is outside [0, 7)"));
-}
-
-std::vector<Value> classifier_loss(Builder& b, const std::vector<Value>& v) {
-  return b.ops("anemone.classifier_loss", {{"x", v[0]}, {"weight", v[1]}, {"targets", v[2]}});
-}
-Inputs classifier_inputs(uint64_t seed) {
-  return {random_tensor({1, 5, 1, 3}, seed, -2, 2), random_tensor({7, 5, 1, 1}, seed + 1, -2, 2),
-          integers({3}, {6, 0, 2})};
-}
-
-TEST(Composites, ClassifierLoss) {
-  const Inputs inputs = classifier_inputs(20);
-  const auto loss = [](Builder& b, const std::vector<Value>& v) {
-    return std::vector{classifier_loss(b, v)[0]};
-  };
-  expect_equivalent(inputs, loss);
-  const auto in_steps = [](Builder& b, const std::vector<Value>& v) {
-    return std::vector{
-        b.ops("anemone.cross_entropy", {{"logits", b.conv1x1(v[0], v[1])}, {"targets", v[2]}})[0]};
-  };
-  EXPECT_NEAR(run_reference(inputs, loss)[0].at(0), run_reference(inputs, in_steps)[0].at(0),
-              1e-14);
-}
-
-TEST(Composites, ClassifierWeightGradientAddsToASum) {
-  const Inputs inputs = {random_tensor({1, 7, 1, 3}, 1, 0, 1), random_tensor({1, 5, 1, 3}, 2),
-                         integers({3}, {6, 0, 6}), random_tensor({1}, 3),
-                         random_tensor({7, 5, 1, 1}, 4)};
-  const auto gradient = [](Builder& b, const std::vector<Value>& v) {
-    return b.op("anemone.classifier_weight_gradient",
-                {{"probabilities", v[0]}, {"x", v[1]}, {"targets", v[2]}, {"dloss", v[3]}});
-  };
-  const auto added = [&](Builder& b, const std::vector<Value>& v) {
-    return std::vector{b.add(v[4], gradient(b, v))};
-  };
-  expect_same_values(inputs, added);
-  Function f = make_function(inputs, added);
-  const Function before = f.clone();
-  ASSERT_TRUE(fuse_accumulation(f));
-  EXPECT_NE(f.outputs[0]->producer->find("sum"), nullptr);
-  expect_same_outputs(before, f, numbered_inputs(inputs));
-  Function plain = f.clone();
-  ASSERT_TRUE(decompose_composites(plain));
-  expect_same_outputs(before, plain, numbered_inputs(inputs));
-}
-
-TEST(Composites, ExpectedRows) {
-  expect_same_values({random_tensor({1, 7, 1, 3}, 5), random_tensor({7, 5, 1, 1}, 6)},
-                     [](Builder& b, const std::vector<Value>& v) {
-                       return b.ops("anemone.expected_rows", {{"x", v[0]}, {"weight", v[1]}});
-                     });
-}
-
-TEST(Composites, NllLoss) {
-  const auto loss = [](Builder& b, const std::vector<Value>& v) {
-    return b.ops("anemone.nll_loss", {{"probabilities", v[0]}, {"targets", v[1]}});
-  };
-  const Inputs quarter = {Tensor::of<double>({1, 2, 1, 2}, {0.25, 0.5, 0.75, 0.5}),
-                          integers({2}, {0, 1})};
-  expect_same_values(quarter, loss);
-  EXPECT_NEAR(run_reference(quarter, loss)[0].at(0), 1.5 * std::log(2.0), 1e-15);
-  // What fp16 rounds to 0 does not make the loss infinite.
-  const Inputs none = {Tensor::of<double>({1, 2, 1, 1}, {0, 1}), integers({1}, {0})};
-  EXPECT_NEAR(run_reference(none, loss)[0].at(0), 25 * std::log(2.0), 1e-12);
-}
-
-TEST(Composites, SeparateClassifierLeavesConvSoftmaxAndLoss) {
-  Function f = make_function(classifier_inputs(20), classifier_loss);
-  const Function whole = f.clone();
-  ASSERT_TRUE(separate_classifier(f));
-  EXPECT_FALSE(separate_classifier(f));
-  ASSERT_NE(f.outputs[0]->producer, nullptr);
-  EXPECT_EQ(f.outputs[0]->producer->type, "anemone.nll_loss");
-  EXPECT_EQ(f.outputs[1]->producer->type, "softmax");
-  expect_same_outputs(whole, f, numbered_inputs(classifier_inputs(21)));
 }
 
 TEST(Composites, EveryOneHasADecomposition) {

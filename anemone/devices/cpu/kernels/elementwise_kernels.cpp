@@ -1,4 +1,4 @@
-// Element-wise operations on equal shapes, or with one scalar operand.
+// Element-wise operations on equal shapes, or with a second operand of one number or one row.
 #include <algorithm>
 
 #include "anemone/devices/cpu/kernels/families.h"
@@ -44,6 +44,21 @@ std::unique_ptr<Kernel> unary(const OpArgs& args) {
 
 void sub_scalar(const float* a, float b, float* out, size_t n) { simd::add_scalar(a, -b, out, n); }
 
+// y is one row for all rows of x.
+template <Binary loop>
+std::unique_ptr<Kernel> with_row(size_t width) {
+  return kernel_of(
+      [width](const KernelRun& run) {
+        const size_t rows = elements(run.out[0]) / width;
+        run.pool.parallel_for(rows, 1 + kGrain / width, [&](size_t begin, size_t end, int) {
+          for (size_t row = begin; row < end; ++row) {
+            loop(run.input(0) + row * width, run.input(1), run.output() + row * width, width);
+          }
+        });
+      },
+      {{0, 0}});
+}
+
 template <Binary loop, WithScalar scalar_loop>
 std::unique_ptr<Kernel> binary(const OpArgs& args) {
   if (!all_fp32(args) || args.type("x").dtype != DType::kFp32) return nullptr;
@@ -57,7 +72,12 @@ std::unique_ptr<Kernel> binary(const OpArgs& args) {
         },
         {{0, 0}, {1, 0}});
   }
-  if (element_count(args.shape("y")) != 1 || args.shape("x") != out) return nullptr;
+  if (args.shape("x") != out) return nullptr;
+  const int64_t count = element_count(args.shape("y"));
+  if (count > 1 && count == args.shape("y").back() && count == out.back()) {
+    return with_row<loop>(static_cast<size_t>(count));
+  }
+  if (count != 1) return nullptr;
   return kernel_of(
       [](const KernelRun& run) {
         const float scalar = run.input(1)[0];

@@ -5,6 +5,7 @@
 #include "anemone/kernels/gemm.h"
 #include "anemone/kernels/simd.h"
 #include "anemone/ops/composites.h"
+#include "anemone/ops/targets.h"
 
 namespace anemone {
 namespace {
@@ -120,6 +121,14 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
       {{0, 0}});
 }
 
+// g x [C, S], with zeros in the columns of targets that are ignored.
+void scale_counted(const float* x, float g, std::span<const int32_t> targets, float* out,
+                   size_t size) {
+  simd::mul_scalar(x, g, out, size);
+  if (!any_ignored(targets)) return;
+  for (float* row = out; row < out + size; row += targets.size()) clear_ignored(targets, row);
+}
+
 // out = sum + p [V, S] · (g x)ᵀ, and g x [C, S] taken from the rows of the targets.
 std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
@@ -134,8 +143,9 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
           std::memcpy(run.output(), run.input(0), run.out[0].bytes());
         }
         float* scaled = run.scratch_floats();
-        const float scale = run.input(first + 3)[0] / static_cast<float>(columns);
-        simd::mul_scalar(run.input(first + 1), scale, scaled, x_bytes / sizeof(float));
+        const auto targets = run.in[first + 2].as<const int32_t>();
+        const float scale = run.input(first + 3)[0] / static_cast<float>(counted_targets(targets));
+        scale_counted(run.input(first + 1), scale, targets, scaled, x_bytes / sizeof(float));
         gemm(run.pool, {.transpose_b = true,
                         .m = vocab,
                         .n = channels,
@@ -147,9 +157,9 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
                         .beta = has_sum ? 1.0f : 0.0f,
                         .c = run.output(),
                         .c_stride = channels});
-        const auto targets = run.in[first + 2].as<const int32_t>();
         for (int64_t s = 0; s < columns; ++s) {
           const int32_t target = targets[static_cast<size_t>(s)];
+          if (target == kIgnoredTarget) continue;
           if (target < 0 || target >= vocab) {
             fail("classifier",
                  fmt::format("target {} at column {} is outside [0, {})", target, s, vocab));

@@ -1,8 +1,9 @@
-// anemone.cross_entropy over [1, V, 1, S] and its backward operation.
+// anemone.cross_entropy over [1, V, 1, S] and its backward operation, and anemone.target_shares.
 #include <algorithm>
 
 #include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/kernels/simd.h"
+#include "anemone/ops/targets.h"
 
 namespace anemone {
 namespace {
@@ -18,13 +19,15 @@ Size size_of(const OpArgs& args) {
           static_cast<size_t>(args.shape("logits")[3])};
 }
 
-size_t checked_target(const KernelRun& run, size_t column, size_t vocab) {
-  const int32_t target = static_cast<const int32_t*>(run.in[1].data)[column];
-  if (target < 0 || static_cast<size_t>(target) >= vocab) {
+using Targets = std::span<const int32_t>;
+
+void require_inside(Targets targets, size_t vocab) {
+  for (size_t s = 0; s < targets.size(); ++s) {
+    const int32_t target = targets[s];
+    if (target == kIgnoredTarget || (target >= 0 && static_cast<size_t>(target) < vocab)) continue;
     fail("cross_entropy",
-         fmt::format("target {} at column {} is outside [0, {})", target, column, vocab));
+         fmt::format("target {} at column {} is outside [0, {})", target, s, vocab));
   }
-  return static_cast<size_t>(target);
 }
 
 std::unique_ptr<Kernel> cross_entropy(const OpArgs& args) {
@@ -36,12 +39,15 @@ std::unique_ptr<Kernel> cross_entropy(const OpArgs& args) {
     run.pool.parallel_for(size.columns, kColumnGrain, [&](size_t begin, size_t end, int) {
       simd::log_sum_exp(logits + begin, size.vocab, end - begin, size.columns, log_sum_exp + begin);
     });
+    const Targets targets = run.in[1].as<const int32_t>();
+    require_inside(targets, size.vocab);
     double loss = 0;
     for (size_t s = 0; s < size.columns; ++s) {
-      const size_t target = checked_target(run, s, size.vocab);
-      loss += static_cast<double>(log_sum_exp[s]) - logits[target * size.columns + s];
+      if (targets[s] == kIgnoredTarget) continue;
+      const size_t target = static_cast<size_t>(targets[s]) * size.columns + s;
+      loss += static_cast<double>(log_sum_exp[s]) - logits[target];
     }
-    run.output(0)[0] = static_cast<float>(loss / static_cast<double>(size.columns));
+    run.output(0)[0] = static_cast<float>(loss / static_cast<double>(counted_targets(targets)));
   });
 }
 
@@ -51,18 +57,34 @@ std::unique_ptr<Kernel> cross_entropy_backward(const OpArgs& args) {
   const Size size = size_of(args);
   return kernel_of(
       [=](const KernelRun& run) {
-        const float scale = run.input(3)[0] / static_cast<float>(size.columns);
+        const Targets targets = run.in[1].as<const int32_t>();
+        require_inside(targets, size.vocab);
+        const bool ignores = any_ignored(targets);
+        const float scale = run.input(3)[0] / static_cast<float>(counted_targets(targets));
         run.pool.parallel_for(size.vocab, kRowGrain, [&](size_t begin, size_t end, int) {
           for (size_t row = begin; row < end; ++row) {
-            simd::scaled_softmax(run.input(0) + row * size.columns, run.input(2), scale,
-                                 run.output() + row * size.columns, size.columns);
+            float* out = run.output() + row * size.columns;
+            simd::scaled_softmax(run.input(0) + row * size.columns, run.input(2), scale, out,
+                                 size.columns);
+            if (ignores) clear_ignored(targets, out);
           }
         });
         for (size_t s = 0; s < size.columns; ++s) {
-          run.output()[checked_target(run, s, size.vocab) * size.columns + s] -= scale;
+          if (targets[s] == kIgnoredTarget) continue;
+          run.output()[static_cast<size_t>(targets[s]) * size.columns + s] -= scale;
         }
       },
       {{0, 0}});
+}
+
+std::unique_ptr<Kernel> target_shares(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  return kernel_of([](const KernelRun& run) {
+    const Targets targets = run.in[0].as<const int32_t>();
+    const auto each = static_cast<float>(1 / static_cast<double>(counted_targets(targets)));
+    std::fill_n(run.output(), targets.size(), run.input(1)[0] * each);
+    clear_ignored(targets, run.output());
+  });
 }
 
 }  // namespace
@@ -71,6 +93,7 @@ KernelFamily loss_kernels() {
   return {
       {"anemone.cross_entropy", cross_entropy},
       {"anemone.cross_entropy_backward", cross_entropy_backward},
+      {"anemone.target_shares", target_shares},
   };
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "anemone/devices/cpu/kernel.h"
+
 namespace anemone::cpu_testing {
 
 Tensor fp32(const Shape& shape, uint64_t seed, double low, double high) {
@@ -75,6 +77,12 @@ void expect_cpu_equals_reference(const Inputs& inputs, const Build& build, doubl
   const NamedTensors alone = run_on_cpu(function, named);
   expect_same(alone, evaluate(function, named), tolerance);
   for (int threads : {2, 3}) expect_same(run_on_cpu(function, named, threads), alone, 0);
+}
+
+void expect_fast(const Inputs& inputs, const Build& build, bool fast) {
+  const Function function = make_function(inputs, build);
+  EXPECT_EQ(make_fast_kernel(*function.operations.back()) != nullptr, fast);
+  expect_cpu_equals_reference(inputs, build);
 }
 
 }  // namespace anemone::cpu_testing

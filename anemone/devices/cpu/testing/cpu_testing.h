@@ -49,4 +49,7 @@ void expect_same(const NamedTensors& actual, const NamedTensors& expected,
 void expect_cpu_equals_reference(const Inputs& inputs, const Build& build,
                                  double tolerance = kFp32Tolerance);
 
+// The same, and the last operation has a fast kernel (or, for `fast` false, has none).
+void expect_fast(const Inputs& inputs, const Build& build, bool fast = true);
+
 }  // namespace anemone::cpu_testing
