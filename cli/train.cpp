@@ -115,6 +115,12 @@ std::string counted(int64_t count, const char* what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
+// What the device computes beyond the tokens.
+std::string padded_to(const Trainer& trainer) {
+  if (trainer.columns() == trainer.state().options.sequence) return "";
+  return fmt::format(" (padded to {})", trainer.columns());
+}
+
 std::string headline(const Trainer& trainer, const TrainingPlace& place) {
   const TrainOptions& t = trainer.state().options;
   const LlamaConfig& config = trainer.parameters().config();
@@ -123,11 +129,11 @@ std::string headline(const Trainer& trainer, const TrainingPlace& place) {
   const double compile_ms = trainer.program().compile_ms();
   std::string text = fmt::format(
       "{} parameters ({} layers, dim {}, {} heads, {} key/value heads, vocabulary {})\n"
-      "{} x {} tokens a micro-step, {} an update\n"
+      "{} x {} tokens{} a micro-step, {} an update\n"
       "on {} ({}{})\n"
       "pipeline {}: {}{}\n",
       with_commas(config.parameter_count()), config.layers, config.dim, config.heads,
-      config.kv_heads, config.vocab_size, t.batch, t.sequence,
+      config.kv_heads, config.vocab_size, t.batch, t.sequence, padded_to(trainer),
       counted(t.accumulation, "micro-step"), device.name, device.description,
       device.threads > 0 ? fmt::format(", {} threads", device.threads) : "", place.placement.name,
       counted(programs.total, "program"),

@@ -26,6 +26,7 @@ struct DeviceInfo {
   bool simulated = false;
   int threads = 0;                      // 0 where it means nothing
   DType float_type = DType::kFp32;      // of the programs it likes
+  int column_multiple = 1;              // of the columns of a sequence in those programs
   double peak_tflops = 0;               // 0: not known
   std::vector<std::string> notes = {};  // what else a person should know
   std::string unavailable = {};         // why this machine has not got it; empty for those it has

@@ -120,6 +120,11 @@ const PlacementRow* find_row(const Placement& placement, const std::string& stag
   return nullptr;
 }
 
+bool uses_device(const Placement& placement) {
+  return std::any_of(placement.rows.begin(), placement.rows.end(),
+                     [](const PlacementRow& row) { return row.on_device; });
+}
+
 bool softmax_on_device(const Placement& placement) {
   return std::any_of(placement.rows.begin(), placement.rows.end(), [](const PlacementRow& row) {
     return row.on_device && !row.operations.empty() && admits(row.operations, "softmax");

@@ -55,6 +55,9 @@ void check_placement(const Placement& placement, const StageChain& chain, const 
 const PlacementRow* find_row(const Placement& placement, const std::string& stage, Part part,
                              const Operation& op);
 
+// Whether any row puts anything there.
+bool uses_device(const Placement& placement);
+
 // Whether the chain must be built with the softmax apart from the loss.
 bool softmax_on_device(const Placement& placement);
 

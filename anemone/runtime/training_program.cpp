@@ -97,10 +97,7 @@ struct TrainingProgram::State {
     for (const StageSegments& stage : stages) {
       notes.insert(notes.end(), stage.fallbacks.begin(), stage.fallbacks.end());
     }
-    const auto& rows = setup.placement.rows;
-    const bool wants_device = std::any_of(rows.begin(), rows.end(),
-                                          [](const PlacementRow& row) { return row.on_device; });
-    if (wants_device && programs.counts().total == 0) {
+    if (uses_device(setup.placement) && programs.counts().total == 0) {
       notes.push_back("pipeline " + setup.placement.name + " puts nothing on " +
                       setup.device.info().name);
     }

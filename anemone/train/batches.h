@@ -10,7 +10,8 @@ namespace anemone {
 
 enum class Order : uint8_t { kRandom, kSequential };
 
-// B rows of T tokens with their targets, the tokens one further on.
+// B rows of T tokens with their targets, the tokens one further on. Rows may be wider than T: what
+// is beyond it is padding, token 0 with a target that is ignored.
 //
 // Sequential: micro-step n takes tokens [n*B*T, +B*T) as B rows, and starts over at the end of the
 // shard: with W = (size - 1) / (B*T) whole blocks, block n mod W. Random: every row starts
@@ -20,7 +21,7 @@ class Batches {
   // The shard must outlive this. Throws Error where it is shorter than one micro-step needs.
   Batches(const TokenShard& shard, int64_t batch, int64_t sequence, Order order, uint64_t seed);
 
-  // Fills [B*T] each and moves on.
+  // Fills B rows of equal width, T or more, and moves on.
   void next(std::span<int32_t> tokens, std::span<int32_t> targets);
 
   // What a checkpoint keeps.

@@ -57,6 +57,15 @@ TEST_F(BatchesTest, SequentialBlocksFollowEachOtherAndTargetsAreOneFurtherOn) {
   EXPECT_THAT(next(batches, 6), ElementsAre(106, 107, 108, 109, 110, 111));
 }
 
+TEST_F(BatchesTest, WiderRowsEndInPaddingWhoseTargetsAreIgnored) {
+  const TokenShard shard = shard_of(20);
+  Batches batches(shard, 2, 3, Order::kSequential, 1);
+  std::vector<int32_t> tokens(10, 7), targets(10, 7);
+  batches.next(tokens, targets);
+  EXPECT_THAT(tokens, ElementsAre(100, 101, 102, 0, 0, 103, 104, 105, 0, 0));
+  EXPECT_THAT(targets, ElementsAre(101, 102, 103, -1, -1, 104, 105, 106, -1, -1));
+}
+
 TEST_F(BatchesTest, SequentialStartsOverAfterTheLastWholeBlock) {
   // W = floor((tokens - 1) / 6): 18 tokens are 2 blocks, 19 are 3.
   for (const auto& [tokens, blocks] : {std::pair{18, 2}, {19, 3}, {24, 3}, {25, 4}}) {

@@ -42,10 +42,18 @@ LossScale loss_scale_of(const TrainerState& state, const Device& device) {
   return wanted;
 }
 
-StageChain chain_of(const LlamaConfig& config, const TrainOptions& options,
+// Of one sequence. Positions see earlier ones only and targets of padding are ignored, so that
+// padding at the end changes no result.
+int64_t padded_columns(const TrainingPlace& place, const TrainOptions& options) {
+  if (!uses_device(place.placement)) return options.sequence;
+  const int64_t multiple = place.device.info().column_multiple;
+  return (options.sequence + multiple - 1) / multiple * multiple;
+}
+
+StageChain chain_of(const LlamaConfig& config, int64_t batch, int64_t columns,
                     const Placement& placement) {
   const Head head = softmax_on_device(placement) ? Head::kLossInParts : Head::kLoss;
-  return llama_chain(config, options.batch, options.sequence, head);
+  return llama_chain(config, batch, columns, head);
 }
 
 }  // namespace
@@ -54,7 +62,8 @@ Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights we
     : place_(place),
       state_(checked(std::move(state), weights.config)),
       values_(!place.device.simulation() || place.device.simulation()->values()),
-      parameters_(place.host, std::move(weights), /*trained=*/true) {
+      parameters_(place.host, std::move(weights), /*trained=*/true),
+      columns_(padded_columns(place, state_.options)) {
   const TrainOptions& options = state_.options;
   state_.loss_scale = loss_scale_of(state_, place.device);
   if (state_.totals.device != place.device.info().name) {
@@ -62,7 +71,7 @@ Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights we
     state_.totals.device = place.device.info().name;
   }
   if (values_) open_data();
-  const StageChain chain = chain_of(parameters_.config(), options, place.placement);
+  const StageChain chain = chain_of(parameters_.config(), options.batch, columns_, place.placement);
   check_placement(place.placement, chain, "--pipeline " + options.pipeline);
   program_ = std::make_unique<TrainingProgram>(
       TrainingSetup{place.device, place.host, place.placement, options.strict, place.timeline},
@@ -82,8 +91,8 @@ void Trainer::open_data() {
   // Micro-steps count from the first update with today's --accum, whatever it was before.
   state_.position.micro_step = state_.step * options.accumulation;
   if (state_.step > 0) batches_->seek(state_.position);
-  tokens_ = Tensor(DType::kInt32, {options.batch * options.sequence});
-  targets_ = Tensor(DType::kInt32, {options.batch * options.sequence});
+  tokens_ = Tensor(DType::kInt32, {options.batch * columns_});
+  targets_ = Tensor(DType::kInt32, {options.batch * columns_});
   if (options.validation.empty()) return;
   validation_ = open_checked(options.validation, parameters_.config());
   validation_->require_window(options.sequence + 1);

@@ -58,6 +58,8 @@ class Trainer {
   ParameterSet& parameters() { return parameters_; }
   const ParameterSet& parameters() const { return parameters_; }
   const TrainingProgram& program() const { return *program_; }
+  // Of a sequence in the programs: its tokens, and the padding that the device wants.
+  int64_t columns() const { return columns_; }
   void save(const std::filesystem::path& out);
 
  private:
@@ -74,6 +76,7 @@ class Trainer {
   TrainerState state_;
   bool values_;
   ParameterSet parameters_;
+  int64_t columns_;
   std::optional<TokenShard> shard_, validation_;
   std::optional<Batches> batches_;
   std::unique_ptr<TrainingProgram> program_;

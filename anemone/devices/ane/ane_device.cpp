@@ -11,6 +11,7 @@
 #include "anemone/devices/ane/in_memory_route.h"
 #include "anemone/devices/ane_spec/admission.h"
 #include "anemone/devices/ane_spec/cost_model.h"
+#include "anemone/devices/ane_spec/limits.h"
 #include "anemone/ops/builder.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
@@ -105,6 +106,7 @@ class AneDevice final : public Device {
         fmt::format("Neural Engine of {}, {}, fp16, through {}; not yet run on hardware", title,
                     chip_.architecture, route_->name());
     info_.float_type = DType::kFp16;
+    info_.column_multiple = ane::kColumnMultiple;
     info_.peak_tflops = chip_.engine.peak_tflops.value;
     if (chip_.title != host.chip_title) {
       info_.notes.push_back(fmt::format("'{}' is not known: its rules and limits are taken from {}",

@@ -30,6 +30,9 @@ inline constexpr int kMaxAttentions = 30;         // decoder layers in one progr
 inline constexpr int kManyBranches = 12;          // that join in one operation
 inline constexpr int64_t kShortSoftmax = 256;     // axes of any size up to here
 inline constexpr int64_t kLanes = 16;             // widths of tokens are multiples of it
+// Rows of surfaces are multiples of 64 bytes then, whose layout nobody disputes (docs/ane.md), and
+// so are the contractions over tokens (ane.c15).
+inline constexpr int kColumnMultiple = 32;
 inline constexpr size_t kMinSurfaceBytes = 49152;
 inline constexpr size_t kSurfacePage = 16384;
 inline constexpr int kCompilesPerProcess = 119;

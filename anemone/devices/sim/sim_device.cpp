@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "anemone/devices/ane_spec/admission.h"
+#include "anemone/devices/ane_spec/limits.h"
 #include "anemone/devices/sim/sim_program.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
@@ -26,6 +27,7 @@ class SimDevice final : public Device, public Simulation {
         fmt::format("{} Neural Engine, {}, fp16, simulated", chip.title, chip.architecture);
     info_.simulated = true;
     info_.float_type = DType::kFp16;
+    info_.column_multiple = ane::kColumnMultiple;
     info_.peak_tflops = chip.engine.peak_tflops.value;
   }
 
