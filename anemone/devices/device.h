@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ class Request {
  public:
   virtual ~Request() = default;
   virtual void run() = 0;
+  // What the last run took on the hardware itself, where its driver says so and was asked to
+  // (CompileOptions); never predicted, never worked out from the wall clock.
+  virtual std::optional<double> hardware_ms() const { return std::nullopt; }
 };
 
 struct ExecutableStats {
@@ -119,7 +123,12 @@ struct CompileOptions {
   std::vector<std::pair<std::string, std::string>> in_place = {};
   // Inputs that hold weights: bound for many runs.
   std::vector<std::string> weights = {};
+  // Asks the driver for hardware_ms() of its requests. That may cost time in every run, and where
+  // it does not work the program runs without and says why among its warnings.
+  bool hardware_time = false;
 };
+
+class AneProbes;  // anemone/devices/ane/ane_probes.h
 
 class Device {
  public:
@@ -144,6 +153,8 @@ class Device {
   virtual int compiles_left() const { return std::numeric_limits<int>::max(); }
   // Null for a real device.
   virtual Simulation* simulation() { return nullptr; }
+  // Questions about the Neural Engine's own interfaces; null for every other device.
+  virtual AneProbes* probes() { return nullptr; }
 };
 
 }  // namespace anemone

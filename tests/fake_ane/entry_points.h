@@ -23,6 +23,7 @@ void* objc_autoreleasePoolPush_of_fake();
 void objc_autoreleasePoolPop_of_fake(void* pool);
 ObjcId objc_retain_of_fake(ObjcId);
 void objc_release_of_fake(ObjcId);
+ObjcClass object_getClass_of_fake(ObjcId);
 
 CfRef CFRetain_of_fake(CfRef);
 void CFRelease_of_fake(CfRef);

@@ -33,7 +33,8 @@ Frameworks::InMemory in_memory() {
   return {{objc_getClass_of_fake, sel_registerName_of_fake, objc_msgSend_of_fake,
            class_getInstanceMethod_of_fake, class_getClassMethod_of_fake,
            method_getTypeEncoding_of_fake, objc_autoreleasePoolPush_of_fake,
-           objc_autoreleasePoolPop_of_fake, objc_retain_of_fake, objc_release_of_fake},
+           objc_autoreleasePoolPop_of_fake, objc_retain_of_fake, objc_release_of_fake,
+           object_getClass_of_fake},
           cf,
           {IOSurfaceCreate_of_fake, IOSurfaceLock_of_fake, IOSurfaceUnlock_of_fake,
            IOSurfaceGetBaseAddress_of_fake, IOSurfaceGetAllocSize_of_fake}};

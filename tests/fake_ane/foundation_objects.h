@@ -23,8 +23,10 @@ struct NsData : Tracked {
 };
 
 struct NsNumber : Tracked {
-  explicit NsNumber(int64_t value) : Tracked("NSNumber"), value(value) {}
+  explicit NsNumber(int64_t value, bool is_bool = false)
+      : Tracked("NSNumber"), value(value), is_bool(is_bool) {}
   int64_t value;
+  bool is_bool;  // YES or NO
 };
 
 // Holds a reference to each member.

@@ -86,7 +86,7 @@ TEST(FakeLibraries, WithoutOneSymbolOfTheOtherRouteNameIt) {
       {"objc",
        {"objc_getClass", "sel_registerName", "objc_msgSend", "class_getInstanceMethod",
         "class_getClassMethod", "method_getTypeEncoding", "objc_autoreleasePoolPush",
-        "objc_autoreleasePoolPop", "objc_retain", "objc_release"}},
+        "objc_autoreleasePoolPop", "objc_retain", "objc_release", "object_getClass"}},
       {"core_foundation",
        {"CFRelease", "CFStringCreateWithCString", "CFStringGetLength",
         "CFStringGetMaximumSizeForEncoding", "CFStringGetCString", "CFDataCreate", "CFNumberCreate",

@@ -13,6 +13,8 @@ namespace anemone::fake_ane {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kLoad = "loadWithQoS:options:error:";
+
 bool foundation_is_open = false;
 
 struct WeightFile {
@@ -56,29 +58,9 @@ ObjcId model_with_text(ObjcId, ObjcId text, ObjcId weights, ObjcId options) {
   return objc::to_id(objc::autorelease(made));
 }
 
-struct Error {
-  int64_t code;
-  std::string text;
-};
-
-void check_call(const char* user, uint32_t qos, ObjcId options, ObjcId* error) {
-  if (qos != 21) world().violation(fmt::format("{}: the quality of service is {}", user, qos));
-  world().living_as<NsDictionary>(options, user);
-  if (!error || *error) world().violation(std::string(user) + " has no empty place for an error");
-}
-
-// Calls `body`, which throws Error, and hands that out as an NSError.
-template <typename Body>
-bool answer(ObjcId* error, Body&& body) {
-  try {
-    body();
-    return true;
-  } catch (const Error& problem) {
-    if (error) {
-      *error = objc::to_id(objc::autorelease(make_error(problem.code, problem.text)));
-    }
-    return false;
-  }
+void check_call(const char* user, uint32_t qos, ObjcId* error) {
+  check_quality(user, qos);
+  check_error_place(user, error);
 }
 
 ObjcId hex_of(ObjcId self) {
@@ -99,46 +81,39 @@ void check_files(const Model& model) {
   }
   if (all) return;
   world().violation("the folder of a model lacks its files when it is compiled");
-  throw Error{1, std::string(kCompilerText)};
+  throw Refusal{1, std::string(kCompilerText)};
 }
 
 bool compile_model(ObjcId self, uint32_t qos, ObjcId options, ObjcId* error) {
-  check_call("compileWithQoS:options:error:", qos, options, error);
+  check_call("compileWithQoS:options:error:", qos, error);
+  check_no_options("compileWithQoS:options:error:", options);
   auto* model = reinterpret_cast<Model*>(self);
   return answer(error, [&] {
     check_files(*model);
     const auto& source = *reinterpret_cast<const Descriptor*>(model->descriptor);
     model->program = compile_mil(source.text, model->folder());
-    if (!model->program) throw Error{1, kCompilerText};
+    if (!model->program) throw Refusal{1, kCompilerText};
     write_file(model->folder() / "net.plist", "compiled");
     if (!source.weights.empty()) write_file(model->folder() / "data", "weights");
   });
 }
 
 bool load_model(ObjcId self, uint32_t qos, ObjcId options, ObjcId* error) {
-  check_call("loadWithQoS:options:error:", qos, options, error);
+  check_call(kLoad, qos, error);
   auto* model = reinterpret_cast<Model*>(self);
-  return answer(error, [&] {
-    if (model->loaded) world().violation("a model was loaded twice");
-    if (std::exchange(world().options.first_load_fails, false)) throw Error{5, "no free slot"};
-    if (!model->program || !fs::exists(model->folder() / "net.plist")) {
-      throw Error{5, "the model was not compiled"};
-    }
-    if (world().loaded >= world().options.loaded_cap) throw Error{5, "too many are loaded"};
-    model->loaded = true;
-    ++world().loaded;
-  });
+  const auto* given = world().living_as<NsDictionary>(options, kLoad);
+  return given && answer(error, [&] {
+           const bool counts = check_load_options(*model, *given);
+           if (counts && world().options.load_options_fail)
+             throw Refusal{5, "these options are unknown"};
+           load_program(*model);
+           model->counts = counts;
+         });
 }
 
 bool unload_model(ObjcId self, uint32_t qos, ObjcId* error) {
-  if (qos != 21) world().violation("unloadWithQoS:error: with another quality of service");
-  auto* model = reinterpret_cast<Model*>(self);
-  return answer(error, [&] {
-    if (!model->loaded) throw Error{6, "the model is not loaded"};
-    if (!fs::exists(model->folder())) world().violation("a model's folder went before the model");
-    model->loaded = false;
-    --world().loaded;
-  });
+  check_call("unloadWithQoS:error:", qos, error);
+  return answer(error, [&] { unload_program(*reinterpret_cast<Model*>(self)); });
 }
 
 ObjcId make_model(ObjcId, ObjcId descriptor) {
@@ -154,6 +129,41 @@ ObjcId make_model(ObjcId, ObjcId descriptor) {
 }
 
 }  // namespace
+
+void check_quality(const char* user, uint32_t qos) {
+  world().qualities.push_back(qos);
+  if (qos != 21 && !world().options.every_quality) {
+    world().violation(fmt::format("{}: the quality of service is {}", user, qos));
+  }
+  if (qos > 63) world().violation(fmt::format("{}: there is no quality {}", user, qos));
+}
+
+void check_no_options(const char* user, ObjcId options) {
+  const auto* given = world().living_as<NsDictionary>(options, user);
+  if (given && !given->entries.empty()) world().violation(std::string(user) + " has options");
+}
+
+void check_error_place(const char* user, ObjcId* error) {
+  if (!error || *error) world().violation(std::string(user) + " has no empty place for an error");
+}
+
+void load_program(Model& model) {
+  if (model.loaded) world().violation("a model was loaded twice");
+  if (std::exchange(world().options.first_load_fails, false)) throw Refusal{5, "no free slot"};
+  if (!model.program || !fs::exists(model.folder() / "net.plist")) {
+    throw Refusal{5, "the model was not compiled"};
+  }
+  if (world().loaded >= world().options.loaded_cap) throw Refusal{5, "too many are loaded"};
+  model.loaded = true;
+  ++world().loaded;
+}
+
+void unload_program(Model& model) {
+  if (!model.loaded) throw Refusal{6, "the model is not loaded"};
+  if (!fs::exists(model.folder())) world().violation("a model's folder went before the model");
+  model.loaded = model.counts = false;
+  --world().loaded;
+}
 
 uint64_t digest(const std::string& bytes) {
   uint64_t sum = 0xcbf29ce484222325;
@@ -175,7 +185,10 @@ void Model::bury() {
 
 extern "C" {
 
-void fake_ane_open_foundation() { foundation_is_open = true; }
+void fake_ane_open_foundation() {
+  foundation_is_open = true;
+  define_foundation_classes();
+}
 
 void fake_ane_open_neural_engine() {
   using objc::define_class;
@@ -193,6 +206,8 @@ void fake_ane_open_neural_engine() {
   model.instance_methods["unloadWithQoS:error:"] = make_method(unload_model);
   model.instance_methods["evaluateWithQoS:options:request:error:"] = make_method(evaluate_model);
   define_request_classes();
+  define_statistics_classes();
+  define_client_classes();
 }
 
 }  // extern "C"

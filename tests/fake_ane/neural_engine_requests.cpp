@@ -13,23 +13,6 @@ constexpr const char* kMakeRequest =
     "requestWithInputs:inputIndices:outputs:outputIndices:weightsBuffer:perfStats:procedureIndex:";
 constexpr const char* kEvaluate = "evaluateWithQoS:options:request:error:";
 
-struct SurfaceObject : Tracked {
-  SurfaceObject() : Tracked("_ANEIOSurfaceObject") {}
-  void bury() override { world().release(surface); }
-  Surface* surface = nullptr;
-};
-
-// Its arrays never change again.
-struct Request : Tracked {
-  Request() : Tracked("_ANERequest") {}
-  void bury() override {
-    objc::require_pool("a request was released");
-    for (Tracked* array : held) world().release(array);
-  }
-  std::vector<Tracked*> held;
-  std::vector<Surface*> inputs, outputs;
-};
-
 ObjcId wrap_surface(ObjcId, IoSurfaceStruct* surface) {
   auto* found = world().living_as<Surface>(surface, "objectWithIOSurface:");
   if (!found) return nullptr;
@@ -63,9 +46,13 @@ bool read_side(ObjcId objects, ObjcId indices, std::vector<Surface*>& surfaces) 
 ObjcId make_request(ObjcId, ObjcId inputs, ObjcId input_indices, ObjcId outputs,
                     ObjcId output_indices, ObjcId weights_buffer, ObjcId perf_stats,
                     ObjcId procedure) {
-  if (weights_buffer || perf_stats) world().violation("a request has weights or statistics");
+  // It would take surfaces with a statType there, and ends the process over anything else.
+  if (perf_stats) world().violation("a request was made with statistics");
+  if (weights_buffer) world().living_as<SurfaceObject>(weights_buffer, kMakeRequest);
   const auto* index = world().living_as<NsNumber>(procedure, kMakeRequest);
-  if (index && index->value != 0) world().violation("a request is for another procedure than 0");
+  if (index && (index->value < 0 || index->value > 15)) {
+    world().violation("a request is for a procedure beyond 0 to 15");
+  }
   std::vector<Surface*> in, out;
   if (!index || !read_side(inputs, input_indices, in) || !read_side(outputs, output_indices, out)) {
     return nullptr;
@@ -133,15 +120,34 @@ bool run(const Model& model, const Request& request) {
 
 }  // namespace
 
+void Request::replace(Tracked*& slot, Tracked* value) {
+  if (value) world().retain(value);
+  if (slot) world().release(slot);
+  slot = value;
+}
+
+void Request::bury() {
+  objc::require_pool("a request was released");
+  for (Tracked* array : held) world().release(array);
+  replace(perf_stats, nullptr);
+  replace(perf_stats_array, nullptr);
+}
+
+void evaluate_request(const Model& model, ObjcId request, const char* user) {
+  auto* found = world().living_as<Request>(request, user);
+  if (!found || !run(model, *found)) {
+    throw Refusal{
+        8, "ANEProgramProcessRequestDirect() Failed with status=0x1d : Program Inference error"};
+  }
+  if (model.counts) leave_statistics(*found);
+}
+
 bool evaluate_model(ObjcId self, uint32_t qos, ObjcId options, ObjcId request, ObjcId* error) {
-  if (qos != 21) world().violation("an evaluation has another quality of service");
-  world().living_as<NsDictionary>(options, kEvaluate);
-  if (!error || *error) world().violation("an evaluation has no empty place for an error");
-  const auto* found = world().living_as<Request>(request, kEvaluate);
-  if (found && run(*reinterpret_cast<const Model*>(self), *found)) return true;
-  *error = objc::to_id(objc::autorelease(make_error(
-      8, "ANEProgramProcessRequestDirect() Failed with status=0x1d : Program Inference error")));
-  return false;
+  check_quality(kEvaluate, qos);
+  check_no_options(kEvaluate, options);
+  check_error_place(kEvaluate, error);
+  return answer(
+      error, [&] { evaluate_request(*reinterpret_cast<const Model*>(self), request, kEvaluate); });
 }
 
 void define_request_classes() {

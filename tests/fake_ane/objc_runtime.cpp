@@ -65,7 +65,7 @@ How current = How::kWork;
 
 // NO or nil. The last argument of methods that answer with a BOOL takes an NSError.
 uintptr_t refuse(const Method& method, How how, const uintptr_t* slots, size_t arguments) {
-  if (method.encoding.front() == 'B' && how == How::kFail) {
+  if (method.encoding.front() == 'B' && how == How::kFail && arguments > 0) {
     auto* const error = reinterpret_cast<ObjcId*>(slots[arguments - 1]);
     *error = to_id(autorelease(make_error(1, "the fake was told to fail")));
   }
@@ -207,13 +207,21 @@ void objc_release_of_fake(ObjcId object) {
   if (Tracked* tracked = world().living(object, "objc_release")) world().release(tracked);
 }
 
-// Called through the exact type of the method, none of which has more than seven arguments behind
+ObjcClass object_getClass_of_fake(ObjcId object) {
+  const std::lock_guard lock(world().mutex());
+  if (world().enter("object_getClass") != How::kWork) return nullptr;
+  const Tracked* tracked = world().living(object, "object_getClass");
+  return tracked ? reinterpret_cast<ObjcClass>(find_class(tracked->kind)) : nullptr;
+}
+
+// Called through the exact type of the method, none of which has more than nine arguments behind
 // self and _cmd. Integers and pointers arrive in the same registers and slots of the stack whatever
 // their type, on x86-64 and on arm64 Linux; those that were not handed in hold anything.
 uintptr_t fake_ane_dispatch(ObjcId receiver, ObjcSelector selector, uintptr_t a, uintptr_t b,
-                            uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f, uintptr_t g) {
+                            uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f, uintptr_t g,
+                            uintptr_t h, uintptr_t i) {
   const std::lock_guard lock(world().mutex());
-  const uintptr_t slots[] = {a, b, c, d, e, f, g};
+  const uintptr_t slots[] = {a, b, c, d, e, f, g, h, i};
   return send(receiver, selector, slots);
 }
 

@@ -47,6 +47,10 @@ constexpr const char* code_of() {
   if constexpr (std::is_same_v<T, bool>) return "B";
   if constexpr (std::is_same_v<T, uint32_t>) return "I";
   if constexpr (std::is_same_v<T, uint64_t>) return "Q";
+  if constexpr (std::is_same_v<T, int64_t>) return "q";
+  if constexpr (std::is_same_v<T, void>) return "v";
+  if constexpr (std::is_same_v<T, uint32_t*>) return "^I";
+  if constexpr (std::is_same_v<T, void**>) return "^^v";
   if constexpr (std::is_same_v<T, ObjcId>) return "@";
   if constexpr (std::is_same_v<T, ObjcId*>) return "^@";
   if constexpr (std::is_same_v<T, IoSurfaceStruct*>) return "^{__IOSurface=}";
@@ -82,7 +86,12 @@ Method make_method(Result (*function)(ObjcId, Arguments...)) {
           [](void* erased, ObjcId self, [[maybe_unused]] const uintptr_t* slots) {
             const auto typed = reinterpret_cast<Result (*)(ObjcId, Arguments...)>(erased);
             return [&]<size_t... I>(std::index_sequence<I...>) {
-              return give(typed(self, take<Arguments>(slots[I])...));
+              if constexpr (std::is_void_v<Result>) {
+                typed(self, take<Arguments>(slots[I])...);
+                return uintptr_t{0};
+              } else {
+                return give(typed(self, take<Arguments>(slots[I])...));
+              }
             }
             (std::index_sequence_for<Arguments...>());
           },

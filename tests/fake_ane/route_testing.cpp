@@ -44,10 +44,10 @@ func main<ios18>(tensor<fp16, [1, 4, 1, 16]> x) {{
 }
 
 TestProgram::TestProgram(AneRoute& route, const std::string& mil, const fs::path& scratch,
-                         Dialect dialect, const std::string& name)
+                         Dialect dialect, const std::string& name, bool hardware_time)
     : route_(route),
       files_(make_program_files(parse_mil(mil).functions.front(), dialect, scratch)),
-      program_(route.compile(files_, name, "m4-max-25A1")) {}
+      program_(route.compile(files_, name, "m4-max-25A1", hardware_time)) {}
 
 std::unique_ptr<TestProgram::Bound> TestProgram::bind() {
   auto bound = std::make_unique<Bound>();
@@ -139,7 +139,7 @@ AneRoute& Machine::route() {
 
 TestProgram Machine::compile(const std::string& mil, const std::string& name) {
   const ScratchFolder scratch(scratch_);  // its own: several threads may compile
-  return TestProgram(route(), mil, scratch.path(), dialect, name);
+  return TestProgram(route(), mil, scratch.path(), dialect, name, hardware_time);
 }
 
 pid_t start_test(const std::string& name) {

@@ -46,9 +46,10 @@ std::string times(int factor);
 class TestProgram {
  public:
   TestProgram(AneRoute& route, const std::string& mil, const std::filesystem::path& scratch,
-              Dialect dialect, const std::string& name);
+              Dialect dialect, const std::string& name, bool hardware_time = false);
 
   const ProgramFiles& files() const { return files_; }
+  std::string hardware_time_problem() const { return program_->hardware_time_problem(); }
   // New buffers, all of 64 KiB, bound.
   struct Bound {
     std::vector<std::unique_ptr<Buffer>> inputs, outputs;
@@ -87,6 +88,7 @@ class Machine {
   // The next route has another gate.
   void set_budget(int budget);
   Dialect dialect = Dialect::kA;  // that programs are written in
+  bool hardware_time = false;     // programs ask for it
 
   TestProgram compile(const std::string& mil = kSimple, const std::string& name = "program");
   // Gives the route back, as the end of a process does.

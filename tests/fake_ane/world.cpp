@@ -28,6 +28,7 @@ void World::reset(Options new_options) {
   calls_.clear();
   violations_.clear();
   refusal.clear();
+  qualities.clear();
   locked_surfaces_.clear();
   compiles = loaded = 0;
 }

@@ -28,6 +28,21 @@ struct Options {
   int loaded_cap = 128;                  // programs loaded at the same time
   size_t least_surface = 49152;          // bytes; smaller ones fail
   bool first_load_fails = false;         // of the next program that is loaded, once
+  bool every_quality = false;            // of service may be asked for, not 21 alone
+  bool load_options_fail = false;        // programs load only without options
+
+  // What a run leaves of its statistics when they were asked for.
+  enum class Statistics : uint8_t {
+    kOfRequest,   // an object in the request
+    kInArray,     // the first of an array in the request
+    kUntouched,   // whatever was there before
+    kNil,         // nothing
+    kZero,        // an object with a time of 0
+    kOtherClass,  // an object of another class
+  };
+  Statistics statistics = Statistics::kOfRequest;
+  uint64_t hardware_ns = 123456;
+  bool object_of_empty_buffer = true;  // whether the class makes one
 };
 
 // What a call does instead of its work.
@@ -74,6 +89,8 @@ class World {
   int count(std::string_view function) const;
   // "2 NSData, 1 e5rt buffer"; empty if nothing lives.
   std::string leaks() const;
+  // That calls with one were made with, in their order.
+  std::vector<uint32_t> qualities;
   // Why the compiler refused the last program: what the real one does not say.
   std::string refusal;
 

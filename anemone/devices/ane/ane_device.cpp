@@ -8,6 +8,7 @@
 #include "anemone/base/scratch_folder.h"
 #include "anemone/devices/ane/bundle_cache.h"
 #include "anemone/devices/ane/e5rt_route.h"
+#include "anemone/devices/ane/in_memory_probes.h"
 #include "anemone/devices/ane/in_memory_route.h"
 #include "anemone/devices/ane_spec/admission.h"
 #include "anemone/devices/ane_spec/cost_model.h"
@@ -98,8 +99,13 @@ class AneExecutable final : public Executable {
 
 class AneDevice final : public Device {
  public:
-  AneDevice(const AneOptions& options, std::unique_ptr<AneRoute> route, const HostInfo& host)
-      : options_(options), route_(std::move(route)), host_(host), chip_(chip_of(host)) {
+  AneDevice(const AneOptions& options, std::unique_ptr<AneRoute> route, const HostInfo& host,
+            const std::optional<Frameworks::InMemory>& in_memory)
+      : options_(options),
+        route_(std::move(route)),
+        host_(host),
+        chip_(chip_of(host)),
+        in_memory_(in_memory) {
     const std::string title = host.chip_title.empty() ? chip_.title : host.chip_title;
     info_.name = "ane";
     info_.description =
@@ -135,13 +141,18 @@ class AneDevice final : public Device {
         make_program_files(admission.lowered, dialect_of(chip_), scratch.path());
     std::unique_ptr<RouteProgram> program;
     try {
-      program = route_->compile(files, function.name, chip_.name + "-" + host_.os_build);
+      program = route_->compile(files, function.name, chip_.name + "-" + host_.os_build,
+                                compile_options.hardware_time);
     } catch (const Error& error) {
       throw Error(error.code(), error.where(), error.message(),
                   error.hint().empty() ? hint(admission.lowered) : error.hint());
     }
     ExecutableStats stats = stats_of(admission, compile_options);
     stats.compile_ms = watch.elapsed_ms();
+    if (const std::string problem = program->hardware_time_problem();
+        compile_options.hardware_time && !problem.empty()) {
+      stats.warnings.push_back("no time on the hardware: " + problem);
+    }
     return std::make_unique<AneExecutable>(std::move(program), files, function.name, target(),
                                            std::move(stats));
   }
@@ -153,9 +164,17 @@ class AneDevice final : public Device {
 
   int compiles_left() const override { return gate().left(); }
 
+  // Also beside e5rt, unless that is all that may be tried.
+  AneProbes* probes() override {
+    if (!probes_ && in_memory_ && options_.route != AneRouteChoice::kE5rt) {
+      probes_ = make_in_memory_probes({*in_memory_, temporary(), gate(), dialect_of(chip_)});
+    }
+    return probes_.get();
+  }
+
  private:
   Target target() const { return {&chip_, host_.macos > 0 ? host_.macos : 26}; }
-  const CompileGate& gate() const { return options_.gate ? *options_.gate : process_gate(); }
+  CompileGate& gate() const { return options_.gate ? *options_.gate : process_gate(); }
   std::filesystem::path temporary() const {
     return options_.temporary.empty() ? temporary_root() : options_.temporary;
   }
@@ -185,6 +204,8 @@ class AneDevice final : public Device {
   std::unique_ptr<AneRoute> route_;
   HostInfo host_;
   const Chip& chip_;
+  std::optional<Frameworks::InMemory> in_memory_;
+  std::unique_ptr<AneProbes> probes_;
   DeviceInfo info_;
 };
 
@@ -239,8 +260,8 @@ std::unique_ptr<AneDevice> try_route(AneRouteChoice choice, const Frameworks& fr
   const char* name = choice == AneRouteChoice::kE5rt ? "e5rt" : "inmemory";
   std::string problem;
   try {
-    auto device =
-        std::make_unique<AneDevice>(options, open_route(choice, frameworks, options), host);
+    auto device = std::make_unique<AneDevice>(options, open_route(choice, frameworks, options),
+                                              host, frameworks.in_memory);
     problem = probe(*device);
     if (problem.empty()) return device;
   } catch (const Error& error) {

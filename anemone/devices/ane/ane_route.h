@@ -17,6 +17,9 @@ class RouteProgram {
   // Buffers of the route in the order of the ports of the ProgramFiles.
   virtual std::unique_ptr<Request> bind(std::span<Buffer* const> inputs,
                                         std::span<Buffer* const> outputs) = 0;
+  // Why requests cannot say how long they ran on the hardware although that was asked for; empty if
+  // nothing speaks against it.
+  virtual std::string hardware_time_problem() const { return ""; }
 };
 
 // Thrown as Error(kInvalidInput) by compile() with this as the beginning of its message.
@@ -26,9 +29,10 @@ class AneRoute {
  public:
   virtual ~AneRoute() = default;
   virtual const char* name() const = 0;  // "e5rt", "inmemory"
-  // `key` tells the machine: chip and build of the system. `name` is for messages.
+  // `key` tells the machine: chip and build of the system. `name` is for messages. `hardware_time`:
+  // the driver shall be asked for it; that it cannot be is no reason to fail.
   virtual std::unique_ptr<RouteProgram> compile(const ProgramFiles& files, const std::string& name,
-                                                const std::string& key) = 0;
+                                                const std::string& key, bool hardware_time) = 0;
   virtual std::unique_ptr<Buffer> allocate(const Type& type, size_t capacity) = 0;
 };
 

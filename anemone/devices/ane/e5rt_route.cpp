@@ -112,6 +112,9 @@ class E5Program final : public RouteProgram {
                                 std::span<Buffer* const> outputs) override {
     return std::make_unique<E5Request>(api_, where_, function_.get(), files_, inputs, outputs);
   }
+  std::string hardware_time_problem() const override {
+    return "e5rt has no call that says it; --ane-route inmemory can be asked";
+  }
 
  private:
   const EspressoApi& api_;
@@ -128,7 +131,7 @@ class E5rtRoute final : public AneRoute {
   const char* name() const override { return "e5rt"; }
 
   std::unique_ptr<RouteProgram> compile(const ProgramFiles& files, const std::string& name,
-                                        const std::string& key) override {
+                                        const std::string& key, bool /*hardware_time*/) override {
     gate_.require_owner(name);
     const BundleCache::Entry entry = cache_.open(files.hash() + "-" + key);
     E5Object library = reopen(entry);

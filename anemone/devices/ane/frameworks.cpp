@@ -94,6 +94,7 @@ std::string load_api(const DynamicLibrary& library, ObjcApi& api) {
   ANEMONE_LOAD(objc_autoreleasePoolPop);
   ANEMONE_LOAD(objc_retain);
   ANEMONE_LOAD(objc_release);
+  ANEMONE_LOAD(object_getClass);
   return loader.missing();
 }
 

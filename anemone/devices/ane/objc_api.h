@@ -31,17 +31,20 @@ struct ObjcApi {
   void (*objc_autoreleasePoolPop)(void* pool) = nullptr;
   ObjcId (*objc_retain)(ObjcId) = nullptr;
   void (*objc_release)(ObjcId) = nullptr;
+  ObjcClass (*object_getClass)(ObjcId) = nullptr;
 };
 
 // A method that is called: its class, its selector, whether it is the class's own, and its type as
-// the runtime encodes it without offsets: return type, self, _cmd, arguments.
+// the runtime encodes it without offsets: return type, self, _cmd, arguments. Where systems write
+// the same type differently, the ways stand one behind the other with a | between.
 struct AneMethod {
   const char *class_name, *selector;
   bool of_class;
   const char* encoding;
 };
 
-// BOOL is "B", unsigned int "I", an object "@", NSError** "^@", IOSurfaceRef a pointer.
+// What every program needs. BOOL is "B", unsigned int "I", an object "@", NSError** "^@",
+// IOSurfaceRef a pointer.
 inline constexpr AneMethod kAneMethods[] = {
     {"_ANEInMemoryModelDescriptor", "modelWithMILText:weights:optionsPlist:", true, "@@:@@@"},
     {"_ANEInMemoryModel", "inMemoryModelWithDescriptor:", true, "@@:@"},

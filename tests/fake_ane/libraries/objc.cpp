@@ -12,3 +12,4 @@ ANEMONE_EXPORT(objc_autoreleasePoolPush);
 ANEMONE_EXPORT(objc_autoreleasePoolPop);
 ANEMONE_EXPORT(objc_retain);
 ANEMONE_EXPORT(objc_release);
+ANEMONE_EXPORT(object_getClass);
