@@ -1,4 +1,4 @@
-// The eleven tests of the published suite, as far as a device can be asked through its interface.
+// The tests of the published suite that any device can be asked through its interface.
 #include <fmt/format.h>
 
 #include "anemone/selftest/families.h"
@@ -161,13 +161,6 @@ Outcome weight_reload(Device& device) {
   return {Verdict::kExpectedFail, "weights are baked at compile; new ones change nothing"};
 }
 
-Outcome needs_hardware(Device& device) {
-  if (device.info().name == "ane") {
-    return {Verdict::kNotApplicable, "not driven: no project has got it to work or to matter"};
-  }
-  return {Verdict::kNeedsHardware, ""};
-}
-
 // --- measuring ---
 
 Outcome inmem_basic(Device& device) {
@@ -196,9 +189,6 @@ constexpr Selftest kTests[] = {
     {"test_rmsnorm_bwd", "max < 0.05, mean < 0.01", rmsnorm_backward},
     {"test_classifier", "4 cases: 0.05, 1.0, 0.01, 1.0", classifier},
     {"test_weight_reload", "fails: weights are baked", weight_reload},
-    {"test_perf_stats", "hardware counters", needs_hardware},
-    {"test_qos_sweep", "every quality of service works", needs_hardware},
-    {"test_ane_advanced", "events, chaining", needs_hardware},
     {"inmem_basic", "compiles from memory, right", inmem_basic},
     {"inmem_bench", "convolutions from memory", inmem_bench},
     {"inmem_peak", "chains of convolutions", inmem_peak},

@@ -25,7 +25,7 @@ const char* to_string(Verdict verdict) {
 std::span<const Selftest> all_selftests() {
   static const std::vector<Selftest> all = [] {
     std::vector<Selftest> tests;
-    for (const auto family : {published_selftests(), engine_selftests()}) {
+    for (const auto family : {published_selftests(), engine_selftests(), hardware_selftests()}) {
       tests.insert(tests.end(), family.begin(), family.end());
     }
     return tests;

@@ -1,5 +1,6 @@
 // Questions to a device whose answers are known: does it compute what it should, and does it refuse
-// what the Neural Engine refuses? The names of the first eleven are those of the published suite.
+// what the Neural Engine refuses? Names that begin with test_, inmem_ and sram_ are those of the
+// published suite.
 #pragma once
 
 #include <span>
@@ -30,7 +31,8 @@ struct Selftest {
   Outcome (*run)(Device& device);
 };
 
-// In the order in which they should run: the ones that use up a budget last.
+// In the order in which they should run: last the ones that use up a budget, and that call what
+// programs leave alone.
 std::span<const Selftest> all_selftests();
 
 struct SelftestResult {

@@ -3,13 +3,8 @@
 // work.
 #include "anemone/devices/ane/ane_device.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include "anemone/base/file.h"
 #include "anemone/base/random.h"
-#include "anemone/base/scratch_folder.h"
-#include "anemone/base/test_directory.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/devices/sim/sim_device.h"
 #include "anemone/ops/evaluate.h"
@@ -20,8 +15,7 @@
 #include "anemone/text/parser.h"
 #include "anemone/train/trainer.h"
 #include "anemone/weights/test_weights.h"
-#include "tests/fake_ane/fake_frameworks.h"
-#include "tests/fake_ane/world.h"
+#include "tests/fake_ane/device/ane_device_testing.h"
 
 namespace anemone {
 namespace {
@@ -30,48 +24,6 @@ using fake_ane::How;
 using fake_ane::world;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-// A process on a fake Mac. When it goes, nothing may live and nothing may have been done wrong.
-class AneDeviceTest : public testing::Test {
- protected:
-  AneDeviceTest() {
-    fake_ane::Options machine;
-    machine.temporary = folder / "temporary";
-    machine.compile_budget = 1000;
-    world().reset(machine);
-  }
-  ~AneDeviceTest() override {
-    EXPECT_THAT(world().violations(), IsEmpty());
-    EXPECT_EQ(world().leaks(), "");
-    const fs::path temporary = folder / "temporary";
-    EXPECT_TRUE(!fs::exists(temporary) || fs::is_empty(temporary)) << "folders are left";
-  }
-
-  AneOptions options(AneRouteChoice route = AneRouteChoice::kAuto) {
-    AneOptions o;
-    o.route = route;
-    o.frameworks = fake_ane::fake_frameworks();
-    o.host = HostInfo{"Apple M4 Max", "25C56", 26};
-    o.cache = folder / "cache";
-    o.temporary = folder / "temporary";
-    o.gate = &gate;
-    return o;
-  }
-  std::string route_of(const Device& device) {
-    const bool e5rt = device.info().description.find("through e5rt") != std::string::npos;
-    return e5rt ? "e5rt" : "inmemory";
-  }
-  std::string notes_of(const Device& device) {
-    std::string notes;
-    for (const std::string& note : device.info().notes) notes += note + "\n";
-    return notes;
-  }
-
-  TestDirectory folder;
-  CompileGate gate{
-      {.budget = 1000, .pause_s = 15, .now_s = [] { return 0.0; }, .sleep_s = [](double) {}}};
-  ThreadPool pool{2};
-};
 
 TEST_F(AneDeviceTest, TakesE5rtFirstAndSaysSo) {
   const auto device = make_ane_device(options());
