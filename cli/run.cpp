@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "anemone/base/clock.h"
 #include "anemone/data/safetensors.h"
 #include "anemone/devices/all_devices.h"
 #include "cli/commands.h"
@@ -12,7 +13,7 @@ namespace {
 struct Options {
   std::string file, function = "main", inputs, outputs;
   DeviceOptions device;
-  bool strict = false;
+  bool strict = false, hardware_time = false;
 };
 
 using Buffers = std::vector<std::unique_ptr<Buffer>>;
@@ -51,17 +52,27 @@ Tensor read_back(const Buffer& buffer) {
   return tensor;
 }
 
-// Warnings, and the time that a simulated device predicts.
-void say_more(Device& device, Executable& executable) {
+void say_warnings(const Executable& executable) {
   for (const std::string& warning : executable.stats().warnings) {
     print("warning: " + warning + "\n");
   }
+}
+
+// What the driver says of the run; for those who asked, also that it says nothing.
+std::string on_hardware(const Options& o, const Request& request) {
+  if (const std::optional<double> ms = request.hardware_ms()) {
+    return fmt::format(", {:.3f} ms of it on the hardware", *ms);
+  }
+  return o.hardware_time ? "; no driver gave a time on the hardware" : "";
+}
+
+void say_predicted_times(Device& device, Executable& executable, const std::string& hardware) {
   Simulation* simulation = device.simulation();
-  if (!simulation) return;
   const double first_ms = simulation->run_ms(executable, 0);
   const double warm_ms = simulation->run_ms(executable, first_ms);
-  print(fmt::format("{}: compile {:.1f} ms, first run {:.3f} ms, then {:.3f} ms (simulated)\n",
-                    device.info().name, executable.stats().compile_ms, first_ms, warm_ms));
+  print(fmt::format("{}: compile {:.1f} ms, first run {:.3f} ms, then {:.3f} ms (simulated){}\n",
+                    device.info().name, executable.stats().compile_ms, first_ms, warm_ms,
+                    hardware));
 }
 
 void run(const Options& o) {
@@ -72,7 +83,7 @@ void run(const Options& o) {
   ThreadPool pool(o.device.thread_count());
   const auto device =
       make_device(o.device.device, pool, {.strict = o.strict, .ane_route = o.device.ane_route});
-  const auto executable = device->compile(*function);
+  const auto executable = device->compile(*function, {.hardware_time = o.hardware_time});
   Buffers buffers;
   const std::vector<Binding> inputs = allocate(*device, executable->inputs(), buffers);
   const std::vector<Binding> outputs = allocate(*device, executable->outputs(), buffers);
@@ -81,7 +92,10 @@ void run(const Options& o) {
     const SafetensorsFile file(o.inputs);
     for (const Binding& input : inputs) fill(file, input);
   }
-  executable->bind(inputs, outputs)->run();
+  const std::unique_ptr<Request> request = executable->bind(inputs, outputs);
+  const Stopwatch watch;
+  request->run();
+  const double run_ms = watch.elapsed_ms();
   std::vector<Tensor> tensors;
   std::vector<std::pair<std::string, TensorView>> named;
   for (const Binding& output : outputs) tensors.push_back(read_back(*output.buffer));
@@ -92,7 +106,11 @@ void run(const Options& o) {
   for (const Binding& output : outputs) {
     print(fmt::format("{}: {}\n", output.name, to_string(output.buffer->type())));
   }
-  say_more(*device, *executable);
+  say_warnings(*executable);
+  const std::string hardware = on_hardware(o, *request);
+  if (device->simulation()) return say_predicted_times(*device, *executable, hardware);
+  print(fmt::format("{}: compile {:.1f} ms, run {:.3f} ms{}\n", device->info().name,
+                    executable->stats().compile_ms, run_ms, hardware));
 }
 
 }  // namespace
@@ -105,6 +123,8 @@ void add_run(CLI::App& app) {
   command->add_option("--outputs", o->outputs, "Safetensors to write")->required();
   command->add_option("--function", o->function, "Function to run")->capture_default_str();
   command->add_flag("--strict", o->strict, "What the hardware would get wrong is an error");
+  command->add_flag("--hardware-time", o->hardware_time,
+                    "ane: ask its driver how long the program ran on the engine itself");
   o->device.add_to(*command);
   command->callback([o] { run(*o); });
 }

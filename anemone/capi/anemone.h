@@ -18,7 +18,7 @@ extern "C" {
 
 /* Grows when something is added; what is there keeps its meaning within a major version. */
 #define ANEMONE_API_MAJOR 1
-#define ANEMONE_API_MINOR 0
+#define ANEMONE_API_MINOR 1
 /* major * 1000 + minor of the library that is loaded. */
 int anemone_api_version(void);
 
@@ -46,6 +46,10 @@ void anemone_device_free(anemone_device* device);
 const char* anemone_device_description(const anemone_device* device);
 /* 1 where times are those of a model of the machine. */
 int anemone_device_is_simulated(const anemone_device* device);
+/* Since 1.1. With `on` 1, programs compiled from now on ask the device's driver how long they run
+ * on the hardware (anemone_request_hardware_ms). Off at first: asking may cost time in every run.
+ * Where it does not work programs run without and say so in their warnings. */
+anemone_status anemone_device_ask_hardware_time(anemone_device* device, int on);
 
 /* --- programs --- */
 
@@ -118,6 +122,9 @@ void anemone_request_free(anemone_request* request);
 anemone_status anemone_request_run(anemone_request* request);
 /* Of the last run: on the wall clock, or simulated on a simulated device. */
 double anemone_request_ms(const anemone_request* request);
+/* Since 1.1. Milliseconds of the last run on the hardware itself, as its driver says; negative
+ * where it says nothing, was not asked, or the device is simulated. */
+double anemone_request_hardware_ms(const anemone_request* request);
 
 #ifdef __cplusplus
 }

@@ -17,9 +17,10 @@ namespace fs = std::filesystem;
 
 struct anemone_device {
   ThreadPool pool;
-  std::unique_ptr<Device> device;
-  std::string description;
-  double clock_ms = 0;  // of a simulation
+  std::unique_ptr<Device> device = nullptr;
+  std::string description = {};
+  double clock_ms = 0;         // of a simulation
+  bool hardware_time = false;  // programs are to ask for it
 };
 
 struct anemone_program {
@@ -172,8 +173,8 @@ anemone_status anemone_device_open(const char* name, int threads, anemone_device
     require(out, "out");
     *out = nullptr;
     if (threads < 0 || threads > 1024) fail("threads", "it is outside [0, 1024]");
-    auto device = std::shared_ptr<::anemone_device>(new ::anemone_device{
-        ThreadPool(threads > 0 ? threads : hardware_threads()), nullptr, "", 0});
+    auto device = std::shared_ptr<::anemone_device>(
+        new ::anemone_device{ThreadPool(threads > 0 ? threads : hardware_threads())});
     device->device = make_device(name, device->pool);
     device->description = device->device->info().description;
     *out = to_handle(std::move(device));
@@ -190,6 +191,10 @@ int anemone_device_is_simulated(const anemone_device* device) {
   return device && object_of<::anemone_device>(device, "device")->device->info().simulated ? 1 : 0;
 }
 
+anemone_status anemone_device_ask_hardware_time(anemone_device* device, int on) {
+  return guarded([&] { object_of<::anemone_device>(device, "device")->hardware_time = on != 0; });
+}
+
 anemone_status anemone_program_compile(anemone_device* device, const char* mil_text,
                                        const anemone_weight_file* weights, size_t weight_count,
                                        anemone_program** out) {
@@ -204,7 +209,8 @@ anemone_status anemone_program_compile(anemone_device* device, const char* mil_t
     load_from_memory(program, weights, weight_count);
     const Function* main = program.find("main");
     if (!main) fail("MIL text", "it has no function 'main'");
-    result->executable = result->device->device->compile(*main);
+    result->executable =
+        result->device->device->compile(*main, {.hardware_time = result->device->hardware_time});
     for (const std::string& warning : result->executable->stats().warnings) {
       result->warnings += warning + "\n";
     }
@@ -331,6 +337,11 @@ anemone_status anemone_request_run(anemone_request* request) {
 
 double anemone_request_ms(const anemone_request* request) {
   return request ? object_of<::anemone_request>(request, "request")->ms : 0;
+}
+
+double anemone_request_hardware_ms(const anemone_request* request) {
+  if (!request) return -1;
+  return object_of<::anemone_request>(request, "request")->request->hardware_ms().value_or(-1);
 }
 
 }  // extern "C"

@@ -62,6 +62,25 @@ TEST_P(CApi, RunsAProgramOnBuffersBoundByName) {
   anemone_request_free(request);
 }
 
+TEST_P(CApi, DevicesWithoutADriverThatCountsGiveNoTimeOnTheHardware) {
+  ASSERT_EQ(anemone_device_ask_hardware_time(device, 1), ANEMONE_OK);
+  anemone_program* program = compile(kSubtract);
+  anemone_buffer* x = buffer(program, ANEMONE_INPUT, "x", 5);
+  anemone_buffer* y = buffer(program, ANEMONE_INPUT, "y", 3);
+  anemone_buffer* z = buffer(program, ANEMONE_OUTPUT, "z", 0);
+  const char* const names[] = {"x", "y", "z"};
+  anemone_buffer* const buffers[] = {x, y, z};
+  anemone_request* request = nullptr;
+  ASSERT_EQ(anemone_request_bind(program, names, buffers, 3, &request), ANEMONE_OK);
+  EXPECT_LT(anemone_request_hardware_ms(request), 0);
+  ASSERT_EQ(anemone_request_run(request), ANEMONE_OK);
+  EXPECT_GT(anemone_request_ms(request), 0);
+  EXPECT_LT(anemone_request_hardware_ms(request), 0);
+  anemone_request_free(request);
+  for (anemone_buffer* each : buffers) anemone_buffer_free(each);
+  anemone_program_free(program);
+}
+
 TEST_P(CApi, DescribesPorts) {
   anemone_program* program = compile(kSubtract);
   EXPECT_EQ(anemone_program_port_count(program, ANEMONE_INPUT), 2u);
@@ -139,7 +158,9 @@ TEST(CApiDevice, NullIsNeverFollowed) {
   anemone_request_free(nullptr);
   EXPECT_EQ(anemone_request_run(nullptr), ANEMONE_INVALID);
   EXPECT_EQ(anemone_program_port_count(nullptr, ANEMONE_INPUT), 0u);
-  EXPECT_EQ(anemone_api_version(), 1000);
+  EXPECT_EQ(anemone_request_hardware_ms(nullptr), -1);
+  EXPECT_EQ(anemone_device_ask_hardware_time(nullptr, 1), ANEMONE_INVALID);
+  EXPECT_EQ(anemone_api_version(), 1001);
 }
 
 }  // namespace
