@@ -9,6 +9,7 @@
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
 #include "anemone/base/process.h"
+#include "anemone/report/compare.h"
 #include "anemone/report/text_report.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -21,7 +22,7 @@ struct Options {
   DeviceOptions device;
   BenchOptions bench;
   std::string values = "on", chips, out;
-  bool json = false, coarse = false, fine = false, quiet = false, fresh = false;
+  bool json = false, coarse = false, fine = false, stream = false, quiet = false, fresh = false;
 };
 
 // One line on the terminal, written over by the next.
@@ -41,9 +42,10 @@ BenchOptions settled(const Options& o, const std::string& name) {
   options.settings.ane_route = o.device.ane_route;
   options.settings.chips = o.chips;
   options.settings.values = o.values == "on";
-  if (o.coarse != o.fine) {
+  if (o.coarse || o.fine || o.stream) {
     options.coarse = o.coarse;
     options.fine = o.fine;
+    options.stream = o.stream;
   }
   // Nothing is computed, so nothing can be checked.
   if (!options.settings.values) options.measure.check = false;
@@ -123,6 +125,7 @@ void add_common(CLI::App& command, Options& o) {
 void add_sram_flags(CLI::App& command, Options& o) {
   command.add_flag("--coarse", o.coarse, "Only channels and widths together");
   command.add_flag("--fine", o.fine, "Only channels");
+  command.add_flag("--stream", o.stream, "Only narrow ones, where reading weights takes the time");
   command.add_option("--spatial", o.bench.spatial, "Widths instead of the published ones")
       ->check(CLI::Range(1, 16384));
   command.add_option("--channels", o.bench.channels, "Channels instead of the published ones")
@@ -163,6 +166,28 @@ void add_all(CLI::App& parent, std::vector<std::string> arguments) {
   command->callback([o, arguments = std::move(arguments)] { run_all(*o, arguments); });
 }
 
+// Exit status 1 where something got slower: for CI.
+void add_compare(CLI::App& parent) {
+  struct Files {
+    std::string before, after;
+    double tolerance = 5;
+  };
+  CLI::App* command = parent.add_subcommand(
+      "compare", "What got slower from A to B beyond the noise; then the exit status is 1");
+  auto files = std::make_shared<Files>();
+  command->add_option("a", files->before, "A result, or a baseline")->required();
+  command->add_option("b", files->after, "A later result of the same benchmark")->required();
+  command->add_option("--tolerance", files->tolerance, "Least change that counts, in %")
+      ->check(CLI::Range(0.0, 1000.0));
+  command->callback([files] {
+    const Comparison comparison =
+        compare(read_results(files->before).front(), read_results(files->after).front(),
+                files->tolerance / 100);
+    print(to_text(comparison));
+    if (comparison.worse()) throw Finished{1};
+  });
+}
+
 }  // namespace
 
 void add_bench(CLI::App& app, std::vector<std::string> arguments) {
@@ -170,6 +195,7 @@ void add_bench(CLI::App& app, std::vector<std::string> arguments) {
   command->require_subcommand(1);
   for (const Benchmark& benchmark : all_benchmarks()) add_benchmark(*command, benchmark);
   add_all(*command, std::move(arguments));
+  add_compare(*command);
 }
 
 }  // namespace anemone::cli

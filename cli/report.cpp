@@ -23,10 +23,10 @@ std::vector<BenchResult> read_all(const std::vector<std::string>& files) {
 void run(const Options& o) {
   for (const BenchResult& result : read_all(o.files)) {
     print((o.markdown ? markdown_table(result) : text_table(result)) + "\n");
-    const std::vector<Observation> observations = observations_of(result);
-    if (observations.size() < 5) continue;
-    const std::string fit = to_text(fit_times(observations, result.benchmark));
-    print((o.markdown ? "```\n" + fit + "```\n" : fit) + "\n");
+    for (const auto& [probe, fit] : fit_result(result)) {
+      const std::string text = (probe.empty() ? "" : probe + " probe, ") + to_text(fit);
+      print((o.markdown ? "```\n" + text + "```\n" : text) + "\n");
+    }
   }
 }
 

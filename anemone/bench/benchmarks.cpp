@@ -29,25 +29,40 @@ std::vector<BenchCase> chain_cases(std::span<const Chain> chains, DType dtype) {
 constexpr double kWorthwhileGain = 1.03;
 constexpr int64_t kMostSpatial = 16384;
 
-// The fastest of the rows, wider and wider until that brings nothing more. Its program has been
-// checked; wider ones differ in nothing but the number of columns.
-void widen(Device& device, const BenchOptions& options, BenchResult& result) {
-  const auto rate = [](const ordered_json& row) { return number(row, "tflops"); };
-  const auto best = std::max_element(
-      result.rows.begin(), result.rows.end(),
-      [&](const ordered_json& a, const ordered_json& b) { return rate(a) < rate(b); });
-  if (best == result.rows.end() || rate(*best) == 0) return;
-  Chain chain{(*best)["depth"], (*best)["channels"], (*best)["spatial"]};
-  MeasureOptions measure_options = options.measure;
-  measure_options.check = false;
-  for (double last = rate(*best); chain.spatial < kMostSpatial;) {
-    chain.spatial *= 2;
-    const BenchCase wider = chain_case(chain, device.info().float_type);
-    add_rows(result, measure(device, {wider}, measure_options));
+double rate(const ordered_json& row) { return number(row, "tflops"); }
+
+// Measures ever larger ones of `chain` until that brings nothing more; leaves the best in it.
+template <typename Grow>
+void grow(Device& device, const MeasureOptions& options, BenchResult& result, Chain& chain,
+          double& best, Grow larger) {
+  for (Chain next = larger(chain); next.spatial <= kMostSpatial && next.depth > 0;
+       next = larger(next)) {
+    add_rows(result, measure(device, {chain_case(next, device.info().float_type)}, options));
     const double now = rate(result.rows.back());
-    if (now < kWorthwhileGain * last) return;
-    last = now;
+    if (now > best) chain = next;
+    if (now < kWorthwhileGain * best) return;
+    best = now;
   }
+}
+
+// The fastest of the rows, wider and wider, and then with more channels to a layer of fewer layers:
+// what is too narrow or moves too many activations for its arithmetic does not show the peak. Its
+// program has been checked; these differ in nothing but sizes.
+void widen(Device& device, const BenchOptions& options, BenchResult& result) {
+  const auto fastest = std::max_element(
+      result.rows.begin(), result.rows.end(),
+      [](const ordered_json& a, const ordered_json& b) { return rate(a) < rate(b); });
+  if (fastest == result.rows.end() || rate(*fastest) == 0) return;
+  Chain chain{(*fastest)["depth"], (*fastest)["channels"], (*fastest)["spatial"]};
+  double best = rate(*fastest);
+  MeasureOptions unchecked = options.measure;
+  unchecked.check = false;
+  grow(device, unchecked, result, chain, best, [](const Chain& c) {
+    return Chain{c.depth, c.channels, 2 * c.spatial};
+  });
+  grow(device, unchecked, result, chain, best, [](const Chain& c) {
+    return Chain{c.depth / 4, 2 * c.channels, c.spatial};
+  });
 }
 
 void bench_peak(Device& device, ThreadPool&, const BenchOptions& options, BenchResult& result) {
@@ -84,8 +99,11 @@ void bench_sram(Device& device, ThreadPool&, const BenchOptions& options, BenchR
     bool wanted;
     std::span<const Chain> chains;
   };
-  for (const Probe& probe : {Probe{"coarse", options.coarse, coarse_chains()},
-                             Probe{"fine", options.fine, fine_chains()}}) {
+  // Engines move tokens in lanes; a CPU has its product of a matrix and a vector.
+  const auto narrow = stream_chains(device.info().float_type == DType::kFp16 ? 32 : 1);
+  for (const Probe& probe :
+       {Probe{"coarse", options.coarse, coarse_chains()},
+        Probe{"fine", options.fine, fine_chains()}, Probe{"stream", options.stream, narrow}}) {
     if (!probe.wanted) continue;
     options.measure.progress(fmt::format("{} probe", probe.name));
     const auto cases = chain_cases(probe_chains(probe.chains, options), device.info().float_type);

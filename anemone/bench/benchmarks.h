@@ -19,7 +19,7 @@ struct BenchOptions {
   MeasureOptions measure;
 
   // sram
-  bool coarse = true, fine = true;
+  bool coarse = true, fine = true, stream = true;
   std::vector<int64_t> spatial = {};   // instead of the published widths
   std::vector<int64_t> channels = {};  // instead of the published ones
 

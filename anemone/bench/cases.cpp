@@ -22,15 +22,19 @@ constexpr Chain kFine[] = {{1, 256},  {1, 512},  {1, 1024},    {1, 1536}, {1, 20
 
 double bytes_of(DType dtype) { return dtype == DType::kFp16 ? 2 : 4; }
 
-Problem chain_problem(const Chain& chain) {
+Problem chain_problem(const Chain& chain, bool numbers) {
   const auto [depth, channels, spatial] = chain;
   Problem problem;
-  problem.inputs.push_back(uniform({1, channels, 1, spatial}, 1, -1, 1));
+  problem.numbers = numbers;
+  const auto tensor = [&](const Shape& shape, int64_t seed, double bound) {
+    if (!numbers) return Tensor(DType::kFp32, shape);
+    return uniform(shape, static_cast<uint64_t>(seed), -bound, bound);
+  };
+  problem.inputs.push_back(tensor({1, channels, 1, spatial}, 1, 1));
   // Rows sum to about one in square, so that numbers neither grow nor vanish.
   const double bound = std::sqrt(3.0 / static_cast<double>(channels));
   for (int64_t layer = 0; layer < depth; ++layer) {
-    problem.weights.push_back(
-        uniform({channels, channels, 1, 1}, static_cast<uint64_t>(layer) + 2, -bound, bound));
+    problem.weights.push_back(tensor({channels, channels, 1, 1}, layer + 2, bound));
   }
   problem.build = [](Builder& b, const std::vector<Value>& x, const std::vector<Value>& w) {
     Value y = x[0];
@@ -76,7 +80,7 @@ BenchCase conv_case(int64_t channels, bool runtime_weights, DType dtype) {
   const Chain chain{1, channels, kSpatial};
   const BenchCase same = chain_case(chain, dtype);
   const auto problem = [=] {
-    Problem result = chain_problem(chain);
+    Problem result = chain_problem(chain, true);
     result.runtime_weights = runtime_weights;
     return result;
   };
@@ -104,13 +108,23 @@ BenchCase chain_case(const Chain& chain, DType dtype) {
            {"activation_mb", channels * spatial * bytes_of(dtype) / kMiB},
            {"gflop", flops * 1e-9}},
           flops,
-          [=] { return chain_problem(chain); }};
+          [=] { return chain_problem(chain, true); },
+          [=] { return chain_problem(chain, false); }};
 }
 
 std::span<const Chain> peak_chains() { return kPeak; }
 std::span<const Chain> inmem_chains() { return kInmem; }
 std::span<const Chain> coarse_chains() { return kCoarse; }
 std::span<const Chain> fine_chains() { return kFine; }
+
+std::vector<Chain> stream_chains(int64_t spatial) {
+  constexpr int64_t kChannels[] = {192,  320,  448,  576,  704,  832,  960,  1216,
+                                   1472, 1728, 1984, 2240, 2496, 2752, 3008, 3264,
+                                   3520, 3776, 4288, 4800, 5568, 6336};
+  std::vector<Chain> chains;
+  for (const int64_t channels : kChannels) chains.push_back({1, channels, spatial});
+  return chains;
+}
 
 std::vector<BenchCase> dispatch_cases(DType dtype) {
   std::vector<BenchCase> cases;

@@ -23,6 +23,10 @@ std::span<const Chain> inmem_chains();   // six
 std::span<const Chain> coarse_chains();  // nine channels and widths
 std::span<const Chain> fine_chains();    // thirteen channels
 
+// Single convolutions as narrow as the device takes them, so that reading the weights is what
+// takes the time; channels between the powers of two, closer together than the published ones.
+std::vector<Chain> stream_chains(int64_t spatial);
+
 // Programs from no arithmetic up: one and several inputs, weights baked in and as inputs.
 std::vector<BenchCase> dispatch_cases(DType dtype);
 

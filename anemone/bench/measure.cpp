@@ -81,11 +81,21 @@ std::string reason(const Error& error) {
   return error.message() + (error.hint().empty() ? "" : "; instead: " + error.hint());
 }
 
+// Throws Error where the device refuses, before any numbers are made.
+Problem outlined(Device& device, const BenchCase& which) {
+  if (!which.outline) return which.problem();
+  Problem outline = which.outline();
+  const Support support = device.accepts(build_function(outline, device.info().float_type));
+  if (!support) fail("bench", support.reason);
+  const bool computes = !device.simulation() || device.simulation()->values();
+  return computes ? which.problem() : std::move(outline);
+}
+
 // Nothing where the device refuses.
 std::optional<Runner> prepare(Device& device, const BenchCase& which, size_t index,
                               const MeasureOptions& options, ordered_json& row) {
   try {
-    Problem problem = which.problem();
+    Problem problem = outlined(device, which);
     Runner runner{index, std::make_unique<Prepared>(device, problem)};
     if (options.check) {
       check_answer(*runner.program, problem, which, device.info().float_type);

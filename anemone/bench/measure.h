@@ -17,6 +17,9 @@ struct BenchCase {
   double flops = 0;               // of one run; 0: the row gets no rate
   // Made when it is needed: the weights of all cases together are large.
   std::function<Problem()> problem;
+  // The same without numbers, if there is one: all that a device needs which refuses it or computes
+  // nothing.
+  std::function<Problem()> outline = {};
   // The first column of the results needs only the first column of the inputs: cheap to check.
   bool by_column = true;
 };

@@ -22,24 +22,47 @@ constexpr double kSuspectChannels = 4096;
 
 // --- which model ---
 
-std::vector<FittedModel> candidates(const std::vector<Observation>& observations) {
-  std::set<double> depths;
-  bool some = false, all = true;
+// Whether flops and bytes are in different proportions somewhere.
+bool tells_flops_from_bytes(const std::vector<Observation>& observations) {
+  double low = 1e300, high = 0;
   for (const Observation& o : observations) {
-    depths.insert(o.depth);
-    some = some || o.power_of_two;
-    all = all && o.power_of_two;
+    low = std::min(low, o.flops / o.bytes);
+    high = std::max(high, o.flops / o.bytes);
   }
+  return high > 1.01 * low;
+}
+
+// The terms that make sense for these data, without extensions.
+ModelShape plain_shape(const std::vector<Observation>& observations) {
+  std::set<double> depths;
+  for (const Observation& o : observations) depths.insert(o.depth);
   ModelShape shape;
   shape.layer = depths.size() > 1;
+  shape.peak = tells_flops_from_bytes(observations);
+  return shape;
+}
+
+std::vector<FittedModel> candidates(const std::vector<Observation>& observations) {
+  const ModelShape plain = plain_shape(observations);
+  const auto suspects = std::count_if(observations.begin(), observations.end(),
+                                      [](const Observation& o) { return o.power_of_two; });
+  const bool both = suspects > 0 && suspects < static_cast<long>(observations.size());
   std::vector<FittedModel> models;
-  for (const bool power_of_two : {false, true}) {
-    if (power_of_two && (!some || all)) continue;
-    shape.power_of_two = power_of_two;
-    models.push_back(fit_model(observations, shape));
-    for (const size_t knees : {1, 2}) {
-      std::vector<FittedModel> found = fit_knees(observations, shape, knees);
-      if (!found.empty()) models.push_back(std::move(found.front()));
+  for (const bool activations : {false, true}) {
+    if (activations && !plain.peak) continue;  // in proportion to the others then
+    for (const bool power_of_two : {false, true}) {
+      if (power_of_two && !both) continue;
+      ModelShape shape = plain;
+      shape.activations = activations;
+      shape.power_of_two = power_of_two;
+      models.push_back(fit_model(observations, shape));
+      for (const bool starts : {false, true}) {
+        shape.starts = starts;
+        for (const size_t knees : {1, 2}) {
+          std::vector<FittedModel> found = fit_knees(observations, shape, knees);
+          if (!found.empty()) models.push_back(std::move(found.front()));
+        }
+      }
     }
   }
   return models;
@@ -102,19 +125,16 @@ Estimate estimate(const FittedModel& model, const std::vector<ModelParameters>& 
   return result;
 }
 
-// Observations whose time is at least half bytes, or half arithmetic.
-int count_bound(const std::vector<Observation>& observations, const FittedModel& model,
-                bool by_bytes, size_t level) {
+// Observations whose time is to a third or more the work of one roof; of bytes, at one level.
+bool depends(const std::vector<Observation>& observations, const FittedModel& model, Roof roof,
+             size_t level = 0) {
   int count = 0;
   for (const Observation& o : observations) {
-    size_t at = 0;
-    while (at < model.shape.knees.size() && o.total_bytes() > model.shape.knees[at]) ++at;
-    const double fixed = model.parameters.dispatch_ms + o.depth * model.parameters.layer_ms;
-    const bool mostly = o.ms > 1.5 * fixed;
-    const bool bytes = model.parameters.bound_by_bytes(o, model.shape);
-    if (mostly && bytes == by_bytes && (!by_bytes || at == level)) ++count;
+    const bool mostly = o.ms > 1.5 * model.parameters.fixed_ms(o, model.shape);
+    const bool here = roof != Roof::kBytes || model.shape.level_of(o.total_bytes()) == level;
+    if (mostly && here && model.parameters.roof(o, model.shape) == roof) ++count;
   }
-  return count;
+  return count >= 2;
 }
 
 void add_capacities(Fit& fit, const std::vector<Observation>& observations,
@@ -129,8 +149,9 @@ void add_capacities(Fit& fit, const std::vector<Observation>& observations,
       if (mb > capacity.mb) capacity.high_mb = std::min(capacity.high_mb, mb);
     }
     capacity.beyond_gbs =
-        estimate(model, samples, count_bound(observations, model, true, k + 1) >= 2,
+        estimate(model, samples, depends(observations, model, Roof::kBytes, k + 1),
                  [k](const ModelParameters& p) { return p.bandwidth[k + 1] * 1e-6; });
+    capacity.start_ms = model.parameters.start_ms[k + 1];
     fit.capacities.push_back(capacity);
   }
 }
@@ -174,13 +195,17 @@ Fit fit_times(const std::vector<Observation>& observations, const std::string& w
       estimate(model, samples, true, [](const ModelParameters& p) { return p.dispatch_ms; });
   fit.layer_ms = estimate(model, samples, model.shape.layer,
                           [](const ModelParameters& p) { return p.layer_ms; });
-  fit.peak_tflops = estimate(model, samples, count_bound(observations, model, false, 0) >= 2,
+  fit.peak_tflops = estimate(model, samples, depends(observations, model, Roof::kFlops),
                              [](const ModelParameters& p) { return p.peak * 1e-9; });
-  fit.bandwidth_gbs = estimate(model, samples, count_bound(observations, model, true, 0) >= 2,
+  fit.bandwidth_gbs = estimate(model, samples, depends(observations, model, Roof::kBytes),
                                [](const ModelParameters& p) { return p.bandwidth[0] * 1e-6; });
   if (model.shape.power_of_two) {
     fit.power_of_two =
         estimate(model, samples, true, [](const ModelParameters& p) { return p.power_of_two; });
+  }
+  if (model.shape.activations) {
+    fit.activations_gbs = estimate(model, samples, depends(observations, model, Roof::kActivations),
+                                   [](const ModelParameters& p) { return p.activations * 1e-6; });
   }
   add_capacities(fit, observations, model, samples);
   add_anomalies(fit, observations, model);
@@ -190,9 +215,10 @@ Fit fit_times(const std::vector<Observation>& observations, const std::string& w
   return fit;
 }
 
-std::vector<Observation> observations_of(const BenchResult& result) {
+std::vector<Observation> observations_of(const BenchResult& result, const std::string& probe) {
   std::vector<Observation> observations;
   for (const auto& row : result.rows) {
+    if (!probe.empty() && row.value("probe", "") != probe) continue;
     const double ms = number(row, "ms"), weight_mb = number(row, "weight_mb");
     const double gflop = number(row, "gflop"), depth = number(row, "depth", 1);
     const double channels = number(row, "channels");
@@ -204,11 +230,28 @@ std::vector<Observation> observations_of(const BenchResult& result) {
     o.depth = depth;
     o.flops = gflop * 1e9 / depth;
     o.bytes = weight_mb * kMiB / depth;
+    o.activation_bytes = 2 * number(row, "activation_mb") * kMiB;
     o.ms = ms;
     o.power_of_two = channels >= kSuspectChannels && is_power_of_two(channels);
     observations.push_back(std::move(o));
   }
   return observations;
+}
+
+std::vector<ProbeFit> fit_result(const BenchResult& result) {
+  std::vector<std::string> probes;
+  for (const auto& row : result.rows) {
+    const std::string probe = row.value("probe", "");
+    if (std::find(probes.begin(), probes.end(), probe) == probes.end()) probes.push_back(probe);
+  }
+  std::vector<ProbeFit> fits;
+  for (const std::string& probe : probes) {
+    const std::vector<Observation> observations = observations_of(result, probe);
+    if (observations.size() >= kLeast) {
+      fits.push_back({probe, fit_times(observations, result.benchmark)});
+    }
+  }
+  return fits;
 }
 
 }  // namespace anemone

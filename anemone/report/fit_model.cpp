@@ -1,7 +1,10 @@
 #include "anemone/report/fit_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "anemone/report/minimize.h"
 
@@ -11,41 +14,47 @@ namespace {
 // Deviations smaller than this are taken for the measurement's own.
 constexpr double kNoise = 0.02;
 
-size_t level_of(double bytes, const ModelShape& shape) {
-  size_t level = 0;
-  while (level < shape.knees.size() && bytes > shape.knees[level]) ++level;
-  return level;
-}
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 // --- parameters as a vector of logarithms, all that the shape has ---
 
 ModelParameters unpack(const std::vector<double>& x, const ModelShape& shape) {
   size_t i = 0;
+  const auto next = [&] { return std::exp(x[i++]); };
   ModelParameters p;
-  p.dispatch_ms = std::exp(x[i++]);
-  p.peak = std::exp(x[i++]);
-  for (size_t level = 0; level <= shape.knees.size(); ++level) {
-    p.bandwidth.push_back(std::exp(x[i++]));
+  p.dispatch_ms = next();
+  p.peak = shape.peak ? next() : kInfinite;
+  p.bandwidth.push_back(next());
+  p.start_ms.push_back(0);
+  for (size_t knee = 0; knee < shape.knees.size(); ++knee) {
+    p.bandwidth.push_back(next());
+    p.start_ms.push_back(shape.starts ? next() : 0);
   }
-  if (shape.layer) p.layer_ms = std::exp(x[i++]);
-  if (shape.power_of_two) p.power_of_two = 1 + std::exp(x[i++]);
+  if (shape.layer) p.layer_ms = next();
+  if (shape.power_of_two) p.power_of_two = 1 + next();
+  p.activations = shape.activations ? next() : kInfinite;
   return p;
 }
 
 std::vector<double> starting_point(const std::vector<Observation>& observations,
                                    const ModelShape& shape) {
-  double least = 1e300, rate = 0, bandwidth = 0;
+  double least = 1e300, rate = 0, bandwidth = 0, activations = 0;
   for (const Observation& o : observations) {
     least = std::min(least, o.ms);
     rate = std::max(rate, o.depth * o.flops / o.ms);
     bandwidth = std::max(bandwidth, o.total_bytes() / o.ms);
+    activations = std::max(activations, o.depth * o.activation_bytes / o.ms);
   }
-  std::vector<double> x = {std::log(0.7 * least), std::log(1.3 * std::max(rate, 1.0))};
-  for (size_t level = 0; level <= shape.knees.size(); ++level) {
-    x.push_back(std::log(1.3 * bandwidth) - static_cast<double>(level));
+  std::vector<double> x = {std::log(0.7 * least)};
+  if (shape.peak) x.push_back(std::log(1.3 * std::max(rate, 1.0)));
+  x.push_back(std::log(1.3 * bandwidth));
+  for (size_t knee = 0; knee < shape.knees.size(); ++knee) {
+    x.push_back(std::log(1.3 * bandwidth) - 1 - static_cast<double>(knee));
+    if (shape.starts) x.push_back(std::log(0.1 * least));
   }
   if (shape.layer) x.push_back(std::log(0.05 * least));
   if (shape.power_of_two) x.push_back(0);
+  if (shape.activations) x.push_back(std::log(std::max(activations, 1.0)));
   return x;
 }
 
@@ -90,32 +99,70 @@ std::vector<double> places_between(const std::vector<Observation>& observations)
   return places;
 }
 
-// A capacity is one only where what lies beyond it is slower.
+// A capacity is one only where what lies beyond it is slower, or at least begins later.
 bool slows_down(const FittedModel& model) {
   const std::vector<double>& b = model.parameters.bandwidth;
-  return std::is_sorted(b.rbegin(), b.rend());
+  const double allowed = model.shape.starts ? 1.1 : 1;
+  for (size_t level = 1; level < b.size(); ++level) {
+    if (b[level] > allowed * b[level - 1]) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
 std::string ModelShape::name() const {
-  std::string text = knees.empty() ? "" : knees.size() == 1 ? "capacity" : "two capacities";
-  if (power_of_two) text += text.empty() ? "powers of two" : " + powers of two";
+  std::string text;
+  const auto add = [&](const char* term) {
+    text += text.empty() ? term : fmt::format(" + {}", term);
+  };
+  if (!knees.empty()) add(knees.size() == 1 ? "capacity" : "two capacities");
+  if (starts) add("start");
+  if (power_of_two) add("powers of two");
+  if (activations) add("activations");
   return text.empty() ? "plain" : text;
 }
 
 int ModelShape::parameters() const {
-  return 4 + (layer ? 1 : 0) + (power_of_two ? 1 : 0) + 2 * static_cast<int>(knees.size());
+  const int a_knee = starts ? 3 : 2;
+  return 3 + (peak ? 1 : 0) + (layer ? 1 : 0) + (power_of_two ? 1 : 0) + (activations ? 1 : 0) +
+         a_knee * static_cast<int>(knees.size());
 }
 
-bool ModelParameters::bound_by_bytes(const Observation& o, const ModelShape& shape) const {
-  return o.bytes / bandwidth[level_of(o.total_bytes(), shape)] > o.flops / peak;
+size_t ModelShape::level_of(double total_bytes) const {
+  size_t level = 0;
+  while (level < knees.size() && total_bytes > knees[level]) ++level;
+  return level;
+}
+
+namespace {
+
+// The time of a layer by each roof.
+struct Roofs {
+  double flops, bytes, activations;
+};
+
+Roofs roofs_of(const ModelParameters& p, const Observation& o, const ModelShape& shape) {
+  const double bytes = o.bytes / p.bandwidth[shape.level_of(o.total_bytes())];
+  return {o.flops / p.peak, o.power_of_two ? p.power_of_two * bytes : bytes,
+          o.activation_bytes / p.activations};
+}
+
+}  // namespace
+
+Roof ModelParameters::roof(const Observation& o, const ModelShape& shape) const {
+  const Roofs roofs = roofs_of(*this, o, shape);
+  if (roofs.activations > std::max(roofs.flops, roofs.bytes)) return Roof::kActivations;
+  return roofs.bytes > roofs.flops ? Roof::kBytes : Roof::kFlops;
+}
+
+double ModelParameters::fixed_ms(const Observation& o, const ModelShape& shape) const {
+  return dispatch_ms + start_ms[shape.level_of(o.total_bytes())] + o.depth * layer_ms;
 }
 
 double ModelParameters::predict_ms(const Observation& o, const ModelShape& shape) const {
-  double byte_ms = o.bytes / bandwidth[level_of(o.total_bytes(), shape)];
-  if (o.power_of_two) byte_ms *= power_of_two;
-  return dispatch_ms + o.depth * (layer_ms + std::max(o.flops / peak, byte_ms));
+  const Roofs roofs = roofs_of(*this, o, shape);
+  return fixed_ms(o, shape) + o.depth * std::max({roofs.flops, roofs.bytes, roofs.activations});
 }
 
 FittedModel fit_model(const std::vector<Observation>& observations, const ModelShape& shape,

@@ -8,25 +8,33 @@
 
 namespace anemone {
 
-// Which extensions a model has. `knees`: total bytes where a bandwidth ends, ascending.
+// Which terms a model has. `knees`: total bytes where a bandwidth ends, ascending.
 struct ModelShape {
-  bool layer = false, power_of_two = false;
+  bool peak = true, layer = false, power_of_two = false, activations = false, starts = false;
   std::vector<double> knees;
 
   std::string name() const;
   // Free numbers, places of the knees and the size of the residuals included.
   int parameters() const;
+  // 0 up to the first knee, and so on.
+  size_t level_of(double total_bytes) const;
 };
+
+enum class Roof : uint8_t { kFlops, kBytes, kActivations };
 
 struct ModelParameters {
   double dispatch_ms = 0, layer_ms = 0;
-  double peak = 0;                // flops a millisecond
+  double peak = 0;                // flops a millisecond; infinite where the shape has none
   std::vector<double> bandwidth;  // bytes a millisecond, one more than there are knees
+  std::vector<double> start_ms;   // as many; the first is 0
   double power_of_two = 1;
+  double activations = 0;  // bytes a millisecond; infinite where the shape has none
 
   double predict_ms(const Observation& observation, const ModelShape& shape) const;
   // What bounds a layer of the observation.
-  bool bound_by_bytes(const Observation& observation, const ModelShape& shape) const;
+  Roof roof(const Observation& observation, const ModelShape& shape) const;
+  // What the observation would take without arithmetic and memory.
+  double fixed_ms(const Observation& observation, const ModelShape& shape) const;
 };
 
 struct FittedModel {

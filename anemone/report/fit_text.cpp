@@ -26,6 +26,7 @@ std::string capacity_lines(const Fit& fit) {
   for (const Capacity& c : fit.capacities) {
     text += line("capacity", fmt::format("between {:.4g} and {:.4g} MiB", c.low_mb, c.high_mb));
     text += line("bandwidth beyond", show(c.beyond_gbs, "GB/s"));
+    if (c.start_ms > 0) text += line("start beyond", fmt::format("{:.3g} ms", c.start_ms));
   }
   return text;
 }
@@ -42,6 +43,7 @@ std::string to_text(const Fit& fit) {
   text += line("bandwidth", show(fit.bandwidth_gbs, "GB/s"));
   text += capacity_lines(fit);
   if (fit.power_of_two) text += line("powers of two", show(*fit.power_of_two, "times slower"));
+  if (fit.activations_gbs) text += line("activations", show(*fit.activations_gbs, "GB/s"));
   text += "  models compared (difference of AICc to the plain one; negative is better):\n";
   for (const ModelScore& model : fit.models) {
     text += fmt::format("    {:<32}{:>8.1f}  {} parameters, median error {:.1f} %\n", model.name,
@@ -68,11 +70,13 @@ ordered_json to_json(const Fit& fit) {
                        {"anomalies", ordered_json::array()}};
   if (fit.layer_ms.value > 0) json["layer_ms"] = as_json(fit.layer_ms);
   if (fit.power_of_two) json["power_of_two"] = as_json(*fit.power_of_two);
+  if (fit.activations_gbs) json["activations_gbs"] = as_json(*fit.activations_gbs);
   for (const Capacity& c : fit.capacities) {
     json["capacities"].push_back({{"mb", c.mb},
                                   {"low_mb", c.low_mb},
                                   {"high_mb", c.high_mb},
-                                  {"beyond_gbs", as_json(c.beyond_gbs)}});
+                                  {"beyond_gbs", as_json(c.beyond_gbs)},
+                                  {"start_ms", c.start_ms}});
   }
   for (const ModelScore& m : fit.models) {
     json["models"].push_back({{"name", m.name},

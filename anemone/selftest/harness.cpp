@@ -11,6 +11,16 @@
 namespace anemone {
 namespace {
 
+Literal literal_of(const Problem& problem, size_t weight, DType dtype) {
+  const Tensor& tensor = problem.weights[weight];
+  if (problem.numbers) return Literal::of(tensor.cast(dtype));
+  Literal literal;
+  literal.type = Type::tensor(dtype, tensor.shape());
+  return literal;
+}
+
+}  // namespace
+
 Function build_function(const Problem& problem, DType dtype) {
   Function function("selftest", "ios18");
   Builder b(function);
@@ -21,12 +31,14 @@ Function build_function(const Problem& problem, DType dtype) {
   for (size_t i = 0; i < problem.weights.size(); ++i) {
     const std::string name = fmt::format("w{}", i);
     weights.push_back(problem.runtime_weights ? b.input(name, dtype, problem.weights[i].shape())
-                                              : b.constant(problem.weights[i].cast(dtype), name));
+                                              : b.constant(literal_of(problem, i, dtype), name));
   }
   const std::vector<Value> results = problem.build(b, inputs, weights);
   for (size_t i = 0; i < results.size(); ++i) b.output(fmt::format("y{}", i), results[i]);
   return function;
 }
+
+namespace {
 
 std::vector<const Tensor*> bound_tensors(const Problem& problem) {
   std::vector<const Tensor*> tensors;
@@ -81,7 +93,7 @@ Prepared::Prepared(Device& device, const Problem& problem) : device_(device) {
   const auto in = allocate(device, executable_->inputs(), in_names, inputs_);
   const auto out = allocate(device, executable_->outputs(), out_names, outputs_);
   const std::vector<const Tensor*> tensors = bound_tensors(problem);
-  for (size_t i = 0; i < tensors.size(); ++i) inputs_[i]->write(*tensors[i]);
+  for (size_t i = 0; problem.numbers && i < tensors.size(); ++i) inputs_[i]->write(*tensors[i]);
   request_ = executable_->bind(in, out);
 }
 

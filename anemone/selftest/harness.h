@@ -18,6 +18,7 @@ struct Problem {
                                    const std::vector<Value>& weights)>
       build;
   bool runtime_weights = false;  // weights are inputs of the program too: w0, w1, …
+  bool numbers = true;           // if not, only the shapes of the tensors count
 };
 
 // Uniform in [low, high), rounded to fp16 so that every device can hold them; the same for a seed.
@@ -30,6 +31,9 @@ std::vector<Tensor> listed(Tensors... tensors) {
   (result.push_back(std::move(tensors)), ...);
   return result;
 }
+
+// The problem as a function `selftest` of plain operations.
+Function build_function(const Problem& problem, DType dtype);
 
 // A problem compiled for a device, with its buffers.
 class Prepared {
