@@ -22,6 +22,7 @@ struct Options {
   DeviceOptions device;
   BenchOptions bench;
   std::string values = "on", chips, out;
+  std::vector<std::string> only;  // of `all`
   bool json = false, coarse = false, fine = false, stream = false, quiet = false, fresh = false;
 };
 
@@ -83,12 +84,23 @@ bool is_done(const fs::path& path, const Benchmark& benchmark, const Options& o)
        "give another --out, or --fresh to write over it");
 }
 
-// Each benchmark is a process of its own: a device that compiles only so many programs in one gets
-// its fill anew, and what is done is there already when somebody interrupts.
+std::vector<const Benchmark*> chosen_benchmarks(const Options& o) {
+  std::vector<const Benchmark*> chosen;
+  for (const std::string& name : o.only) chosen.push_back(&find_benchmark(name));
+  for (const Benchmark& benchmark : all_benchmarks()) {
+    if (o.only.empty()) chosen.push_back(&benchmark);
+  }
+  return chosen;
+}
+
+// What is done is there when somebody interrupts. A device of the hardware compiles only so many
+// programs in one process, so each benchmark gets one of its own there.
 void run_all(const Options& o, const std::vector<std::string>& arguments) {
   make_writable_directory(o.out);
+  const std::vector<const Benchmark*> chosen = chosen_benchmarks(o);
   int skipped = 0;
-  for (const Benchmark& benchmark : all_benchmarks()) {
+  for (const Benchmark* which : chosen) {
+    const Benchmark& benchmark = *which;
     const fs::path path = fs::path(o.out) / (std::string(benchmark.name) + ".json");
     if (is_done(path, benchmark, o)) {
       ++skipped;
@@ -104,7 +116,7 @@ void run_all(const Options& o, const std::vector<std::string>& arguments) {
     }
     if (o.device.device == "ane") restart_program(again);
   }
-  print(fmt::format("{} results in {}{}\n", all_benchmarks().size(), o.out,
+  print(fmt::format("{} results in {}{}\n", chosen.size(), o.out,
                     skipped > 0 ? fmt::format(", {} of them from before", skipped) : ""));
 }
 
@@ -127,9 +139,9 @@ void add_sram_flags(CLI::App& command, Options& o) {
   command.add_flag("--fine", o.fine, "Only channels");
   command.add_flag("--stream", o.stream, "Only narrow ones, where reading weights takes the time");
   command.add_option("--spatial", o.bench.spatial, "Widths instead of the published ones")
-      ->check(CLI::Range(1, 16384));
+      ->check(CLI::Range(1, 1 << 20));
   command.add_option("--channels", o.bench.channels, "Channels instead of the published ones")
-      ->check(CLI::Range(1, 16384));
+      ->check(CLI::Range(1, 1 << 20));
 }
 
 void add_train_flags(CLI::App& command, Options& o) {
@@ -162,6 +174,7 @@ void add_all(CLI::App& parent, std::vector<std::string> arguments) {
   add_common(*command, *o);
   add_train_flags(*command, *o);
   command->add_option("--out", o->out, "The folder: NAME.json for each")->required();
+  command->add_option("--only", o->only, "Some of the benchmarks, by name");
   command->add_flag("--fresh", o->fresh, "Measures again what is there");
   command->callback([o, arguments = std::move(arguments)] { run_all(*o, arguments); });
 }
