@@ -18,7 +18,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 // Made again where it is needed instead of being kept.
 bool is_free(Value value) {
   return value->producer && (value->producer->type == "const" || value->producer->type == "fill" ||
-                             is_view(*value->producer));
+                             is_constexpr(*value->producer) || is_view(*value->producer));
 }
 
 ValueSet outputs_of(const Function& function, size_t first_op, size_t end_op) {

@@ -32,6 +32,15 @@ void swiglu_backward(const float* gate, const float* up, const float* dy, float*
 void rotate(const float* even, const float* odd, const float* cosine, const float* sine, float sign,
             float* out_even, float* out_odd, size_t n);
 
+// --- a grid of int8 or uint8 ---
+// out = round(x / scale) + zero_point, halves to even, clamped to what `out` holds; its lowest
+// where x is no number.
+void quantize(const float* x, float scale, float zero_point, int8_t* out, size_t n);
+void quantize(const float* x, float scale, float zero_point, uint8_t* out, size_t n);
+// out = scale * (x - zero_point)
+void dequantize(const int8_t* x, float scale, float zero_point, float* out, size_t n);
+void dequantize(const uint8_t* x, float scale, float zero_point, float* out, size_t n);
+
 // --- sums ---
 double sum_of_squares(const float* a, size_t n);  // in double, for norms over many parameters
 float dot(const float* a, const float* b, size_t n);

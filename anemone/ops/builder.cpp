@@ -24,7 +24,11 @@ std::vector<Value> Builder::ops(std::string_view type, std::vector<Argument> arg
   auto op = std::make_unique<Operation>();
   op->type = type;
   op->arguments = std::move(arguments);
-  const std::string_view base = type.substr(type.rfind('.') + 1);
+  return emit(std::move(op));
+}
+
+std::vector<Value> Builder::emit(std::unique_ptr<Operation> op) {
+  const std::string base = op->type.substr(op->type.rfind('.') + 1);
   for (Type& output : infer_types(*op)) {
     op->outputs.push_back(
         function_.add_variable(function_.fresh_name(base), std::move(output), op.get()));
@@ -35,6 +39,15 @@ std::vector<Value> Builder::ops(std::string_view type, std::vector<Argument> arg
 
 Value Builder::op(std::string_view type, std::vector<Argument> arguments) {
   const std::vector<Value> outputs = ops(type, std::move(arguments));
+  ANEMONE_CHECK(outputs.size() == 1);
+  return outputs[0];
+}
+
+Value Builder::op(std::string_view type, std::vector<Attribute> attributes) {
+  auto op = std::make_unique<Operation>();
+  op->type = type;
+  op->attributes = std::move(attributes);
+  const std::vector<Value> outputs = emit(std::move(op));
   ANEMONE_CHECK(outputs.size() == 1);
   return outputs[0];
 }
@@ -145,6 +158,25 @@ Value Builder::tile(Value x, const std::vector<int64_t>& reps) {
 
 Value Builder::fill(DType dtype, const Shape& shape, double value) {
   return op("fill", {{"shape", integers(shape)}, {"value", scalar(dtype, value)}});
+}
+
+Value Builder::quantize(Value x, double scale) {
+  return op(
+      "quantize",
+      {{"input", x}, {"scale", scalar(x->type.dtype, scale)}, {"output_dtype", text("int8")}});
+}
+
+Value Builder::dequantize(Value quantized, DType dtype, double scale) {
+  return op("dequantize", {{"input", quantized}, {"scale", scalar(dtype, scale)}});
+}
+
+Value Builder::constexpr_affine_dequantize(Literal quantized, Tensor scale, int64_t axis) {
+  Tensor zero(quantized.type.dtype, {});
+  return op("constexpr_affine_dequantize",
+            std::vector<Attribute>{{"axis", Literal::scalar(static_cast<int32_t>(axis))},
+                                   {"quantized_data", std::move(quantized)},
+                                   {"scale", Literal::of(std::move(scale))},
+                                   {"zero_point", Literal::of(std::move(zero))}});
 }
 
 Value Builder::sum_to_shape(Value gradient, const Shape& shape) {

@@ -25,6 +25,8 @@ class Builder {
   // Any operation, with all its outputs or the only one.
   std::vector<Value> ops(std::string_view type, std::vector<Argument> arguments);
   Value op(std::string_view type, std::vector<Argument> arguments);
+  // One whose parameters are attributes, as those of constexpr_… are.
+  Value op(std::string_view type, std::vector<Attribute> attributes);
 
   // Constants.
   Value constant(Literal literal, std::string_view name = "const");
@@ -69,6 +71,13 @@ class Builder {
   Value tile(Value x, const std::vector<int64_t>& reps);
   Value fill(DType dtype, const Shape& shape, double value);
 
+  // x as int8 on a grid of `scale`, and back to numbers of `dtype`.
+  Value quantize(Value x, double scale);
+  Value dequantize(Value quantized, DType dtype, double scale);
+  // Packed weights with one scale for each index of `axis` (or one number), of which they take the
+  // type.
+  Value constexpr_affine_dequantize(Literal quantized, Tensor scale, int64_t axis);
+
   // Sums `gradient` over the axes along which `shape` was broadcast to it: what an operand of that
   // shape gets back.
   Value sum_to_shape(Value gradient, const Shape& shape);
@@ -76,6 +85,8 @@ class Builder {
   Value full_like(Value x, double value) { return fill(x->type.dtype, x->type.shape, value); }
 
  private:
+  std::vector<Value> emit(std::unique_ptr<Operation> op);
+
   Function& function_;
   std::map<std::string, Value> constants_;  // by type and bytes
 };

@@ -28,5 +28,6 @@ std::span<const OpDef> activation_ops();
 std::span<const OpDef> gather_ops();
 std::span<const OpDef> scatter_ops();
 std::span<const OpDef> sequence_ops();
+std::span<const OpDef> quantization_ops();
 
 }  // namespace anemone

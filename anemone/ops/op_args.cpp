@@ -26,7 +26,6 @@ Value OpArgs::value(std::string_view name) const {
 
 const Literal* OpArgs::literal(std::string_view name, bool required) const {
   if (!has(name)) {
-    // Some forms of some ops carry their parameters as attributes (facts: constexpr_*, const).
     if (const Literal* attribute = op_.attribute(name)) return attribute;
     require(!required, "{} needs parameter '{}'", op_.type, name);
     return nullptr;

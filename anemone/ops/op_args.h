@@ -35,7 +35,10 @@ class OpArgs {
   double number(std::string_view name, std::optional<double> fallback = {}) const;
   bool boolean(std::string_view name, std::optional<bool> fallback = {}) const;
   std::string text(std::string_view name, std::optional<std::string> fallback = {}) const;
-  // The numbers of a constant; null where the parameter is absent.
+  // The literal of a compile-time parameter, be it an argument or an attribute (as those of const
+  // and constexpr_…); null where it is absent.
+  const Literal* literal(std::string_view name) const { return literal(name, false); }
+  // Its numbers, which must be loaded.
   const Tensor* constant(std::string_view name) const;
 
   // `axis` made non-negative, or an error that quotes `rule`.

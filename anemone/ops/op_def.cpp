@@ -55,4 +55,15 @@ Cost cost_of(const Operation& op) {
   return cost;
 }
 
+double stored_bytes(const Operation& op) {
+  if (op.type == "const") return bytes_of(op.outputs[0]->type);
+  if (!is_constexpr(op)) return 0;
+  double bytes = 0;
+  for (const Param& param : get_op(op).params) {
+    const Literal* literal = OpArgs(op).literal(param.name);
+    if (literal) bytes += bytes_of(literal->type);
+  }
+  return bytes;
+}
+
 }  // namespace anemone

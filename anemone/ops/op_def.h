@@ -19,6 +19,7 @@ enum class Accepts : uint8_t {
   kFloat,    // fp16, bf16, fp32, fp64
   kNumber,   // floats and int32
   kInteger,  // any integer
+  kByte,     // int8 and uint8
   kBool,
   kString,
   kAny,  // whatever can be stored
@@ -112,6 +113,9 @@ struct Cost {
   Cost& operator+=(const Cost& other);
 };
 Cost cost_of(const Operation& op);
+
+// Bytes that a constant takes in the program, packed where it is; 0 for what is no constant.
+double stored_bytes(const Operation& op);
 
 // Calls `kernel` with a value of the C++ type of `dtype`, which must be one of those listed.
 template <typename Kernel>

@@ -36,6 +36,7 @@ const Registry& registry() {
              gather_ops(),
              scatter_ops(),
              sequence_ops(),
+             quantization_ops(),
          }) {
       for (const OpDef& def : family) result.emplace(def.name, &def);
     }
@@ -72,6 +73,8 @@ std::vector<const OpDef*> all_ops() {
 }
 
 bool is_composite(const Operation& op) { return op.type.starts_with("anemone."); }
+
+bool is_constexpr(const Operation& op) { return op.type.starts_with("constexpr_"); }
 
 bool is_view(const Operation& op) {
   return op.type == "reshape" || op.type == "expand_dims" || op.type == "squeeze" ||

@@ -21,4 +21,7 @@ bool is_composite(const Operation& op);
 // Same elements, same order, another shape: costs nothing where memory is dense.
 bool is_view(const Operation& op);
 
+// constexpr_…: weights in a packed form. Parameters are attributes, or literals in place.
+bool is_constexpr(const Operation& op);
+
 }  // namespace anemone

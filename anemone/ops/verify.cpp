@@ -15,6 +15,8 @@ bool accepts(Accepts rule, DType dtype) {
       return is_float(dtype) || dtype == DType::kInt32;
     case Accepts::kInteger:
       return is_integer(dtype);
+    case Accepts::kByte:
+      return dtype == DType::kInt8 || dtype == DType::kUInt8;
     case Accepts::kBool:
       return dtype == DType::kBool;
     case Accepts::kString:
@@ -33,6 +35,8 @@ std::string_view describe(Accepts rule) {
       return "floats or int32";
     case Accepts::kInteger:
       return "integers";
+    case Accepts::kByte:
+      return "int8 or uint8";
     case Accepts::kBool:
       return "bools";
     case Accepts::kString:
@@ -50,6 +54,12 @@ const Param* find_param(const OpDef& def, std::string_view name) {
   return nullptr;
 }
 
+void check_type(const OpArgs& args, const OpDef& def, const Param& param, const Type& type) {
+  args.require(type.is_tensor() && accepts(param.accepts, type.dtype),
+               "{}: parameter '{}' takes {}, not {}", def.name, param.name, describe(param.accepts),
+               to_string(type));
+}
+
 void check_argument(const OpArgs& args, const OpDef& def, const Argument& argument) {
   const Param* param = find_param(def, argument.name);
   args.require(param != nullptr, "{} has no parameter '{}'", def.name, argument.name);
@@ -57,10 +67,7 @@ void check_argument(const OpArgs& args, const OpDef& def, const Argument& argume
                "{}: parameter '{}' takes one value, not a tuple", def.name, argument.name);
   args.require(!argument.operands.empty(), "{}: parameter '{}' is empty", def.name, argument.name);
   for (const Operand& operand : argument.operands) {
-    const Type& type = operand.type();
-    args.require(type.is_tensor() && accepts(param->accepts, type.dtype),
-                 "{}: parameter '{}' takes {}, not {}", def.name, argument.name,
-                 describe(param->accepts), to_string(type));
+    check_type(args, def, *param, operand.type());
     args.require(param->form != Param::Form::kConst || Operation::constant(operand) != nullptr,
                  "{}: parameter '{}' must be a constant", def.name, argument.name);
   }
@@ -69,8 +76,11 @@ void check_argument(const OpArgs& args, const OpDef& def, const Argument& argume
 void check_parameters(const OpArgs& args, const OpDef& def) {
   for (const Argument& argument : args.op().arguments) check_argument(args, def, argument);
   for (const Param& param : def.params) {
-    args.require(param.optional || args.has(param.name) || args.op().attribute(param.name),
-                 "{} needs parameter '{}'", def.name, param.name);
+    if (args.has(param.name)) continue;
+    const Literal* attribute = args.op().attribute(param.name);
+    args.require(param.optional || attribute, "{} needs parameter '{}'", def.name, param.name);
+    // The value of a const may be of any type.
+    if (attribute && is_constexpr(args.op())) check_type(args, def, param, attribute->type);
   }
 }
 

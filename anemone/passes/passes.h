@@ -20,6 +20,11 @@ void to_fp16(Function& function);
 // million elements.
 bool fold_constants(Function& function);
 
+// Turns every constexpr_… operation into the constant that it stands for, of any size: what Core ML
+// does for devices that have no packed weights. In place: no other operation moves. Throws
+// Error(kInvalidInput) where the numbers are not loaded.
+bool unpack_weights(Function& function);
+
 // sum + reshape(matmul(x, y)) becomes matmul_add, and sum + scatter-add into zeros becomes
 // scatter-add into sum (anemone.classifier_weight_gradient likewise), where `sum` is an input of
 // the function: gradients that are accumulated in place. One pass over the memory less, and for

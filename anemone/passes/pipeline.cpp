@@ -4,6 +4,7 @@ namespace anemone {
 
 void optimize(Function& function) {
   function.remove_unused();
+  unpack_weights(function);
   fold_constants(function);
   fuse_accumulation(function);
   order_arguments(function);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "anemone/ops/registry.h"
 #include "anemone/passes/passes.h"
 
 namespace anemone {
@@ -29,7 +30,7 @@ void to_fp16(Function& function) {
   for (const auto& op : function.operations) {
     for (Value output : op->outputs) narrow(output->type);
     for (Attribute& attribute : op->attributes) {
-      if (attribute.name == "val") attribute.value = narrowed(attribute.value);
+      if (attribute.name == "val" || is_constexpr(*op)) attribute.value = narrowed(attribute.value);
     }
     for (Argument& argument : op->arguments) {
       for (Operand& operand : argument.operands) {

@@ -9,7 +9,9 @@
 namespace anemone {
 namespace {
 
-bool is_free(const Operation& op) { return op.type == "const" || op.type == "fill" || is_view(op); }
+bool is_free(const Operation& op) {
+  return op.type == "const" || op.type == "fill" || is_constexpr(op) || is_view(op);
+}
 
 // An operation's place among the segments: how many changes of side lie before it, and its side.
 struct Group {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "anemone/devices/ane_spec/rule_tools.h"
+#include "anemone/ops/op_def.h"
 
 namespace anemone::ane {
 namespace {
@@ -45,7 +46,7 @@ void computes_in_fp16(const Function& function, const Target&, Violations& out) 
   for (const auto& op : function.operations) {
     if (is_const(*op) || op->type == "cast" || op->outputs.empty()) continue;
     const DType dtype = op->outputs[0]->type.dtype;
-    if (dtype == DType::kFp16 || dtype == DType::kBool) continue;
+    if (dtype == DType::kFp16 || dtype == DType::kBool || op->type == "quantize") continue;
     if (count++ == 0) first = op.get();
   }
   if (!first) return;
@@ -104,9 +105,9 @@ void width_rotation(const Function& function, const Target&, Violations& out) {
 void baked_bytes(const Function& function, const Target&, Violations& out) {
   double bytes = 0;
   for (const auto& op : function.operations) {
-    if (!is_const(*op) || !op->outputs[0]->type.is_tensor()) continue;
-    bytes += static_cast<double>(op->outputs[0]->type.bytes());
-    if (bytes <= kMaxWeightBytes) continue;
+    const double stored = stored_bytes(*op);
+    bytes += stored;
+    if (stored == 0 || bytes <= kMaxWeightBytes) continue;
     return report(out, *op, "with '{}' the program has {:.2f} GB of constants, more than {:.1f}",
                   op->outputs[0]->name, bytes / 1e9, kMaxWeightBytes / 1e9);
   }
@@ -162,7 +163,7 @@ std::span<const Rule> program_rules() {
        .holds_for = everywhere,
        .check = port_types},
       {.id = "ane.c60",
-       .title = "operations compute in fp16",
+       .title = "operations compute in fp16; only quantize makes bytes",
        .effect = Effect::kCompileRefused,
        .workaround = "declare values and constants as fp16",
        .evidence = "reported: ANEForge",

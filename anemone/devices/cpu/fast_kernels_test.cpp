@@ -13,8 +13,9 @@ using namespace cpu_testing;  // NOLINT: helpers of this folder
 using testing::HasSubstr;
 
 TEST(FastKernels, AreAllOfKnownOperations) {
-  for (const KernelFamily& family : {elementwise_kernels(), linear_kernels(), norm_kernels(),
-                                     attention_kernels(), loss_kernels(), movement_kernels()}) {
+  for (const KernelFamily& family :
+       {elementwise_kernels(), linear_kernels(), norm_kernels(), attention_kernels(),
+        loss_kernels(), movement_kernels(), quantization_kernels()}) {
     for (const auto& [name, factory] : family) EXPECT_NE(find_op(name), nullptr) << name;
   }
 }

@@ -12,8 +12,9 @@ namespace {
 const KernelFamily& all_factories() {
   static const KernelFamily all = [] {
     KernelFamily result;
-    for (const KernelFamily& family : {elementwise_kernels(), linear_kernels(), norm_kernels(),
-                                       attention_kernels(), loss_kernels(), movement_kernels()}) {
+    for (const KernelFamily& family :
+         {elementwise_kernels(), linear_kernels(), norm_kernels(), attention_kernels(),
+          loss_kernels(), movement_kernels(), quantization_kernels()}) {
       result.insert(family.begin(), family.end());
     }
     return result;

@@ -7,6 +7,7 @@
 #include "anemone/devices/ane_spec/admission.h"
 #include "anemone/devices/sim/widen.h"
 #include "anemone/kernels/half_numerics.h"
+#include "anemone/passes/passes.h"
 
 namespace anemone {
 namespace {
@@ -61,6 +62,7 @@ SimProgram::SimProgram(Function lowered, const CompileOptions& compile, std::vec
 }
 
 void SimProgram::prepare_values(const std::vector<Finding>& wrong) {
+  unpack_weights(function_);  // rounded to fp16, as the engine does before it multiplies
   widen(function_, options_.numerics.no_nan);
   make_kernels(wrong);
   plan_ = plan_memory(function_, kernels_, {});

@@ -20,6 +20,7 @@ KernelFamily norm_kernels();
 KernelFamily attention_kernels();
 KernelFamily loss_kernels();
 KernelFamily movement_kernels();
+KernelFamily quantization_kernels();
 
 // Whether all float operands and results are fp32, which the fast kernels are written for.
 bool all_fp32(const OpArgs& args);
