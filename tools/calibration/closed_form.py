@@ -23,6 +23,8 @@ class Layer:
     aliased: bool = False
     activation_bytes: float = 0
     count: int = 1
+    packed: bool = False  # the weights are int8
+    int8: bool = False    # so are both operands
 
 
 @dataclasses.dataclass
@@ -51,6 +53,15 @@ def conv(channels, spatial, kernel=1, out=None, count=1):
                  x_bytes + FP16 * out * spatial, count)
 
 
+def int8_conv(channels, spatial, in_bytes=FP16, out_bytes=FP16, count=1):
+    """A 1x1 convolution with int8 weights; activations of 1 byte come from and go to a quantize."""
+    layer = conv(channels, spatial, count=count)
+    layer.packed = True
+    layer.int8 = in_bytes == 1
+    layer.activation_bytes = (in_bytes + out_bytes) * channels * spatial
+    return layer
+
+
 def product(m, k, n, batch=1, weights=False):
     """batch x [m, k] [k, n]; with `weights` the second factor is one."""
     x, y, out = (FP16 * batch * size for size in (m * k, k * n, m * n))
@@ -74,18 +85,24 @@ def staircase(ratio):
     return STAIRCASE[-1][1]
 
 
+def fetched_bytes(layer, figures):
+    return layer.weight_bytes / (figures["int8_weight_gain"] if layer.packed else 1)
+
+
 def streams(layer, figures):
-    return layer.weight_bytes > figures["resident_mb"] * 1e6
+    return fetched_bytes(layer, figures) > figures["resident_mb"] * 1e6
 
 
 def layer_us(layer, figures):
     fits = staircase(layer.smaller_operand_bytes / (figures["working_set_mb"] * 1e6))
-    compute = layer.flops / (figures["peak_tflops"] * 1e6 * layer.efficiency * fits)
+    gain = figures["int8_arithmetic_gain"] if layer.int8 else 1
+    compute = layer.flops / (figures["peak_tflops"] * 1e6 * layer.efficiency * fits * gain)
+    fetched = fetched_bytes(layer, figures)
     if streams(layer, figures):
         slowdown = figures["alias_factor"] if layer.aliased else 1
-        weights = layer.weight_bytes * slowdown / (figures["stream_gbs"] * 1e3)
+        weights = fetched * slowdown / (figures["stream_gbs"] * 1e3)
     else:
-        weights = layer.weight_bytes / (figures["chain_gbs"] * 1e3)
+        weights = fetched / (figures["chain_gbs"] * 1e3)
     activations = layer.activation_bytes / (figures["onchip_gbs"] * 1e3)
     return figures["layer_us"] + max(compute, weights, activations)
 

@@ -21,7 +21,7 @@ SAME_MEMORY = "the same memory as its stream"
 
 def program_of(kind, row):
     make = {"conv": programs.conv_program, "gemm": programs.gemm_program,
-            "operation": programs.operation_program}
+            "operation": programs.operation_program, "int8": programs.int8_program}
     return make[kind](row)
 
 

@@ -1,5 +1,5 @@
 """The program behind a published row; cost_model_test.cpp builds the same with Builder."""
-from calibration.closed_form import FP16, Program, conv, elementwise, product
+from calibration.closed_form import FP16, Program, conv, elementwise, int8_conv, product
 
 # Stories110M.
 DIM, HIDDEN, HEADS, HEAD_SIZE, TOKENS, LAYERS = 768, 2048, 12, 64, 256, 12
@@ -9,6 +9,20 @@ def conv_program(row):
     layer = conv(row["channels"], row["spatial"], row.get("kernel", 1), count=row.get("depth", 1))
     return Program([layer], FP16 * 2 * row["channels"] * row["spatial"],
                    layer.count * layer.weight_bytes)
+
+
+def int8_program(row):
+    """A chain with int8 weights; `w8a8` also quantizes what goes into each layer."""
+    depth, channels, spatial = row["depth"], row["channels"], row["spatial"]
+    full = channels * spatial
+    surfaces, baked = FP16 * 2 * full, depth * channels * (channels + FP16)
+    if row["variant"] == "w8":
+        return Program([int8_conv(channels, spatial, count=depth)], surfaces, baked)
+    # The first quantize reads the input; all others are part of the layers beside them.
+    layers = [elementwise("quantize", full, full / 2),
+              int8_conv(channels, spatial, 1, 1, depth - 1),
+              int8_conv(channels, spatial, 1, FP16)]
+    return Program(layers, surfaces, baked)
 
 
 def gemm_program(row):

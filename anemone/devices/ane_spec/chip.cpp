@@ -40,6 +40,8 @@ constexpr Field<EngineFigures> kEngineFields[] = {
     {"stream_gbs", &EngineFigures::stream_gbs},
     {"stream_start_us", &EngineFigures::stream_start_us, true},
     {"alias_factor", &EngineFigures::alias_factor},
+    {"int8_weight_gain", &EngineFigures::int8_weight_gain},
+    {"int8_arithmetic_gain", &EngineFigures::int8_arithmetic_gain},
     {"onchip_gbs", &EngineFigures::onchip_gbs},
     {"surface_gbs", &EngineFigures::surface_gbs},
     {"working_set_mb", &EngineFigures::working_set_mb},

@@ -31,23 +31,25 @@ struct Figure {
 
 // What the engine itself does. cost_model.h says how the figures make a time.
 struct EngineFigures {
-  Figure peak_tflops;        // fp16, by clock: 8192 flops a cycle
-  Figure dispatch_us;        // added to the work of every evaluation, machine quiet
-  Figure floor_us;           // no evaluation takes less
-  Figure noise_us;           // more dispatch on a machine as people find it, the median
-  Figure layer_us;           // start of one more layer in a program
-  Figure resident_mb;        // weights of one layer up to which they come at chain_gbs
-  Figure chain_gbs;          // weights of small layers, fetched while others compute
-  Figure stream_gbs;         // weights of large layers, read once
-  Figure stream_start_us;    // once for a program that streams: its first fetch overlaps nothing
-  Figure alias_factor;       // slowdown of streams whose channels are a power of two from 4096 up
-  Figure onchip_gbs;         // activations, read and written
-  Figure surface_gbs;        // inputs and outputs through their surfaces
-  Figure working_set_mb;     // of a product's smaller operand; beyond, the other is read again
-  Figure first_call_ms;      // added to the first evaluation of a program
-  Figure rewake_ms;          // added to an evaluation after 5 s of rest
-  Figure compile_ms;         // of a program without weights
-  Figure compile_ms_per_mb;  // of baked weights
+  Figure peak_tflops;       // fp16, by clock: 8192 flops a cycle
+  Figure dispatch_us;       // added to the work of every evaluation, machine quiet
+  Figure floor_us;          // no evaluation takes less
+  Figure noise_us;          // more dispatch on a machine as people find it, the median
+  Figure layer_us;          // start of one more layer in a program
+  Figure resident_mb;       // weights of one layer up to which they come at chain_gbs
+  Figure chain_gbs;         // weights of small layers, fetched while others compute
+  Figure stream_gbs;        // weights of large layers, read once
+  Figure stream_start_us;   // once for a program that streams: its first fetch overlaps nothing
+  Figure alias_factor;      // slowdown of streams whose channels are a power of two from 4096 up
+  Figure int8_weight_gain;  // fetching int8 weights: 2 moves half of fp16's bytes, 1 gains nothing
+  Figure int8_arithmetic_gain;  // products of int8 weights and int8 activations, over fp16's peak
+  Figure onchip_gbs;            // activations, read and written
+  Figure surface_gbs;           // inputs and outputs through their surfaces
+  Figure working_set_mb;        // of a product's smaller operand; beyond, the other is read again
+  Figure first_call_ms;         // added to the first evaluation of a program
+  Figure rewake_ms;             // added to an evaluation after 5 s of rest
+  Figure compile_ms;            // of a program without weights
+  Figure compile_ms_per_mb;     // of baked weights
   Figure load_ms;
   Figure idle_watts;  // asleep
   Figure busy_watts;  // awake, arithmetic idle

@@ -38,12 +38,6 @@ double bytes_of(const Type& type) {
   return type.is_tensor() && is_static(type.shape) ? static_cast<double>(type.bytes()) : 0;
 }
 
-double output_bytes(const Operation& op) {
-  double bytes = 0;
-  for (Value output : op.outputs) bytes += bytes_of(output->type);
-  return bytes;
-}
-
 bool is_power_of_two(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
 
 // Bytes of one matrix of a stack: the last two axes.
@@ -71,10 +65,6 @@ double kernel_efficiency(const OpArgs& args) {
   return args.op().type == "conv" && is_winograd(args) ? kWinograd : kOtherKernels;
 }
 
-bool is_product(std::string_view type) {
-  return type == "conv" || type == "conv_transpose" || type == "linear" || type == "matmul";
-}
-
 bool has_aliased_channels(const Operation& op, const Shape& weight) {
   const size_t first = op.type == "matmul" ? weight.size() - 2 : 0;
   return weight.size() >= 2 && is_power_of_two(weight[first]) &&
@@ -82,22 +72,25 @@ bool has_aliased_channels(const Operation& op, const Shape& weight) {
          std::min(weight[first], weight[first + 1]) >= kAliasedChannels;
 }
 
-Layer describe_product(const Operation& op, const std::function<bool(Value)>& is_weight) {
+Layer describe_product(const Operation& op, const CostValues& values) {
   const OpArgs args(op);
   const bool matmul = op.type == "matmul", convolution = op.type.starts_with("conv");
   Layer layer;
   if (convolution) layer.efficiency = kernel_efficiency(args);
-  layer.activation_bytes = output_bytes(op);
+  layer.activation_bytes = values.activation_bytes(op.outputs[0]);
+  layer.int8 = true;
   layer.smaller_operand_bytes = std::numeric_limits<double>::max();
   for (const char* name : {"x", matmul ? "y" : "weight"}) {
     const Operand& operand = args.operand(name);
     const Type& type = operand.type();
     layer.smaller_operand_bytes =
         std::min(layer.smaller_operand_bytes, matmul ? matrix_bytes(type) : bytes_of(type));
-    if (operand.value && !is_weight(operand.value)) {
-      layer.activation_bytes += bytes_of(type);
+    layer.int8 = layer.int8 && operand.value && values.is_int8_operand(operand.value);
+    if (operand.value && !values.is_weight(operand.value)) {
+      layer.activation_bytes += values.activation_bytes(operand.value);
     } else {
       layer.weight_bytes += bytes_of(type);
+      layer.packed = operand.value && values.is_packed_weight(operand.value);
       layer.aliased = has_aliased_channels(op, type.shape);
     }
   }
@@ -106,15 +99,11 @@ Layer describe_product(const Operation& op, const std::function<bool(Value)>& is
 
 }  // namespace
 
-bool is_free(const Operation& op) {
-  return op.type == "const" || op.type == "shape" || op.type == "flatten2d" || is_view(op);
-}
-
-Layer describe_layer(const Operation& op, const std::function<bool(Value)>& is_weight) {
+Layer describe_layer(const Operation& op, const CostValues& values) {
   const Cost cost = cost_of(op);
   Layer layer;
-  if (is_product(op.type)) {
-    layer = describe_product(op, is_weight);
+  if (is_product(op)) {
+    layer = describe_product(op, values);
   } else if (reads_as_much_as_it_writes(op.type)) {
     layer.activation_bytes = 2 * cost.bytes_written;
   } else {
@@ -124,8 +113,12 @@ Layer describe_layer(const Operation& op, const std::function<bool(Value)>& is_w
   return layer;
 }
 
+double fetched_bytes(const Layer& layer, const EngineFigures& engine) {
+  return layer.packed ? layer.weight_bytes / engine.int8_weight_gain.value : layer.weight_bytes;
+}
+
 bool streams(const Layer& layer, const EngineFigures& engine) {
-  return layer.weight_bytes > engine.resident_mb.value * 1e6;
+  return fetched_bytes(layer, engine) > engine.resident_mb.value * 1e6;
 }
 
 double staircase(double smaller_operand_bytes, double working_set_bytes) {
@@ -147,14 +140,16 @@ double staircase(double smaller_operand_bytes, double working_set_bytes) {
 OpTime time_layer(const Operation& op, const Layer& layer, const EngineFigures& engine) {
   const double fits = staircase(layer.smaller_operand_bytes, engine.working_set_mb.value * 1e6);
   const double slowdown = layer.aliased ? engine.alias_factor.value : 1;
+  const double gain = layer.int8 ? engine.int8_arithmetic_gain.value : 1;
   const double compute_us =
-      layer.flops / (engine.peak_tflops.value * 1e6 * layer.efficiency * fits);
+      layer.flops / (engine.peak_tflops.value * 1e6 * layer.efficiency * fits * gain);
+  const double fetched = fetched_bytes(layer, engine);
   const double weights_us = streams(layer, engine)
-                                ? layer.weight_bytes * slowdown / (engine.stream_gbs.value * 1e3)
-                                : layer.weight_bytes / (engine.chain_gbs.value * 1e3);
+                                ? fetched * slowdown / (engine.stream_gbs.value * 1e3)
+                                : fetched / (engine.chain_gbs.value * 1e3);
   const double activations_us = layer.activation_bytes / (engine.onchip_gbs.value * 1e3);
-  OpTime time{&op,         engine.layer_us.value, Bound::kOverhead,
-              layer.flops, layer.weight_bytes,    layer.activation_bytes};
+  OpTime time{&op,     engine.layer_us.value, Bound::kOverhead, layer.flops,
+              fetched, layer.activation_bytes};
   const double work_us = std::max({compute_us, weights_us, activations_us});
   if (work_us > engine.layer_us.value) {
     time.bound = work_us == compute_us   ? Bound::kCompute

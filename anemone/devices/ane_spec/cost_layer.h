@@ -1,9 +1,8 @@
 // One operation as the cost model sees it: arithmetic, bytes, and how well it suits the engine.
 #pragma once
 
-#include <functional>
-
 #include "anemone/devices/ane_spec/cost_model.h"
+#include "anemone/devices/ane_spec/cost_values.h"
 
 namespace anemone {
 
@@ -11,16 +10,17 @@ struct Layer {
   double flops = 0;
   double efficiency = 1;             // of the arithmetic, apart from what does not fit
   double smaller_operand_bytes = 0;  // of a product: what is held while the other passes
-  double weight_bytes = 0;
-  bool aliased = false;         // its streams are slow: channels are a large power of two
-  double activation_bytes = 0;  // read and written, several times for some operations
+  double weight_bytes = 0;           // as fp16
+  bool packed = false;               // the weights are int8
+  bool int8 = false;                 // so are both operands: the arithmetic may be faster
+  bool aliased = false;              // its streams are slow: channels are a large power of two
+  double activation_bytes = 0;       // read and written, several times for some operations
 };
 
-// Constants, and the same elements in the same order under another shape: no time, no memory.
-bool is_free(const Operation& op);
+Layer describe_layer(const Operation& op, const CostValues& values);
 
-// `is_weight` says of a value whether it is one.
-Layer describe_layer(const Operation& op, const std::function<bool(Value)>& is_weight);
+// Bytes of weights that the engine fetches.
+double fetched_bytes(const Layer& layer, const EngineFigures& engine);
 
 // Whether the weights come at the rate of large layers.
 bool streams(const Layer& layer, const EngineFigures& engine);

@@ -15,18 +15,6 @@ double bytes_of(Value value) {
   return type.is_tensor() && is_static(type.shape) ? static_cast<double>(type.bytes()) : 0;
 }
 
-// What `value` is a view of.
-Value root_of(Value value) {
-  while (value->producer && value->producer->type != "const" && is_free(*value->producer)) {
-    const Value source = value->producer->arguments[0].operands[0].value;
-    if (!source) break;
-    value = source;
-  }
-  return value;
-}
-
-bool is_constant(Value value) { return value->producer && value->producer->type == "const"; }
-
 // Values that are read, and by which operation last.
 class Lifetimes {
  public:
@@ -73,13 +61,11 @@ struct Bytes {
   double baked = 0, weight_inputs = 0, surfaces = 0;
 };
 
-Bytes count_bytes(const Function& function, const std::unordered_set<Value>& weights) {
+Bytes count_bytes(const Function& function, const CostValues& values) {
   Bytes bytes;
-  for (const auto& op : function.operations) {
-    if (op->type == "const") bytes.baked += bytes_of(op->outputs[0]);
-  }
+  for (const auto& op : function.operations) bytes.baked += stored_bytes(*op);
   for (Value input : function.inputs) {
-    (weights.contains(input) ? bytes.weight_inputs : bytes.surfaces) += bytes_of(input);
+    (values.is_weight_input(input) ? bytes.weight_inputs : bytes.surfaces) += bytes_of(input);
   }
   for (Value output : function.outputs) bytes.surfaces += bytes_of(output);
   return bytes;
@@ -99,26 +85,18 @@ double energy_mj(const ProgramTime& time, const EngineFigures& engine) {
 ProgramTime predict(const Function& function, const Chip& chip,
                     const std::vector<std::string>& weight_inputs) {
   const EngineFigures& engine = chip.engine;
-  std::unordered_set<Value> weights;
-  for (const std::string& name : weight_inputs) {
-    if (Value value = function.find(name)) weights.insert(value);
-  }
-  const auto is_weight = [&](Value value) {
-    const Value root = root_of(value);
-    return is_constant(root) || weights.contains(root);
-  };
-
+  const CostValues values(function, weight_inputs);
   ProgramTime time;
   double engine_us = 0, stream_start_us = 0;
   for (const auto& op : function.operations) {
-    if (is_free(*op)) continue;
-    const Layer layer = describe_layer(*op, is_weight);
+    if (is_free(*op) || values.is_fused(*op)) continue;
+    const Layer layer = describe_layer(*op, values);
     time.ops.push_back(time_layer(*op, layer, engine));
     engine_us += time.ops.back().us;
     time.flops += layer.flops;
     if (streams(layer, engine)) stream_start_us = engine.stream_start_us.value;
   }
-  const Bytes bytes = count_bytes(function, weights);
+  const Bytes bytes = count_bytes(function, values);
   time.weight_bytes = bytes.baked + bytes.weight_inputs;
   time.memory_bytes = time.weight_bytes + bytes.surfaces + Lifetimes(function).most_live(function);
   time.surface_us = bytes.surfaces / (engine.surface_gbs.value * 1e3);
