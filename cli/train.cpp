@@ -326,15 +326,16 @@ void train(TrainFlags o, std::vector<std::string> arguments) {
 
   const DeviceOptions device_options{state.options.device, o.ane_route, state.options.threads};
   ThreadPool pool(device_options.thread_count());
-  const auto device = make_device(state.options.device, pool,
-                                  {.values = !o.only_time(),
+  const DeviceSettings settings = {.values = !o.only_time(),
                                    .strict = state.options.strict,
                                    .ane_route = o.ane_route,
-                                   .chips = o.chips});
+                                   .bf16 = state.options.dtype == "bf16",
+                                   .chips = o.chips};
+  const auto device = make_device(state.options.device, pool, settings);
   if (o.only_time() && !device->simulation()) {
     fail("--values", "only a simulated device can do without values", "--device sim:m4-max");
   }
-  const auto host = make_host(*device, pool);
+  const auto host = make_host(*device, pool, settings);
   Timeline timeline(o.trace.empty() ? 1 << 14 : 1 << 20);
   const TrainingPlace place{*device, *host, pool, placement_of(state.options, *device), &timeline};
   const int64_t first = state.step;

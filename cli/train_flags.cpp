@@ -42,6 +42,8 @@ void add_run_flags(CLI::App& app, TrainFlags& o) {
 void add_device_flags(CLI::App& app, TrainFlags& o) {
   flag(app, o, "--device", "Where programs run; `anemone devices` lists them", MEMBER(device));
   flag(app, o, "--threads", "CPU threads; 0 takes all", MEMBER(threads));
+  flag(app, o, "--dtype", "Of the operands of matrix products on the CPU: fp32 or bf16",
+       MEMBER(dtype));
   flag(app, o, "--pipeline",
        "host, static, static-ane, dynamic, or FILE.json: what the device does; the default is host "
        "on the CPU, else dynamic",

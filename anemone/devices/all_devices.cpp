@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::string_view kSimulated = "sim:";
 
+CpuOptions cpu_options(const DeviceSettings& settings) {
+  return {settings.bf16, settings.recorder};
+}
+
 AneOptions ane_options(const DeviceSettings& settings) {
   AneOptions options;
   options.route = parse_ane_route(settings.ane_route);
@@ -23,7 +27,8 @@ AneOptions ane_options(const DeviceSettings& settings) {
 
 std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
                                     const DeviceSettings& settings) {
-  if (name == "cpu") return make_cpu_device(pool);
+  if (name == "cpu") return make_cpu_device(pool, cpu_options(settings));
+  if (settings.bf16) fail("--dtype bf16", name + " has a type of its own", "--device cpu");
   if (name == "ane") return make_ane_device(ane_options(settings));
   if (name.starts_with(kSimulated)) {
     SimOptions options;
@@ -37,9 +42,11 @@ std::unique_ptr<Device> make_device(const std::string& name, ThreadPool& pool,
   fail("--device " + name, "there is no such device", "`anemone devices` lists them");
 }
 
-std::unique_ptr<Device> make_host(Device& device, ThreadPool& pool) {
+std::unique_ptr<Device> make_host(Device& device, ThreadPool& pool,
+                                  const DeviceSettings& settings) {
   const Simulation* simulation = device.simulation();
-  return simulation && !simulation->values() ? make_null_device() : make_cpu_device(pool);
+  return simulation && !simulation->values() ? make_null_device()
+                                             : make_cpu_device(pool, cpu_options(settings));
 }
 
 std::vector<DeviceInfo> list_devices(ThreadPool& pool, const DeviceSettings& settings) {

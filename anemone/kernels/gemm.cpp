@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "anemone/base/error.h"
+#include "anemone/kernels/blocked_gemm.h"
 #include "anemone/kernels/simd.h"
 
 #if defined(ANEMONE_GEMM_ACCELERATE)
@@ -40,6 +41,13 @@ bool is_matrix_vector(const Gemm& g) {
          (g.transpose_b || g.b_stride == 1);
 }
 
+// Null where the library is to do it.
+const Tiles* own_tiles(const Gemm& g) {
+  if (g.m == 0 || g.n == 0 || is_matrix_vector(g)) return nullptr;
+  if (g.bf16) return &bf16_tiles();
+  return nullptr;
+}
+
 // Rows or columns [begin, end) of the product.
 Gemm part_of(const Gemm& g, bool by_rows, int64_t begin, int64_t end) {
   Gemm part = g;
@@ -66,6 +74,7 @@ void gemm(const Gemm& g) {
 // Pieces are whole tiles of the library's kernels and the last one takes the rest: a thinner piece
 // would run another kernel, which adds up in another order.
 void gemm(ThreadPool& pool, const Gemm& g) {
+  if (const Tiles* tiles = own_tiles(g)) return blocked_gemm(pool, g, *tiles);
   constexpr int64_t kRows = 48, kColumns = 64;
   const bool by_rows = g.m >= g.n || g.m >= kRows * pool.threads();
   const int64_t tile = is_matrix_vector(g) ? 1 : by_rows ? kRows : kColumns;

@@ -1,4 +1,5 @@
-// Matrix products in fp32: oneDNN on Linux, Accelerate on macOS, behind one function.
+// Matrix products: oneDNN on Linux, Accelerate on macOS, or our own where that is faster, behind
+// one function.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,9 @@ struct Gemm {
   float beta = 0;
   float* c = nullptr;
   int64_t c_stride = 0;
+  // A and B are rounded to bf16 (over a pool, and where C has several columns); products and sums
+  // stay fp32.
+  bool bf16 = false;
 };
 
 // On the calling thread alone.

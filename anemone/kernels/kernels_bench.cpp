@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "anemone/kernels/gemm.h"
+#include "anemone/kernels/blocked_gemm.h"
 #include "anemone/kernels/simd.h"
 
 namespace anemone {
@@ -90,7 +90,16 @@ void BM_AdamW(benchmark::State& state) {
   count(state, 14.0 * static_cast<double>(n), 28.0 * static_cast<double>(n));
 }
 
+// The packaged product, and ours.
+enum class Product { kLibrary, kFp32, kBf16 };
+
+void multiply(Product product, ThreadPool& pool, const Gemm& g) {
+  if (product == Product::kLibrary) return gemm(pool, g);
+  blocked_gemm(pool, g, product == Product::kFp32 ? fp32_tiles() : bf16_tiles());
+}
+
 // m, n, k, what is transposed (0: neither, 1: a, 2: b), threads.
+template <Product kProduct>
 void BM_Gemm(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
   const bool ta = state.range(3) == 1, tb = state.range(3) == 2;
@@ -98,17 +107,18 @@ void BM_Gemm(benchmark::State& state) {
   const auto a = filled(static_cast<size_t>(m * k)), b = filled(static_cast<size_t>(k * n));
   std::vector<float> c(static_cast<size_t>(m * n));
   for (auto _ : state) {
-    gemm(pool, {.transpose_a = ta,
-                .transpose_b = tb,
-                .m = m,
-                .n = n,
-                .k = k,
-                .a = a.data(),
-                .a_stride = ta ? m : k,
-                .b = b.data(),
-                .b_stride = tb ? k : n,
-                .c = c.data(),
-                .c_stride = n});
+    multiply(kProduct, pool,
+             {.transpose_a = ta,
+              .transpose_b = tb,
+              .m = m,
+              .n = n,
+              .k = k,
+              .a = a.data(),
+              .a_stride = ta ? m : k,
+              .b = b.data(),
+              .b_stride = tb ? k : n,
+              .c = c.data(),
+              .c_stride = n});
     benchmark::ClobberMemory();
   }
   count(state, 2.0 * static_cast<double>(m * n * k),
@@ -125,7 +135,16 @@ void gemm_shapes(benchmark::internal::Benchmark* bench) {
       bench->Args({out, in, 256, 2, threads});
     }
     bench->Args({32000, 256, 768, 0, threads});
-    bench->Args({768, 1, 768, 0, threads});  // one token
+    bench->Args({768, 256, 32000, 1, threads});
+    bench->Args({32000, 768, 256, 2, threads});
+  }
+}
+
+// One token.
+void vector_shapes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"m", "n", "k", "t", "threads"})->UseRealTime();
+  for (int64_t threads : {1, 2}) {
+    bench->Args({768, 1, 768, 0, threads});
     bench->Args({32000, 1, 768, 0, threads});
   }
 }
@@ -140,7 +159,9 @@ BENCHMARK(BM_SumOfSquares)->Arg(kInCache)->Arg(kInMemory);
 BENCHMARK(BM_SoftmaxRows)->Arg(64)->Arg(256);
 BENCHMARK(BM_LogSumExp)->Arg(256);
 BENCHMARK(BM_AdamW)->Arg(kInCache)->Arg(kInMemory);
-BENCHMARK(BM_Gemm)->Apply(gemm_shapes);
+BENCHMARK(BM_Gemm<Product::kLibrary>)->Apply(gemm_shapes)->Apply(vector_shapes);
+BENCHMARK(BM_Gemm<Product::kFp32>)->Apply(gemm_shapes);
+BENCHMARK(BM_Gemm<Product::kBf16>)->Apply(gemm_shapes);
 
 }  // namespace
 }  // namespace anemone

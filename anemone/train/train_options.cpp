@@ -56,11 +56,12 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("pipeline", o.pipeline);
   visit("strict", o.strict);
   visit("loss_scale", o.loss_scale);
+  visit("dtype", o.dtype);
 }
 
 // Options that the first checkpoints did not have.
 bool may_lack(std::string_view key) {
-  return key == "pipeline" || key == "strict" || key == "loss_scale";
+  return key == "pipeline" || key == "strict" || key == "loss_scale" || key == "dtype";
 }
 
 // nlohmann-json converts between numbers and bools without a word.
@@ -86,6 +87,9 @@ bool is_first(const nlohmann::json& json, const char* key, const char* first, co
 }  // namespace
 
 void TrainOptions::validate() const {
+  if (dtype != "fp32" && dtype != "bf16") {
+    fail("--dtype", fmt::format("'{}' is neither fp32 nor bf16", dtype));
+  }
   require_in("--steps", steps, 0, kMostSteps);
   require_in("--batch", batch, 1, kMostColumns);
   require_in("--seq", sequence, 1, kMostColumns);

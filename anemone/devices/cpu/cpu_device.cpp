@@ -5,6 +5,7 @@
 #include "anemone/base/clock.h"
 #include "anemone/devices/cpu/memory_plan.h"
 #include "anemone/kernels/simd.h"
+#include "anemone/kernels/tiles.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
 #include "anemone/passes/passes.h"
@@ -35,18 +36,25 @@ class CpuBuffer final : public Buffer {
 struct Step {
   const Kernel* kernel;
   std::vector<TensorView> in, out;
+  size_t record = 0;  // its number for the recorder
 };
 
 class CpuRequest final : public Request {
  public:
-  CpuRequest(ThreadPool& pool, std::byte* scratch, std::vector<Step> steps)
-      : pool_(pool), scratch_(scratch), steps_(std::move(steps)) {}
+  CpuRequest(ThreadPool& pool, const CpuOptions& options, std::byte* scratch,
+             std::vector<Step> steps)
+      : pool_(pool), options_(options), scratch_(scratch), steps_(std::move(steps)) {}
   void run() override {
-    for (const Step& step : steps_) step.kernel->run({pool_, scratch_, step.in, step.out});
+    for (const Step& step : steps_) {
+      if (options_.recorder) options_.recorder->begin(step.record);
+      step.kernel->run({pool_, scratch_, step.in, step.out, options_.bf16});
+      if (options_.recorder) options_.recorder->end(step.record);
+    }
   }
 
  private:
   ThreadPool& pool_;
+  CpuOptions options_;
   std::byte* scratch_;
   std::vector<Step> steps_;
 };
@@ -59,8 +67,9 @@ std::vector<std::pair<std::string, Type>> signature(const std::vector<Value>& va
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(ThreadPool& pool, Function function, const CompileOptions& options)
-      : pool_(pool), function_(std::move(function)), in_place_(options.in_place) {
+  CpuExecutable(ThreadPool& pool, const CpuOptions& device, Function function,
+                const CompileOptions& options)
+      : pool_(pool), device_(device), function_(std::move(function)), in_place_(options.in_place) {
     const Stopwatch watch;
     for (const auto& op : function_.operations) {
       if (op->type == "const") {
@@ -101,9 +110,10 @@ class CpuExecutable final : public Executable {
         }
       }
       for (Value output : op->outputs) step.out.push_back(view(output, in, out));
+      if (device_.recorder) step.record = device_.recorder->add(function_.name, *op);
       steps.push_back(std::move(step));
     }
-    return std::make_unique<CpuRequest>(pool_, scratch_.data(), std::move(steps));
+    return std::make_unique<CpuRequest>(pool_, device_, scratch_.data(), std::move(steps));
   }
 
  private:
@@ -192,6 +202,7 @@ class CpuExecutable final : public Executable {
   }
 
   ThreadPool& pool_;
+  CpuOptions device_;
   Function function_;
   std::vector<std::pair<std::string, std::string>> in_place_;
   std::unordered_map<const Operation*, std::unique_ptr<Kernel>> kernels_;
@@ -203,8 +214,15 @@ class CpuExecutable final : public Executable {
 
 class CpuDevice final : public Device {
  public:
-  explicit CpuDevice(ThreadPool& pool) : pool_(pool) {
-    info_ = {"cpu", std::string(simd::target_name()) + " kernels, fp32", false, pool.threads()};
+  CpuDevice(ThreadPool& pool, const CpuOptions& options) : pool_(pool), options_(options) {
+    const std::string kernels = std::string(simd::target_name()) + " kernels, ";
+    info_ = {"cpu", kernels + (options.bf16 ? "products in bf16 with fp32 sums" : "fp32"), false,
+             pool.threads()};
+    if (options.bf16 && !has_bf16_instructions()) {
+      info_.notes.push_back(
+          "bf16 is emulated: this processor has no instructions for it; the numbers are the same, "
+          "but nothing is faster than in fp32");
+    }
   }
 
   const DeviceInfo& info() const override { return info_; }
@@ -222,7 +240,7 @@ class CpuDevice final : public Device {
     Function optimized = function.clone();
     optimize(optimized);
     check_runnable(optimized);
-    return std::make_unique<CpuExecutable>(pool_, std::move(optimized), options);
+    return std::make_unique<CpuExecutable>(pool_, options_, std::move(optimized), options);
   }
 
   std::unique_ptr<Buffer> allocate(const Type& type, size_t /*least_bytes*/) override {
@@ -248,13 +266,14 @@ class CpuDevice final : public Device {
   }
 
   ThreadPool& pool_;
+  CpuOptions options_;
   DeviceInfo info_;
 };
 
 }  // namespace
 
-std::unique_ptr<Device> make_cpu_device(ThreadPool& pool) {
-  return std::make_unique<CpuDevice>(pool);
+std::unique_ptr<Device> make_cpu_device(ThreadPool& pool, const CpuOptions& options) {
+  return std::make_unique<CpuDevice>(pool, options);
 }
 
 }  // namespace anemone

@@ -17,6 +17,7 @@ struct KernelRun {
   ThreadPool& pool;
   std::byte* scratch;
   std::span<const TensorView> in, out;
+  bool bf16 = false;  // operands of matrix products are rounded to it
 
   const float* input(size_t index) const { return static_cast<const float*>(in[index].data); }
   float* output(size_t index = 0) const { return static_cast<float*>(out[index].data); }

@@ -37,7 +37,8 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
                     .b = run.input(0),
                     .b_stride = width,
                     .c = run.output(),
-                    .c_stride = width});
+                    .c_stride = width,
+                    .bf16 = run.bf16});
   });
 }
 
@@ -56,7 +57,8 @@ std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
                     .b = run.input(0),
                     .b_stride = width,
                     .c = run.output(),
-                    .c_stride = width});
+                    .c_stride = width,
+                    .bf16 = run.bf16});
   });
 }
 
@@ -91,6 +93,7 @@ std::unique_ptr<Kernel> matmul(const OpArgs& args) {
       g.a = run.input(0) + batch * g.m * g.k;
       g.b = run.input(1) + batch * g.k * g.n;
       g.c = run.output() + batch * g.m * g.n;
+      g.bf16 = run.bf16;
       return g;
     };
     if (batches == 1) return gemm(run.pool, one(0));
@@ -116,6 +119,7 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
         g.b = run.input(2);
         g.c = run.output();
         g.beta = 1;
+        g.bf16 = run.bf16;
         gemm(run.pool, g);
       },
       {{0, 0}});
@@ -156,7 +160,8 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
                         .b_stride = columns,
                         .beta = has_sum ? 1.0f : 0.0f,
                         .c = run.output(),
-                        .c_stride = channels});
+                        .c_stride = channels,
+                        .bf16 = run.bf16});
         for (int64_t s = 0; s < columns; ++s) {
           const int32_t target = targets[static_cast<size_t>(s)];
           if (target == kIgnoredTarget) continue;

@@ -1,0 +1,213 @@
+// Products of bf16 numbers by AVX-512 BF16. By hand, because Highway gets that instruction only in
+// versions later than Debian 12's; the only file here with intrinsics.
+#include <algorithm>
+#include <cstring>
+
+#include "anemone/kernels/tiles.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#define ANEMONE_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
+
+namespace anemone {
+namespace {
+
+constexpr int64_t kLanes = 16, kVectors = 2, kColumns = kVectors * kLanes;
+constexpr int kRows = 8;
+
+// Low halves from `even`, high halves from `odd`: pairs along k of 16 columns.
+ANEMONE_BF16 inline __m512i pairs(__m512 even, __m512 odd, __m512i order) {
+  const __m512bh both = _mm512_cvtne2ps_pbh(odd, even);
+  return _mm512_permutexvar_epi16(order, reinterpret_cast<const __m512i&>(both));
+}
+
+// Positions of pairs() in the result of the conversion: 0, 16, 1, 17, …
+ANEMONE_BF16 inline __m512i pair_order() {
+  alignas(64) static constexpr int16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                     21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                     11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  return _mm512_load_si512(kOrder);
+}
+
+ANEMONE_BF16 inline __mmask16 first(int64_t n) {
+  return static_cast<__mmask16>(n >= kLanes ? 0xFFFF : (1 << std::max<int64_t>(n, 0)) - 1);
+}
+
+// Rows k and k + 1 of `n` columns as pairs, `width` of them, the rest 0.
+ANEMONE_BF16 void pack_two_rows(const float* even, const float* odd, int64_t n, int64_t width,
+                                float* out) {
+  const __m512i order = pair_order();
+  for (int64_t j = 0; j < width; j += kLanes) {
+    const __mmask16 mask = first(n - j);
+    const __m512 low = _mm512_maskz_loadu_ps(mask, even + j);
+    const __m512 high = odd ? _mm512_maskz_loadu_ps(mask, odd + j) : _mm512_setzero_ps();
+    _mm512_storeu_si512(out + j, pairs(low, high, order));
+  }
+}
+
+ANEMONE_BF16 void pack_rows_in_pairs(const float* from, int64_t stride, int64_t k, int64_t n,
+                                     int64_t width, float* out) {
+  for (int64_t u = 0; 2 * u < k; ++u) {
+    const float* even = from + 2 * u * stride;
+    pack_two_rows(even, 2 * u + 1 < k ? even + stride : nullptr, n, width, out + u * width);
+  }
+}
+
+// One row of k numbers as (k + 1) / 2 pairs.
+ANEMONE_BF16 void pack_along(const float* from, int64_t k, float* out) {
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= k; i += 2 * kLanes) {
+    const __m512bh both =
+        _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + i + kLanes), _mm512_loadu_ps(from + i));
+    _mm512_storeu_si512(out + i / 2, reinterpret_cast<const __m512i&>(both));
+  }
+  for (; i < k; i += kLanes) {
+    const __m256bh half = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(first(k - i), from + i));
+    const auto units = static_cast<uint8_t>(first((k - i + 1) / 2));
+    _mm256_mask_storeu_epi32(out + i / 2, units, reinterpret_cast<const __m256i&>(half));
+  }
+}
+
+// Four rows of 8 numbers as a 4 x 4 block of pairs, transposed.
+ANEMONE_BF16 inline void transpose_block(const float* from, int64_t stride, float* out) {
+  __m128i rows[4];
+  for (int r = 0; r < 4; ++r) {
+    const __m128bh half = _mm256_cvtneps_pbh(_mm256_loadu_ps(from + r * stride));
+    rows[r] = reinterpret_cast<const __m128i&>(half);
+  }
+  const __m128i low01 = _mm_unpacklo_epi32(rows[0], rows[1]);
+  const __m128i low23 = _mm_unpacklo_epi32(rows[2], rows[3]);
+  const __m128i high01 = _mm_unpackhi_epi32(rows[0], rows[1]);
+  const __m128i high23 = _mm_unpackhi_epi32(rows[2], rows[3]);
+  const auto store = [&](int row, __m128i value) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + row * kColumns), value);
+  };
+  store(0, _mm_unpacklo_epi64(low01, low23));
+  store(1, _mm_unpackhi_epi64(low01, low23));
+  store(2, _mm_unpacklo_epi64(high01, high23));
+  store(3, _mm_unpackhi_epi64(high01, high23));
+}
+
+// out[u][j] = the pair at 2 u of row j.
+ANEMONE_BF16 void pack_transposed(const float* from, int64_t stride, int64_t k, int64_t n,
+                                  float* out) {
+  int64_t j = 0;
+  for (; j + 4 <= n; j += 4) {
+    for (int64_t i = 0; i + 8 <= k; i += 8) {
+      transpose_block(from + j * stride + i, stride, out + i / 2 * kColumns + j);
+    }
+  }
+  const int64_t done = k / 8 * 8;
+  for (int64_t row = 0; row < n; ++row) {
+    for (int64_t i = row < j ? done : 0; i < k; i += 2) {
+      pack_along(from + row * stride + i, std::min<int64_t>(2, k - i),
+                 out + i / 2 * kColumns + row);
+    }
+  }
+}
+
+void pack_a(const float* a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+            float* panel) {
+  if (transposed) return pack_rows_in_pairs(a, stride, k, rows, kPanelRows, panel);
+  const int64_t units = (k + 1) / 2;
+  for (int64_t i = 0; i < rows; ++i) pack_along(a + i * stride, k, panel + i * units);
+}
+
+void pack_b(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
+  if (!transposed) return pack_rows_in_pairs(b, stride, k, n, kColumns, panel);
+  const int64_t units = (k + 1) / 2;
+  if (n < kColumns) std::memset(panel, 0, static_cast<size_t>(units * kColumns) * sizeof(float));
+  pack_transposed(b, stride, k, n, panel);
+}
+
+template <int kCount, bool kTransposed>
+ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
+                              const float* __restrict b, int64_t units, int64_t n,
+                              float* __restrict c, int64_t c_stride, bool add) {
+  __m512 sums[kCount][kVectors];
+  for (int i = 0; i < kCount; ++i) {
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_ps();
+  }
+  for (int64_t u = 0; u < units; ++u) {
+    const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + kLanes);
+    b += kColumns;
+    for (int i = 0; i < kCount; ++i) {
+      const __m512 value =
+          _mm512_set1_ps(kTransposed ? a[u * row_stride + i] : a[i * row_stride + u]);
+      const auto pair = reinterpret_cast<const __m512bh&>(value);
+      sums[i][0] = _mm512_dpbf16_ps(sums[i][0], pair, reinterpret_cast<const __m512bh&>(b0));
+      sums[i][1] = _mm512_dpbf16_ps(sums[i][1], pair, reinterpret_cast<const __m512bh&>(b1));
+    }
+  }
+  for (int i = 0; i < kCount; ++i) {
+    for (int v = 0; v < kVectors; ++v) {
+      const __mmask16 mask = first(n - v * kLanes);
+      float* to = c + i * c_stride + v * kLanes;
+      const __m512 old = add ? _mm512_maskz_loadu_ps(mask, to) : _mm512_setzero_ps();
+      _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(old, sums[i][v]));
+    }
+  }
+}
+
+template <bool kTransposed>
+ANEMONE_BF16 void multiply_rows(const float* a, int64_t row_stride, const float* b, int64_t units,
+                                int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
+  const int64_t step = kTransposed ? 1 : row_stride;
+  int64_t i = 0;
+  for (; i + kRows <= rows; i += kRows) {
+    tile<kRows, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride,
+                             add);
+  }
+  for (; i < rows; ++i) {
+    tile<1, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add);
+  }
+}
+
+void multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
+              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
+  if (transposed) {
+    return multiply_rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add);
+  }
+  multiply_rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add);
+}
+
+ANEMONE_BF16 double spin(int64_t turns) {
+  constexpr int kSums = 12;
+  __m512 sums[kSums];
+  for (int i = 0; i < kSums; ++i) sums[i] = _mm512_set1_ps(1e-3f * static_cast<float>(i));
+  const __m512 small = _mm512_set1_ps(1e-6f);
+  const auto operand = reinterpret_cast<const __m512bh&>(small);
+  for (int64_t turn = 0; turn < turns; ++turn) {
+    for (int i = 0; i < kSums; ++i) sums[i] = _mm512_dpbf16_ps(sums[i], operand, operand);
+  }
+  for (int i = 1; i < kSums; ++i) sums[0] = _mm512_add_ps(sums[0], sums[i]);
+  const double flops = 4.0 * kSums * kLanes * static_cast<double>(turns);
+  return _mm512_cvtss_f32(sums[0]) < 1e9f ? flops : 0;
+}
+
+constexpr Tiles kTiles = {"bf16 by AVX-512", kColumns, 2, true, pack_a, pack_b, multiply};
+
+}  // namespace
+
+const Tiles* detail::native_bf16_tiles() {
+  static const bool there = __builtin_cpu_supports("avx512bf16") &&
+                            __builtin_cpu_supports("avx512bw") &&
+                            __builtin_cpu_supports("avx512vl");
+  return there ? &kTiles : nullptr;
+}
+
+double (*detail::native_bf16_spin())(int64_t turns) {
+  return native_bf16_tiles() ? &spin : nullptr;
+}
+
+}  // namespace anemone
+
+#else
+
+namespace anemone {
+const Tiles* detail::native_bf16_tiles() { return nullptr; }
+double (*detail::native_bf16_spin())(int64_t turns) { return nullptr; }
+}  // namespace anemone
+
+#endif

@@ -1,0 +1,126 @@
+#include "anemone/kernels/blocked_gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "anemone/base/half.h"
+#include "anemone/kernels/guarded.h"
+
+namespace anemone {
+namespace {
+
+using namespace kernel_testing;  // NOLINT: helpers of this folder
+
+double rounded(float x, bool to_bf16) { return to_bf16 ? to_float(to_bfloat16(x)) : x; }
+
+struct Variant {
+  const char* name;
+  const Tiles& tiles;
+  bool to_bf16;
+};
+
+std::vector<Variant> variants() {
+  std::vector<Variant> all = {{"fp32", fp32_tiles(), false},
+                              {"emulated", detail::emulated_bf16_tiles(), true}};
+  if (const Tiles* native = detail::native_bf16_tiles()) all.push_back({"native", *native, true});
+  return all;
+}
+
+// Against the same product in fp64, with rows longer than their columns and canaries around C.
+void check(const Variant& variant, int64_t m, int64_t n, int64_t k, bool ta, bool tb, float beta,
+           int threads) {
+  ThreadPool pool(threads);
+  const int64_t a_stride = (ta ? m : k) + 3, b_stride = (tb ? k : n) + 1, c_stride = n + 2;
+  const auto a =
+      random_floats(static_cast<size_t>(((ta ? k : m) - 1) * a_stride + (ta ? m : k)), 1);
+  const auto b =
+      random_floats(static_cast<size_t>(((tb ? n : k) - 1) * b_stride + (tb ? k : n)), 2);
+  const auto before = random_floats(static_cast<size_t>((m - 1) * c_stride + n), 3);
+  Guarded c(before);
+  blocked_gemm(pool,
+               {ta, tb, m, n, k, a.data(), a_stride, b.data(), b_stride, beta, c.data(), c_stride},
+               variant.tiles);
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      const auto at = static_cast<size_t>(i * c_stride + j);
+      double sum = beta * before[at], size = std::abs(sum);
+      for (int64_t x = 0; x < k; ++x) {
+        const double product =
+            rounded(a[static_cast<size_t>(ta ? x * a_stride + i : i * a_stride + x)],
+                    variant.to_bf16) *
+            rounded(b[static_cast<size_t>(tb ? j * b_stride + x : x * b_stride + j)],
+                    variant.to_bf16);
+        sum += product;
+        size += std::abs(product);
+      }
+      ASSERT_NEAR(c.data()[at], sum, kSummed * size)
+          << variant.name << " " << m << " x " << n << " x " << k << (ta ? " ta" : "")
+          << (tb ? " tb" : "") << " at " << i << ", " << j;
+    }
+    for (int64_t j = n; i + 1 < m && j < c_stride; ++j) {
+      const auto at = static_cast<size_t>(i * c_stride + j);
+      ASSERT_EQ(c.data()[at], before[at]) << "between rows";
+    }
+  }
+}
+
+TEST(BlockedGemm, EqualsFp64InEveryOrientationAndSize) {
+  for (const Variant& variant : variants()) {
+    for (const auto& [m, n, k] : {std::tuple{1, 1, 1},
+                                  {3, 5, 2},
+                                  {16, 32, 64},
+                                  {17, 33, 65},
+                                  {40, 100, 31},
+                                  {100, 70, 129}}) {
+      for (const bool ta : {false, true}) {
+        for (const bool tb : {false, true}) {
+          check(variant, m, n, k, ta, tb, ta == tb ? 1.0f : 0.0f, 2);
+        }
+      }
+    }
+  }
+}
+
+TEST(BlockedGemm, SumsOverSeveralBlocksOfDepthAndWidth) {
+  for (const Variant& variant : variants()) {
+    check(variant, 20, 40, 2500, false, false, 0, 2);
+    check(variant, 20, 1100, 1030, true, true, 1, 2);
+  }
+}
+
+TEST(BlockedGemm, DoesNotDependOnTheNumberOfThreads) {
+  const int64_t m = 70, n = 90, k = 300;
+  const auto a = random_floats(static_cast<size_t>(m * k), 1);
+  const auto b = random_floats(static_cast<size_t>(k * n), 2);
+  for (const Variant& variant : variants()) {
+    std::vector<std::vector<float>> results;
+    for (const int threads : {1, 2, 3}) {
+      ThreadPool pool(threads);
+      results.emplace_back(static_cast<size_t>(m * n));
+      blocked_gemm(pool,
+                   {false, false, m, n, k, a.data(), k, b.data(), n, 0, results.back().data(), n},
+                   variant.tiles);
+    }
+    EXPECT_EQ(results[0], results[1]);
+    EXPECT_EQ(results[0], results[2]);
+  }
+}
+
+TEST(BlockedGemm, WhatIsNoNumberStaysNone) {
+  for (const Variant& variant : variants()) {
+    ThreadPool pool(1);
+    const int64_t n = 40;
+    std::vector<float> a(n * n, 1), b(n * n, 1), c(n * n);
+    a[0] = NAN;
+    b[n + 1] = INFINITY;
+    blocked_gemm(pool, {false, false, n, n, n, a.data(), n, b.data(), n, 0, c.data(), n},
+                 variant.tiles);
+    EXPECT_TRUE(std::isnan(c[0])) << variant.name;
+    EXPECT_TRUE(std::isinf(c[n + 1])) << variant.name;
+    EXPECT_EQ(c[n + 2], n) << variant.name;
+  }
+}
+
+}  // namespace
+}  // namespace anemone

@@ -1,0 +1,237 @@
+#include <algorithm>
+#include <cstring>
+
+#include "anemone/kernels/tiles.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "anemone/kernels/simd_tiles.cpp"
+#include <hwy/foreach_target.h>  // compiles this file once a target: must come first
+
+#include "anemone/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::simd::HWY_NAMESPACE {
+
+// Two vectors of columns, and as many rows as the registers hold sums for.
+constexpr int64_t kVectors = 2;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+constexpr int kRows = 4;  // 16 registers
+#else
+constexpr int kRows = 8;
+#endif
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+
+inline int64_t PanelColumns() { return kVectors * static_cast<int64_t>(hn::Lanes(D())); }
+
+// --- rounding to bf16, ties to even; what is no number stays none ---
+
+template <class DF, class VF = hn::Vec<DF>>
+HWY_INLINE VF RoundToBf16(DF d, VF x) {
+  const hn::RebindToUnsigned<DF> du;
+  const auto bits = hn::BitCast(du, x);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
+  const VF result = hn::BitCast(d, hn::And(rounded, hn::Set(du, 0xFFFF0000u)));
+  return hn::IfThenElse(hn::IsNaN(x), x, result);
+}
+
+template <bool kRound, class DF, class VF = hn::Vec<DF>>
+HWY_INLINE VF Operand(DF d, VF x) {
+  if constexpr (kRound) return RoundToBf16(d, x);
+  return x;
+}
+
+template <bool kRound>
+void CopyRow(const float* from, int64_t n, float* to) {
+  Each(static_cast<size_t>(n), [&](auto d, size_t i) HWY_ATTR {
+    hn::StoreU(Operand<kRound>(d, hn::LoadU(d, from + i)), d, to + i);
+  });
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// Four rows by four columns.
+template <bool kRound>
+HWY_INLINE void TransposeBlock(const float* from, int64_t from_stride, float* to,
+                               int64_t to_stride) {
+  const hn::CappedTag<float, 4> d;
+  const auto row = [&](int64_t i) HWY_ATTR {
+    return Operand<kRound>(d, hn::LoadU(d, from + i * from_stride));
+  };
+  const auto a = row(0), b = row(1), c = row(2), e = row(3);
+  const auto ac_low = hn::InterleaveLower(d, a, c), ac_high = hn::InterleaveUpper(d, a, c);
+  const auto be_low = hn::InterleaveLower(d, b, e), be_high = hn::InterleaveUpper(d, b, e);
+  hn::StoreU(hn::InterleaveLower(d, ac_low, be_low), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, ac_low, be_low), d, to + to_stride);
+  hn::StoreU(hn::InterleaveLower(d, ac_high, be_high), d, to + 2 * to_stride);
+  hn::StoreU(hn::InterleaveUpper(d, ac_high, be_high), d, to + 3 * to_stride);
+}
+constexpr int64_t kBlock = 4;
+#else
+template <bool kRound>
+HWY_INLINE void TransposeBlock(const float* from, int64_t, float* to, int64_t) {
+  CopyRow<kRound>(from, 1, to);
+}
+constexpr int64_t kBlock = 1;
+#endif
+
+// to[i * to_stride + j] = from[j * from_stride + i]
+template <bool kRound>
+void Transpose(const float* from, int64_t from_stride, int64_t n, int64_t k, float* to,
+               int64_t to_stride) {
+  const int64_t whole_n = n / kBlock * kBlock, whole_k = k / kBlock * kBlock;
+  for (int64_t j = 0; j < whole_n; j += kBlock) {
+    for (int64_t i = 0; i < whole_k; i += kBlock) {
+      TransposeBlock<kRound>(from + j * from_stride + i, from_stride, to + i * to_stride + j,
+                             to_stride);
+    }
+  }
+  for (int64_t j = 0; j < n; ++j) {
+    for (int64_t i = j < whole_n ? whole_k : 0; i < k; ++i) {
+      CopyRow<kRound>(from + j * from_stride + i, 1, to + i * to_stride + j);
+    }
+  }
+}
+
+template <bool kRound>
+void PackA(const float* a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel) {
+  if (!transposed) {
+    for (int64_t i = 0; i < rows; ++i) CopyRow<kRound>(a + i * stride, k, panel + i * k);
+    return;
+  }
+  for (int64_t u = 0; u < k; ++u) CopyRow<kRound>(a + u * stride, rows, panel + u * kPanelRows);
+}
+
+template <bool kRound>
+void PackB(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
+  const int64_t columns = PanelColumns();
+  if (n < columns) std::memset(panel, 0, static_cast<size_t>(k * columns) * sizeof(float));
+  if (transposed) return Transpose<kRound>(b, stride, n, k, panel, columns);
+  for (int64_t u = 0; u < k; ++u) CopyRow<kRound>(b + u * stride, n, panel + u * columns);
+}
+
+// --- the product ---
+
+template <int kCount, bool kTransposed>
+HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const float* HWY_RESTRICT b,
+                     int64_t units, int64_t n, float* HWY_RESTRICT c, int64_t c_stride, bool add) {
+  const D d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  V sums[kCount][kVectors];
+  for (int i = 0; i < kCount; ++i) {
+    for (int64_t v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
+  }
+  for (int64_t u = 0; u < units; ++u) {
+    const V b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
+    b += kVectors * lanes;
+    for (int i = 0; i < kCount; ++i) {
+      const V value = hn::Set(d, kTransposed ? a[u * row_stride + i] : a[i * row_stride + u]);
+      sums[i][0] = hn::MulAdd(value, b0, sums[i][0]);
+      sums[i][1] = hn::MulAdd(value, b1, sums[i][1]);
+    }
+  }
+  if (n == kVectors * lanes) {
+    for (int i = 0; i < kCount; ++i) {
+      for (int64_t v = 0; v < kVectors; ++v) {
+        float* to = c + i * c_stride + v * lanes;
+        hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sums[i][v]) : sums[i][v], d, to);
+      }
+    }
+    return;
+  }
+  HWY_ALIGN float row[kVectors * 16] = {};
+  for (int i = 0; i < kCount; ++i) {
+    for (int64_t v = 0; v < kVectors; ++v) hn::Store(sums[i][v], d, row + v * lanes);
+    float* to = c + i * c_stride;
+    for (int64_t j = 0; j < n; ++j) to[j] = add ? to[j] + row[j] : row[j];
+  }
+}
+
+template <bool kTransposed>
+HWY_INLINE void Rows(const float* a, int64_t row_stride, const float* b, int64_t units,
+                     int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
+  const int64_t step = kTransposed ? 1 : row_stride;
+  int64_t i = 0;
+  for (; i + kRows <= rows; i += kRows) {
+    Tile<kRows, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride,
+                             add);
+  }
+  for (; i + 2 <= rows; i += 2) {
+    Tile<2, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add);
+  }
+  if (i < rows) {
+    Tile<1, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add);
+  }
+}
+
+void Multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
+              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
+  if (transposed) return Rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add);
+  Rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add);
+}
+
+// As many sums as hide the latency of one. They stay small, and are looked at in the end.
+double Spin(int64_t turns) {
+  constexpr int kSums = 12;
+  const D d;
+  V sums[kSums];
+  for (int i = 0; i < kSums; ++i) sums[i] = hn::Set(d, 1e-3f * static_cast<float>(i));
+  const V factor = hn::Set(d, 0.999f), more = hn::Set(d, 1e-3f);
+  for (int64_t turn = 0; turn < turns; ++turn) {
+    for (int i = 0; i < kSums; ++i) sums[i] = hn::MulAdd(sums[i], factor, more);
+  }
+  for (int i = 1; i < kSums; ++i) sums[0] = hn::Add(sums[0], sums[i]);
+  const double flops = 2.0 * kSums * static_cast<double>(hn::Lanes(d)) * static_cast<double>(turns);
+  return hn::GetLane(sums[0]) < 1e9f ? flops : 0;
+}
+
+Tiles Fp32Tiles() {
+  return {"fp32", PanelColumns(), 1, false, PackA<false>, PackB<false>, Multiply};
+}
+
+Tiles EmulatedTiles() {
+  return {"bf16 by fp32 instructions", PanelColumns(), 1, true, PackA<true>, PackB<true>, Multiply};
+}
+
+}  // namespace anemone::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace anemone {
+namespace simd {
+HWY_EXPORT(Fp32Tiles);
+HWY_EXPORT(EmulatedTiles);
+HWY_EXPORT(Spin);
+}  // namespace simd
+
+const Tiles& fp32_tiles() {
+  static const Tiles tiles = [] {
+    using namespace simd;
+    return HWY_DYNAMIC_DISPATCH(Fp32Tiles)();
+  }();
+  return tiles;
+}
+
+const Tiles& detail::emulated_bf16_tiles() {
+  static const Tiles tiles = [] {
+    using namespace simd;
+    return HWY_DYNAMIC_DISPATCH(EmulatedTiles)();
+  }();
+  return tiles;
+}
+
+double detail::fp32_spin(int64_t turns) {
+  using namespace simd;
+  return HWY_DYNAMIC_DISPATCH(Spin)(turns);
+}
+
+const Tiles& bf16_tiles() {
+  const Tiles* native = detail::native_bf16_tiles();
+  return native ? *native : detail::emulated_bf16_tiles();
+}
+
+bool has_bf16_instructions() { return detail::native_bf16_tiles() != nullptr; }
+
+}  // namespace anemone
+#endif
