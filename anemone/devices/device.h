@@ -41,6 +41,12 @@ class Buffer {
   // Copies between the host and the device, converting between element types; the sizes agree.
   virtual void write(const TensorView& from) = 0;
   virtual void read(const TensorView& to) const = 0;
+  // Every element becomes 0, at the latest when somebody looks: what adds to zeros that nobody has
+  // written yet can as well overwrite.
+  virtual void clear() {
+    const Tensor zeros(type().dtype, type().shape);
+    write(zeros);
+  }
   // The memory itself where the host can reach it, else a view without data.
   virtual TensorView map() = 0;
   // Bytes set aside for it, at least those of its type.

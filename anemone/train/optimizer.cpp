@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numbers>
 #include <vector>
 
@@ -79,19 +78,14 @@ void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions
       for (size_t at = begin; at < end; at += kChunk) {
         const size_t n = std::min(kChunk, end - at);
         simd::adamw(value + at, gradient + at, m + at, v + at, n, update);
-        std::memset(gradient + at, 0, n * sizeof(float));
       }
     });
+    parameter.gradient->clear();
   }
 }
 
-void zero_gradients(ParameterSet& parameters, ThreadPool& pool) {
-  for (Parameter& parameter : parameters.all()) {
-    float* gradient = floats(parameter.gradient);
-    pool.parallel_for(size_of(parameter), kChunk, [&](size_t begin, size_t end, int) {
-      std::memset(gradient + begin, 0, (end - begin) * sizeof(float));
-    });
-  }
+void zero_gradients(ParameterSet& parameters) {
+  for (Parameter& parameter : parameters.all()) parameter.gradient->clear();
 }
 
 }  // namespace anemone

@@ -31,9 +31,9 @@ double gradient_norm(ParameterSet& parameters, ThreadPool& pool);
 void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions& options,
                   double learning_rate, double norm, int64_t step, double loss_scale = 1);
 
-void zero_gradients(ParameterSet& parameters, ThreadPool& pool);
+void zero_gradients(ParameterSet& parameters);
 
 // What the two cost a host.
-inline constexpr double kNormBytesPerParameter = 4, kAdamWBytesPerParameter = 32;
+inline constexpr double kNormBytesPerParameter = 4, kAdamWBytesPerParameter = 28;
 
 }  // namespace anemone

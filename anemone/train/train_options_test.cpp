@@ -41,6 +41,7 @@ TrainOptions unusual_options() {
   o.eval_windows = 8;
   o.pipeline = "static";
   o.strict = true;
+  o.dtype = "bf16";
   o.loss_scale = 1024;
   return o;
 }
@@ -61,7 +62,7 @@ TEST(TrainOptions, EveryOptionSurvivesJson) {
   EXPECT_EQ(to_json(read), json);
   // Every key says something: it differs from the default's.
   const nlohmann::json defaults = to_json(TrainOptions{});
-  EXPECT_EQ(json.size(), 28u);
+  EXPECT_EQ(json.size(), 29u);
   for (const auto& [key, value] : json.items()) EXPECT_NE(value, defaults.at(key)) << key;
 
   EXPECT_EQ(read.seed, given.seed);
@@ -88,7 +89,7 @@ TEST(TrainOptions, AMissingOrMistypedOptionIsAnErrorAtThePlaceGiven) {
     nlohmann::json json = whole;
     json.erase(key);
     // The first checkpoints do not have these.
-    if (key == "pipeline" || key == "strict" || key == "loss_scale") {
+    if (key == "pipeline" || key == "strict" || key == "loss_scale" || key == "dtype") {
       EXPECT_EQ(to_json(train_options_from_json(json, "state.json")), whole);
       continue;
     }

@@ -143,7 +143,7 @@ bool Trainer::apply_gradients(UpdateMetrics& metrics) {
   metrics.skipped = !state_.loss_scale->update(finite);
   metrics.learning_rate = options.make_schedule().at(state_.step);
   runner().run_host(adamw_event_, {.elementwise_bytes = count * kAdamWBytesPerParameter}, [&] {
-    if (metrics.skipped) return zero_gradients(parameters_, place_.pool);
+    if (metrics.skipped) return zero_gradients(parameters_);
     adamw_update(parameters_, place_.pool, options.optimizer, metrics.learning_rate,
                  metrics.gradient_norm, adam_step, scale);
   });

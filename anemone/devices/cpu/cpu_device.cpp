@@ -1,6 +1,8 @@
 #include "anemone/devices/cpu/cpu_device.h"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "anemone/base/clock.h"
 #include "anemone/devices/cpu/memory_plan.h"
@@ -19,17 +21,34 @@ class CpuBuffer final : public Buffer {
   const Type& type() const override { return type_; }
   void write(const TensorView& from) override {
     ANEMONE_CHECK(from.size() == tensor_.size());
+    cleared_ = false;
     convert(from, tensor_);
   }
   void read(const TensorView& to) const override {
     ANEMONE_CHECK(to.size() == tensor_.size());
-    convert(tensor_, to);
+    if (cleared_) {
+      std::memset(to.data, 0, byte_size(to.dtype, to.size()));
+    } else {
+      convert(tensor_, to);
+    }
   }
-  TensorView map() override { return tensor_; }
+  TensorView map() override {
+    settle();
+    return tensor_;
+  }
+  void clear() override { cleared_ = true; }
+
+  // Writes zeros that have been put off.
+  void settle() {
+    if (take_cleared()) std::memset(tensor_.data(), 0, tensor_.bytes());
+  }
+  // Whether the elements count as 0 though the memory holds something else; from now on it counts.
+  bool take_cleared() { return std::exchange(cleared_, false); }
 
  private:
   Type type_;
   Tensor tensor_;
+  bool cleared_ = false;
 };
 
 // One kernel with its operands' memory.
@@ -37,17 +56,28 @@ struct Step {
   const Kernel* kernel;
   std::vector<TensorView> in, out;
   size_t record = 0;  // its number for the recorder
+  // The buffer that it alone reads and adds to.
+  CpuBuffer* sum = nullptr;
 };
 
 class CpuRequest final : public Request {
  public:
+  // `read`: buffers of inputs that are no step's `sum`; `written`: of outputs that are no input.
   CpuRequest(ThreadPool& pool, const CpuOptions& options, std::byte* scratch,
-             std::vector<Step> steps)
-      : pool_(pool), options_(options), scratch_(scratch), steps_(std::move(steps)) {}
+             std::vector<Step> steps, std::vector<CpuBuffer*> read, std::vector<CpuBuffer*> written)
+      : pool_(pool),
+        options_(options),
+        scratch_(scratch),
+        steps_(std::move(steps)),
+        read_(std::move(read)),
+        written_(std::move(written)) {}
   void run() override {
+    for (CpuBuffer* buffer : read_) buffer->settle();
+    for (CpuBuffer* buffer : written_) buffer->take_cleared();
     for (const Step& step : steps_) {
       if (options_.recorder) options_.recorder->begin(step.record);
-      step.kernel->run({pool_, scratch_, step.in, step.out, options_.bf16});
+      const bool from_zero = step.sum && step.sum->take_cleared();
+      step.kernel->run({pool_, scratch_, step.in, step.out, options_.bf16, from_zero});
       if (options_.recorder) options_.recorder->end(step.record);
     }
   }
@@ -57,6 +87,7 @@ class CpuRequest final : public Request {
   CpuOptions options_;
   std::byte* scratch_;
   std::vector<Step> steps_;
+  std::vector<CpuBuffer*> read_, written_;
 };
 
 std::vector<std::pair<std::string, Type>> signature(const std::vector<Value>& values) {
@@ -111,12 +142,61 @@ class CpuExecutable final : public Executable {
       }
       for (Value output : op->outputs) step.out.push_back(view(output, in, out));
       if (device_.recorder) step.record = device_.recorder->add(function_.name, *op);
+      step.sum = sum_of(*op, inputs);
       steps.push_back(std::move(step));
     }
-    return std::make_unique<CpuRequest>(pool_, device_, scratch_.data(), std::move(steps));
+    std::vector<CpuBuffer*> read, written;
+    for (const Binding& input : inputs) {
+      CpuBuffer* buffer = dynamic_cast<CpuBuffer*>(input.buffer);
+      const bool is_sum = std::any_of(steps.begin(), steps.end(),
+                                      [&](const Step& step) { return step.sum == buffer; });
+      if (buffer && !is_sum) read.push_back(buffer);
+    }
+    for (const Binding& output : outputs) {
+      CpuBuffer* buffer = dynamic_cast<CpuBuffer*>(output.buffer);
+      const bool is_input = std::any_of(inputs.begin(), inputs.end(), [&](const Binding& input) {
+        return input.buffer == output.buffer;
+      });
+      if (buffer && !is_input) written.push_back(buffer);
+    }
+    return std::make_unique<CpuRequest>(pool_, device_, scratch_.data(), std::move(steps),
+                                        std::move(read), std::move(written));
   }
 
  private:
+  // The buffer of an input that nothing but `op` reads, and that only to add to it.
+  CpuBuffer* sum_of(const Operation& op, std::span<const Binding> inputs) const {
+    if (!kernels_.at(&op)->adds_to_operand_0() || op.arguments.empty()) return nullptr;
+    const Value sum = root_of(op.arguments[0].operands[0].value);
+    const auto input = std::find(function_.inputs.begin(), function_.inputs.end(), sum);
+    if (!sum || input == function_.inputs.end() || count_uses(sum) != 1) return nullptr;
+    for (const Binding& binding : inputs) {
+      if (binding.name == sum->name) return dynamic_cast<CpuBuffer*>(binding.buffer);
+    }
+    return nullptr;
+  }
+
+  // What a value is a view of.
+  static Value root_of(Value value) {
+    while (value && value->producer && is_view(*value->producer)) {
+      value = value->producer->arguments[0].operands[0].value;
+    }
+    return value;
+  }
+
+  int count_uses(Value value) const {
+    int uses = 0;
+    for (const Operation* op : plan_.steps) {
+      for (const Argument& argument : op->arguments) {
+        for (const Operand& operand : argument.operands) {
+          uses += root_of(operand.value) == value ? 1 : 0;
+        }
+      }
+    }
+    for (Value output : function_.outputs) uses += root_of(output) == value ? 1 : 0;
+    return uses;
+  }
+
   static std::unique_ptr<Kernel> copy_constant(const Operation& op) {
     const Literal* literal = op.attribute("val");
     return kernel_of([literal](const KernelRun& args) { convert(*literal->tensor, args.out[0]); });

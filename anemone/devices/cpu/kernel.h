@@ -18,6 +18,8 @@ struct KernelRun {
   std::byte* scratch;
   std::span<const TensorView> in, out;
   bool bf16 = false;  // operands of matrix products are rounded to it
+  // Operand 0 counts as zeros, whatever is there: only for kernels that add_to_operand_0().
+  bool from_zero = false;
 
   const float* input(size_t index) const { return static_cast<const float*>(in[index].data); }
   float* output(size_t index = 0) const { return static_cast<float*>(out[index].data); }
@@ -30,6 +32,8 @@ class Kernel {
   // Fast kernels allocate nothing.
   virtual void run(const KernelRun& args) const = 0;
   virtual size_t scratch_bytes(int /*threads*/) const { return 0; }
+  // Whether it adds to operand 0 and nothing else is done with it.
+  virtual bool adds_to_operand_0() const { return false; }
   // Whether `output` may be written over `operand`, which nobody reads afterwards.
   virtual bool may_overwrite(size_t /*operand*/, size_t /*output*/) const { return false; }
 };
@@ -38,7 +42,7 @@ class Kernel {
 using Overwrites = std::vector<std::pair<size_t, size_t>>;
 
 // A kernel made of a function and its properties.
-template <typename Run>
+template <bool kAddsToOperand0 = false, typename Run>
 std::unique_ptr<Kernel> kernel_of(Run run, Overwrites overwrites = {}, size_t fixed_scratch = 0,
                                   size_t scratch_per_thread = 0) {
   class FunctionKernel final : public Kernel {
@@ -49,6 +53,7 @@ std::unique_ptr<Kernel> kernel_of(Run run, Overwrites overwrites = {}, size_t fi
           fixed_(fixed),
           per_thread_(per_thread) {}
     void run(const KernelRun& args) const override { run_(args); }
+    bool adds_to_operand_0() const override { return kAddsToOperand0; }
     size_t scratch_bytes(int threads) const override {
       return fixed_ + per_thread_ * static_cast<size_t>(threads);
     }

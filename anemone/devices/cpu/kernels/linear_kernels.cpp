@@ -109,16 +109,16 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
   const Gemm shape = product(args.shape("x"), args.shape("y"), args.boolean("transpose_x", false),
                              args.boolean("transpose_y", false));
   if (shape.k == 0) return nullptr;
-  return kernel_of(
+  return kernel_of<true>(
       [=](const KernelRun& run) {
-        if (run.input(0) != run.output()) {
+        if (run.input(0) != run.output() && !run.from_zero) {
           std::memcpy(run.output(), run.input(0), run.out[0].bytes());
         }
         Gemm g = shape;
         g.a = run.input(1);
         g.b = run.input(2);
         g.c = run.output();
-        g.beta = 1;
+        g.beta = run.from_zero ? 0 : 1;
         g.bf16 = run.bf16;
         gemm(run.pool, g);
       },
@@ -141,39 +141,40 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
   const int64_t vocab = args.shape("probabilities")[1], columns = args.shape("x")[3];
   const int64_t channels = args.shape("x")[1];
   const size_t x_bytes = args.type("x").bytes();
-  return kernel_of(
-      [=](const KernelRun& run) {
-        if (has_sum && run.input(0) != run.output()) {
-          std::memcpy(run.output(), run.input(0), run.out[0].bytes());
-        }
-        float* scaled = run.scratch_floats();
-        const auto targets = run.in[first + 2].as<const int32_t>();
-        const float scale = run.input(first + 3)[0] / static_cast<float>(counted_targets(targets));
-        scale_counted(run.input(first + 1), scale, targets, scaled, x_bytes / sizeof(float));
-        gemm(run.pool, {.transpose_b = true,
-                        .m = vocab,
-                        .n = channels,
-                        .k = columns,
-                        .a = run.input(first),
-                        .a_stride = columns,
-                        .b = scaled,
-                        .b_stride = columns,
-                        .beta = has_sum ? 1.0f : 0.0f,
-                        .c = run.output(),
-                        .c_stride = channels,
-                        .bf16 = run.bf16});
-        for (int64_t s = 0; s < columns; ++s) {
-          const int32_t target = targets[static_cast<size_t>(s)];
-          if (target == kIgnoredTarget) continue;
-          if (target < 0 || target >= vocab) {
-            fail("classifier",
-                 fmt::format("target {} at column {} is outside [0, {})", target, s, vocab));
-          }
-          float* row = run.output() + target * channels;
-          for (int64_t c = 0; c < channels; ++c) row[c] -= scaled[c * columns + s];
-        }
-      },
-      has_sum ? Overwrites{{0, 0}} : Overwrites{}, x_bytes);
+  const auto kernel = [=](const KernelRun& run) {
+    const bool adds = has_sum && !run.from_zero;
+    if (adds && run.input(0) != run.output()) {
+      std::memcpy(run.output(), run.input(0), run.out[0].bytes());
+    }
+    float* scaled = run.scratch_floats();
+    const auto targets = run.in[first + 2].as<const int32_t>();
+    const float scale = run.input(first + 3)[0] / static_cast<float>(counted_targets(targets));
+    scale_counted(run.input(first + 1), scale, targets, scaled, x_bytes / sizeof(float));
+    gemm(run.pool, {.transpose_b = true,
+                    .m = vocab,
+                    .n = channels,
+                    .k = columns,
+                    .a = run.input(first),
+                    .a_stride = columns,
+                    .b = scaled,
+                    .b_stride = columns,
+                    .beta = adds ? 1.0f : 0.0f,
+                    .c = run.output(),
+                    .c_stride = channels,
+                    .bf16 = run.bf16});
+    for (int64_t s = 0; s < columns; ++s) {
+      const int32_t target = targets[static_cast<size_t>(s)];
+      if (target == kIgnoredTarget) continue;
+      if (target < 0 || target >= vocab) {
+        fail("classifier",
+             fmt::format("target {} at column {} is outside [0, {})", target, s, vocab));
+      }
+      float* row = run.output() + target * channels;
+      for (int64_t c = 0; c < channels; ++c) row[c] -= scaled[c * columns + s];
+    }
+  };
+  if (has_sum) return kernel_of<true>(kernel, {{0, 0}}, x_bytes);
+  return kernel_of(kernel, {}, x_bytes);
 }
 
 }  // namespace
