@@ -89,6 +89,14 @@ TEST(CostOfInt8, QuantizationBesideAProductIsPartOfIt) {
   EXPECT_EQ(conv_of(time).activation_bytes, 2 * 512 * 4096);  // a byte in, a byte out
 }
 
+TEST(CostOfInt8, ActivationsGainNothingWhereTheArithmeticDoesNot) {
+  Chip chip = plain_chip();
+  chip.engine.int8_arithmetic_gain.value = 1;
+  const ProgramTime time = conv_time(chip, 512, 4096, true);
+  EXPECT_EQ(conv_of(time).activation_bytes, 2 * 2 * 512 * 4096);
+  EXPECT_EQ(conv_of(time).us, conv_of(conv_time(chip, 512, 4096, false)).us);
+}
+
 TEST(CostOfInt8, ChipsSayWhatIsKnownOfTheirGains) {
   EXPECT_EQ(find_chip("m1-max").engine.int8_weight_gain.value, 1);
   EXPECT_EQ(find_chip("m2").engine.int8_weight_gain.value, 2);

@@ -85,7 +85,7 @@ double energy_mj(const ProgramTime& time, const EngineFigures& engine) {
 ProgramTime predict(const Function& function, const Chip& chip,
                     const std::vector<std::string>& weight_inputs) {
   const EngineFigures& engine = chip.engine;
-  const CostValues values(function, weight_inputs);
+  const CostValues values(function, weight_inputs, engine.int8_arithmetic_gain.value > 1);
   ProgramTime time;
   double engine_us = 0, stream_start_us = 0;
   for (const auto& op : function.operations) {

@@ -34,7 +34,9 @@ Value root_of(Value value) {
   return value;
 }
 
-CostValues::CostValues(const Function& function, const std::vector<std::string>& weight_inputs) {
+CostValues::CostValues(const Function& function, const std::vector<std::string>& weight_inputs,
+                       bool has_int8)
+    : has_int8_(has_int8) {
   for (const std::string& name : weight_inputs) {
     if (Value value = function.find(name)) weight_inputs_.insert(value);
   }
@@ -78,6 +80,7 @@ const Operation* CostValues::quantize_of(Value product) const {
 }
 
 double CostValues::activation_bytes(Value value) const {
+  if (!has_int8_) return bytes_of(value);
   if (value->producer && is_fused(*value->producer) && value->producer->type == "dequantize") {
     const Operand& stored = value->producer->find("input")->operands[0];
     return static_cast<double>(stored.type().bytes());

@@ -22,8 +22,10 @@ Value root_of(Value value);
 
 class CostValues {
  public:
-  // Constants and `weight_inputs` are weights.
-  CostValues(const Function& function, const std::vector<std::string>& weight_inputs);
+  // Constants and `weight_inputs` are weights. `has_int8`: of the chip's arithmetic; without, what
+  // is between products is fp16.
+  CostValues(const Function& function, const std::vector<std::string>& weight_inputs,
+             bool has_int8);
 
   bool is_weight_input(Value value) const { return weight_inputs_.contains(value); }
   // Also behind views.
@@ -42,6 +44,7 @@ class CostValues {
   // The quantize that alone reads a product's result; null where there is none.
   const Operation* quantize_of(Value product) const;
 
+  bool has_int8_;
   std::unordered_set<Value> weight_inputs_;
   std::unordered_map<Value, std::vector<const Operation*>> readers_;  // null: the caller
 };
