@@ -8,6 +8,7 @@
 #include "anemone/base/machine.h"
 #include "anemone/base/nearest_name.h"
 #include "anemone/bench/cases.h"
+#include "anemone/bench/int8_cases.h"
 
 namespace anemone {
 namespace {
@@ -121,11 +122,21 @@ void bench_dispatch(Device& device, ThreadPool&, const BenchOptions& options, Be
   add_rows(result, measure(device, dispatch_cases(device.info().float_type), options.measure));
 }
 
+// Wide chains differ in nothing but sizes: a simulator's answers to them are not worth their time.
+void bench_int8(Device& device, ThreadPool&, const BenchOptions& options, BenchResult& result) {
+  add_rows(result, measure_int8(device, int8_chains(), options.measure));
+  if (!is_engine(device)) return;
+  MeasureOptions wide = options.measure;
+  wide.check = !device.simulation();
+  add_rows(result, measure_int8(device, wide_int8_chains(), wide));
+}
+
 constexpr Benchmark kBenchmarks[] = {
     {"peak", "chains of 1x1 convolutions, then wider until throughput stops growing", bench_peak},
     {"inmem", "single convolutions compiled in memory", bench_inmem},
     {"sram", "weights of growing size, to find the capacity of on-chip memory", bench_sram},
     {"dispatch", "small programs, to find what starting one costs", bench_dispatch},
+    {"int8", "chains with weights, and activations too, as int8", bench_int8},
     {"train", "training steps with all pipelines and their components", bench_train},
 };
 

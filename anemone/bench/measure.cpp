@@ -49,7 +49,8 @@ void check_answer(Prepared& program, Problem& problem, const BenchCase& which, D
     }
   }
   // Each layer of a chain rounds; a hundred of them in fp16 come to less than one percent.
-  const double allowed = dtype == DType::kFp32 ? 1e-4 : 0.03;
+  double allowed = dtype == DType::kFp32 ? 1e-4 : 0.03;
+  if (which.allowed_error > 0) allowed = which.allowed_error;
   const double error = std::sqrt(difference / std::max(size, 1e-300));
   if (error <= allowed) return;
   throw Error(ErrorCode::kInternal, "bench",

@@ -22,6 +22,8 @@ struct BenchCase {
   std::function<Problem()> outline = {};
   // The first column of the results needs only the first column of the inputs: cheap to check.
   bool by_column = true;
+  // Of the answer, relative to its size; 0: what rounding to the device's type comes to.
+  double allowed_error = 0;
 };
 
 struct MeasureOptions {
