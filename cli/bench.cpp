@@ -21,7 +21,7 @@ namespace {
 struct Options {
   DeviceOptions device;
   BenchOptions bench;
-  std::string values = "on", chips, out;
+  std::string values = "on", chips, out, dtype = "fp32";
   std::vector<std::string> only;  // of `all`
   bool json = false, coarse = false, fine = false, stream = false, quiet = false, fresh = false;
 };
@@ -43,6 +43,7 @@ BenchOptions settled(const Options& o, const std::string& name) {
   options.settings.ane_route = o.device.ane_route;
   options.settings.chips = o.chips;
   options.settings.values = o.values == "on";
+  options.settings.bf16 = o.dtype == "bf16";
   if (o.coarse || o.fine || o.stream) {
     options.coarse = o.coarse;
     options.fine = o.fine;
@@ -88,7 +89,8 @@ std::vector<const Benchmark*> chosen_benchmarks(const Options& o) {
   std::vector<const Benchmark*> chosen;
   for (const std::string& name : o.only) chosen.push_back(&find_benchmark(name));
   for (const Benchmark& benchmark : all_benchmarks()) {
-    if (o.only.empty()) chosen.push_back(&benchmark);
+    const bool suits = benchmark.on_engines || o.device.device == "cpu";
+    if (o.only.empty() && suits) chosen.push_back(&benchmark);
   }
   return chosen;
 }
@@ -155,6 +157,16 @@ void add_train_flags(CLI::App& command, Options& o) {
   command.add_option("--pipeline", o.bench.pipelines, "Pipelines; all that suit the device");
 }
 
+void add_step_flags(CLI::App& command, Options& o) {
+  command.add_option("--model", o.bench.model, "Preset or model file");
+  command.add_option("--batch", o.bench.batch, "Sequences of a step");
+  command.add_option("--seq", o.bench.sequence, "Tokens of a sequence");
+  command.add_option("--dtype", o.dtype, "Of the operands of matrix products: fp32 or bf16")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
+  command.add_option("--trace", o.bench.trace,
+                     "Every operation, for Perfetto or chrome://tracing, to a file");
+}
+
 void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
   CLI::App* command =
       parent.add_subcommand(std::string(benchmark.name), std::string(benchmark.purpose));
@@ -162,6 +174,7 @@ void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
   add_common(*command, *o);
   if (benchmark.name == "sram") add_sram_flags(*command, *o);
   if (benchmark.name == "train") add_train_flags(*command, *o);
+  if (benchmark.name == "step") add_step_flags(*command, *o);
   command->add_option("--out", o->out, "A file for the result as JSON");
   command->add_flag("--json", o->json, "One JSON object instead of a table");
   command->callback([o, &benchmark] { run_one(*o, benchmark); });

@@ -132,12 +132,15 @@ void bench_int8(Device& device, ThreadPool&, const BenchOptions& options, BenchR
 }
 
 constexpr Benchmark kBenchmarks[] = {
-    {"peak", "chains of 1x1 convolutions, then wider until throughput stops growing", bench_peak},
-    {"inmem", "single convolutions compiled in memory", bench_inmem},
-    {"sram", "weights of growing size, to find the capacity of on-chip memory", bench_sram},
-    {"dispatch", "small programs, to find what starting one costs", bench_dispatch},
-    {"int8", "chains with weights, and activations too, as int8", bench_int8},
-    {"train", "training steps with all pipelines and their components", bench_train},
+    {"peak", "chains of 1x1 convolutions, then wider until throughput stops growing", true,
+     bench_peak},
+    {"inmem", "single convolutions compiled in memory", true, bench_inmem},
+    {"sram", "weights of growing size, to find the capacity of on-chip memory", true, bench_sram},
+    {"dispatch", "small programs, to find what starting one costs", true, bench_dispatch},
+    {"int8", "chains with weights, and activations too, as int8", true, bench_int8},
+    {"train", "training steps with all pipelines and their components", true, bench_train},
+    {"step", "one training step on the CPU, part by part, beside the machine's peak", false,
+     bench_step},
 };
 
 }  // namespace

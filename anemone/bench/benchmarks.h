@@ -23,17 +23,21 @@ struct BenchOptions {
   std::vector<int64_t> spatial = {};   // instead of the published widths
   std::vector<int64_t> channels = {};  // instead of the published ones
 
-  // train
+  // train and step
   std::string model = "stories110m";
   std::string data;     // token ids; none: random ones, since the time does not depend on them
   int64_t updates = 4;  // the first also compiles
   int64_t batch = 1, sequence = 256, accumulation = 10;
   std::vector<std::string> pipelines = {};  // empty: those that suit the device
+
+  // step
+  std::string trace;  // a file for every operation of every step
 };
 
 struct Benchmark {
   std::string_view name;
   std::string_view purpose;
+  bool on_engines = true;  // or on the CPU alone
   // Adds rows, and settings where there are any.
   void (*run)(Device& device, ThreadPool& pool, const BenchOptions& options, BenchResult& result);
 };
@@ -48,8 +52,9 @@ const Benchmark& find_benchmark(std::string_view name);
 BenchResult run_benchmark(const Benchmark& benchmark, ThreadPool& pool,
                           const BenchOptions& options);
 
-// What `train` is made of.
+// What `train` and `step` are made of.
 void bench_train(Device& device, ThreadPool& pool, const BenchOptions& options,
                  BenchResult& result);
+void bench_step(Device& device, ThreadPool& pool, const BenchOptions& options, BenchResult& result);
 
 }  // namespace anemone

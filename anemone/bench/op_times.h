@@ -1,0 +1,37 @@
+// What each kind of operation of a CPU program takes: a recorder that fills a timeline.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "anemone/devices/cpu/op_recorder.h"
+#include "anemone/runtime/timeline.h"
+
+namespace anemone {
+
+// Kinds: "gemm forward", "gemm dx", "gemm dw", "attention", "norms", "activations", "rope", "loss",
+// "embedding", "elementwise".
+std::string kind_of(const Operation& op);
+
+class OpTimes final : public OpRecorder {
+ public:
+  // Keeps `capacity` events for a trace; totals go on beyond it.
+  explicit OpTimes(size_t capacity) : timeline_(capacity) {}
+
+  size_t add(const std::string& program, const Operation& op) override;
+  void begin(size_t /*id*/) override { start_ms_ = timeline_.now_ms(); }
+  void end(size_t id) override {
+    timeline_.add(
+        {.name = id, .start_ms = start_ms_, .duration_ms = timeline_.now_ms() - start_ms_});
+  }
+
+  Timeline& timeline() { return timeline_; }
+  // Milliseconds of every kind.
+  std::map<std::string, double> kinds() const;
+
+ private:
+  Timeline timeline_;
+  double start_ms_ = 0;
+};
+
+}  // namespace anemone
