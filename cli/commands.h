@@ -26,6 +26,7 @@ void add_devices(CLI::App& app);
 void add_selftest(CLI::App& app);
 // `arguments` as for add_train.
 void add_bench(CLI::App& app, std::vector<std::string> arguments);
-void add_report(CLI::App& app);
+// `arguments` as for add_train.
+void add_report(CLI::App& app, std::vector<std::string> arguments);
 
 }  // namespace anemone::cli

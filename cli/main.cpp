@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   anemone::cli::add_devices(app);
   anemone::cli::add_selftest(app);
   anemone::cli::add_bench(app, {argv + 1, argv + argc});
-  anemone::cli::add_report(app);
+  anemone::cli::add_report(app, {argv + 1, argv + argc});
   check_integers(app);
   // Then the write fails and says so, instead of a silent end.
   std::signal(SIGPIPE, SIG_IGN);

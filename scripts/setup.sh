@@ -6,10 +6,10 @@ debian_packages=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates
   libdnnl-dev libhwy-dev libfmt-dev nlohmann-json3-dev libcli11-dev libsentencepiece-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  clang-format python3 python3-numpy
+  clang-format python3 python3-numpy gnuplot-nox
 )
 brew_formulas=(cmake ninja ccache pkg-config highway fmt nlohmann-json cli11 sentencepiece
-  googletest google-benchmark clang-format numpy)
+  googletest google-benchmark clang-format numpy gnuplot)
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <initializer_list>
 
 #include "anemone/base/error.h"
 #include "anemone/base/strict_json.h"
@@ -49,6 +50,42 @@ double spatial_of(const json& row, double channels, double ms) {
   if (!row.contains("tflops") || !row["tflops"].is_number()) return kUsual;
   const double spatial = row["tflops"].get<double>() * ms * 1e9 / (2 * channels * channels);
   return spatial > 0 && spatial < kUsual / 1.5 ? std::exp2(std::round(std::log2(spatial))) : kUsual;
+}
+
+// What is known of the machine, without the word for what is not.
+std::string joined_known(std::initializer_list<std::string> words) {
+  std::string text;
+  for (const std::string& word : words) {
+    if (!word.empty() && word != "unknown") text += (text.empty() ? "" : ", ") + word;
+  }
+  return text;
+}
+
+// A published range as a number where it is one, else as it was published.
+void add_range(ordered_json& row, const char* ours, const json& published, const char* theirs) {
+  const std::string name = theirs;
+  const auto low = published.find(name + "_min"), high = published.find(name + "_max");
+  if (low == published.end() || high == published.end()) return;
+  if (!low->is_number() || !high->is_number()) return;
+  row[name + "_min"] = *low;
+  row[name + "_max"] = *high;
+  if (*low == *high) {
+    row[ours] = *low;
+  } else {
+    row[ours] = fmt::format("{} to {}", low->dump(), high->dump());
+  }
+}
+
+// Their two trainers are told apart by the number of their programs.
+ordered_json training_row(const json& published) {
+  ordered_json row;
+  const auto programs = published.find("kernels");
+  if (programs != published.end() && *programs == 72) row["pipeline"] = "static";
+  if (programs != published.end() && *programs == 99) row["pipeline"] = "static-ane";
+  if (programs != published.end()) row["programs_total"] = *programs;
+  add_range(row, "ms_per_step", published, "ms_per_step");
+  add_range(row, "ane_forward_ms", published, "forward_ms");
+  return row;
 }
 
 BenchResult community_result(const json& object, const char* benchmark) {
@@ -128,8 +165,8 @@ std::vector<BenchResult> parse_published_table(const json& object, const std::st
   BenchResult result;
   result.device = text_of(object, "chip");
   result.source = text_of(object, "source") + ", " + text_of(object, "date");
-  result.description = text_of(object, "machine") + ", " + text_of(object, "os") +
-                       (text_of(object, "state") == "noisy" ? ", busy" : "");
+  result.description = joined_known({text_of(object, "machine"), text_of(object, "os"),
+                                     text_of(object, "state") == "noisy" ? "busy" : ""});
   result.settings = {{"note", text_of(object, "note")}};
   if (!object["rows"].is_array()) fail(where, "a table whose rows are no list");
   if (object["kind"] == "conv") {
@@ -143,6 +180,9 @@ std::vector<BenchResult> parse_published_table(const json& object, const std::st
                                       positive(row, "spatial", where), positive(row, "ms", where)));
     }
     result.benchmark = chains ? "peak" : "sram";
+  } else if (object["kind"] == "training") {
+    result.benchmark = "train";
+    for (const json& row : object["rows"]) result.rows.push_back(training_row(row));
   } else {
     result.benchmark = object["kind"].is_string() ? object["kind"] : "unknown";
     result.rows = ordered_json(object["rows"]);

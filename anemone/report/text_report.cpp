@@ -3,127 +3,184 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+
+#include "anemone/report/plain_text.h"
+#include "anemone/report/result_columns.h"
 
 namespace anemone {
 namespace {
 
 using nlohmann::ordered_json;
 
-const std::map<std::string, std::vector<Column>>& all_columns() {
-  static const std::vector<Column> times = {{"ms/eval", "ms", -4},    {"p10", "p10", -4},
-                                            {"p90", "p90", -4},       {"n", "n", 0},
-                                            {"TFLOPS", "tflops", -3}, {"refused", "refused", 0}};
-  static const std::vector<Column> chain = {
-      {"depth", "depth", 0}, {"channels", "channels", 0}, {"spatial", "spatial", 0}};
-  const auto joined = [](std::vector<Column> first, const std::vector<Column>& then) {
-    first.insert(first.end(), then.begin(), then.end());
-    return first;
-  };
-  static const std::map<std::string, std::vector<Column>> columns = {
-      {"peak", joined(joined(chain, {{"W(MB)", "weight_mb", 1}, {"GFLOP", "gflop", 2}}), times)},
-      {"inmem",
-       joined({{"channels", "channels", 0}, {"spatial", "spatial", 0}, {"W(MB)", "weight_mb", 1}},
-              times)},
-      {"sram", joined(joined({{"probe", "probe", 0},
-                              {"channels", "channels", 0},
-                              {"spatial", "spatial", 0},
-                              {"W(MB)", "weight_mb", 1},
-                              {"Act(MB)", "activation_mb", 2}},
-                             times),
-                      {{"GFLOPS/MB", "gflops_per_mb", 1}})},
-      {"dispatch", joined({{"program", "program", 0},
-                           {"inputs", "inputs", 0},
-                           {"weights", "weights", 0},
-                           {"channels", "channels", 0},
-                           {"spatial", "spatial", 0},
-                           {"W(MB)", "weight_mb", 3},
-                           {"GFLOP", "gflop", -2}},
-                          times)},
-      {"int8", joined({{"variant", "variant", 0},
-                       {"depth", "depth", 0},
-                       {"channels", "channels", 0},
-                       {"spatial", "spatial", 0},
-                       {"W(MB)", "weight_mb", 1},
-                       {"GFLOP", "gflop", 2}},
-                      joined(times, {{"vs fp16", "speedup", 2}}))},
-      {"train",
-       {{"pipeline", "pipeline", 0},
-        {"programs", "programs_total", 0},
-        {"ms/step", "ms_per_step", 1},
-        {"ANE TFLOPS", "ane_tflops", 2},
-        {"total TFLOPS", "total_tflops", 2},
-        {"ANE util. %", "utilization_pct", 1},
-        {"compile %", "compile_pct", 1},
-        {"train %", "train_pct", 1},
-        {"ane", "components.ane", 1},
-        {"io", "components.io", 1},
-        {"cls", "components.cls", 1},
-        {"layers", "components.layers", 1},
-        {"elem", "components.elem", 1},
-        {"rms", "components.rms", 1},
-        {"wait", "components.cblas_wait", 1},
-        {"dw", "components.dw", 1},
-        {"refused", "refused", 0}}},
-  };
-  return columns;
+std::string shown(const Cell& cell) { return clean_text(plain(cell)); }
+
+// --- text ---
+
+std::string padded(const std::string& text, size_t width, bool right) {
+  const std::string blanks(width - std::min(width, text_width(text)), ' ');
+  return right ? blanks + text : text + blanks;
 }
 
-const ordered_json* find(const ordered_json& row, std::string_view field) {
-  const size_t dot = field.find('.');
-  const auto found = row.find(std::string(field.substr(0, dot)));
-  if (found == row.end()) return nullptr;
-  if (dot == std::string_view::npos) return &*found;
-  return found->is_object() ? find(*found, field.substr(dot + 1)) : nullptr;
+// As wide as the widest cell, and wide enough for the groups above.
+std::vector<size_t> widths_of(const Table& table) {
+  std::vector<size_t> widths;
+  for (size_t c = 0; c < table.columns.size(); ++c) {
+    size_t width = text_width(clean_text(table.columns[c].title));
+    for (const auto& row : table.rows) width = std::max(width, text_width(shown(row[c])));
+    widths.push_back(width);
+  }
+  size_t first = 0;
+  for (const TableGroup& group : table.groups) {
+    size_t width = 2 * (group.columns - 1);
+    for (size_t c = first; c < first + group.columns; ++c) width += widths[c];
+    const size_t title = text_width(shown(group.title));
+    first += group.columns;
+    widths[first - 1] += title > width ? title - width : 0;
+  }
+  return widths;
 }
 
-// A result of a kind that has no table here: its plain fields.
-std::vector<Column> plain_columns(const BenchResult& result) {
-  std::vector<Column> columns;
-  for (const ordered_json& row : result.rows) {
-    for (const auto& [name, value] : row.items()) {
-      const bool known = std::any_of(columns.begin(), columns.end(),
-                                     [&](const Column& column) { return column.field == name; });
-      if (!known && value.is_primitive()) columns.push_back({name, name, -4});
+std::string without_end_blanks(const std::string& line) {
+  return line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+}
+
+std::string group_line(const Table& table, const std::vector<size_t>& widths) {
+  std::string line;
+  size_t first = 0;
+  for (const TableGroup& group : table.groups) {
+    size_t width = 2 * (group.columns - 1);
+    for (size_t c = first; c < first + group.columns; ++c) width += widths[c];
+    line += (first == 0 ? "" : "  ") + padded(shown(group.title), width, false);
+    first += group.columns;
+  }
+  return without_end_blanks(line);
+}
+
+std::string text_of(const Table& table) {
+  const std::vector<size_t> widths = widths_of(table);
+  std::string text = shown(table.caption).empty() ? "" : shown(table.caption) + "\n";
+  if (!table.groups.empty()) text += group_line(table, widths);
+  std::string line;
+  for (size_t c = 0; c < widths.size(); ++c) {
+    line += (c == 0 ? "" : "  ") +
+            padded(clean_text(table.columns[c].title), widths[c], table.columns[c].right);
+  }
+  text += without_end_blanks(line);
+  for (const auto& row : table.rows) {
+    line.clear();
+    for (size_t c = 0; c < widths.size(); ++c) {
+      line += (c == 0 ? "" : "  ") + padded(shown(row[c]), widths[c], table.columns[c].right);
+    }
+    text += without_end_blanks(line);
+  }
+  return text;
+}
+
+std::string shows(const Plot& plot) {
+  std::string text;
+  for (const auto& [name, origin] : plot.shows) {
+    text += (text.empty() ? "" : ", ") + plain({name, origin});
+  }
+  return text;
+}
+
+struct TextWriter {
+  std::string operator()(const Heading& heading) const { return shown(heading.title) + "\n"; }
+  std::string operator()(const Paragraph& paragraph) const {
+    return clean_text(paragraph.text) + "\n";
+  }
+  std::string operator()(const Items& items) const {
+    std::string text;
+    for (const std::string& line : items.lines) text += "- " + clean_text(line) + "\n";
+    return text;
+  }
+  std::string operator()(const Commands& commands) const {
+    std::string text;
+    for (const std::string& line : commands.lines) text += "  " + clean_text(line) + "\n";
+    return text;
+  }
+  std::string operator()(const Table& table) const { return text_of(table); }
+  std::string operator()(const Plot& plot) const {
+    return clean_text(
+               fmt::format("(a plot of the page, -o FILE.html: {}; {})", plot.title, shows(plot))) +
+           "\n";
+  }
+};
+
+// --- Markdown ---
+
+std::string markdown_row(const std::vector<std::string>& cells) {
+  std::string line = "|";
+  for (const std::string& cell : cells) line += " " + cell + " |";
+  return line + "\n";
+}
+
+// Markdown has one line of titles: that of the group goes before each column's.
+std::vector<std::string> markdown_titles(const Table& table) {
+  std::vector<std::string> titles;
+  for (const TableColumn& column : table.columns) titles.push_back(escape_markdown(column.title));
+  size_t column = 0;
+  for (const TableGroup& group : table.groups) {
+    const std::string above = escape_markdown(plain(group.title));
+    for (size_t i = 0; i < group.columns; ++i, ++column) {
+      if (!above.empty()) titles[column] = above + "<br>" + titles[column];
     }
   }
-  return columns;
+  return titles;
 }
 
-std::vector<std::vector<std::string>> cells_of(const BenchResult& result,
-                                               const std::vector<Column>& columns) {
-  std::vector<std::vector<std::string>> table(1);
-  for (const Column& column : columns) table[0].push_back(column.title);
-  for (const ordered_json& row : result.rows) {
-    table.emplace_back();
-    for (const Column& column : columns) table.back().push_back(cell(row, column));
+std::string markdown_of(const Table& table) {
+  std::string text = escape_markdown(plain(table.caption));
+  if (!text.empty()) text += "\n\n";
+  text += markdown_row(markdown_titles(table));
+  text += "|";
+  for (const TableColumn& column : table.columns) text += column.right ? "---:|" : ":---|";
+  text += "\n";
+  for (const auto& row : table.rows) {
+    std::vector<std::string> cells;
+    for (const Cell& cell : row) cells.push_back(escape_markdown(plain(cell)));
+    text += markdown_row(cells);
   }
-  return table;
+  return text;
+}
+
+struct MarkdownWriter {
+  std::string operator()(const Heading& heading) const {
+    return "### " + escape_markdown(plain(heading.title)) + "\n";
+  }
+  std::string operator()(const Paragraph& paragraph) const {
+    return escape_markdown(paragraph.text) + "\n";
+  }
+  std::string operator()(const Items& items) const {
+    std::string text;
+    for (const std::string& line : items.lines) text += "- " + escape_markdown(line) + "\n";
+    return text;
+  }
+  std::string operator()(const Commands& commands) const {
+    // Indented, so that no line of a command can end the block.
+    std::string text;
+    for (const std::string& line : commands.lines) text += "    " + clean_text(line) + "\n";
+    return text;
+  }
+  std::string operator()(const Table& table) const { return markdown_of(table); }
+  std::string operator()(const Plot& plot) const {
+    return fmt::format("*Plot of the page: {}; {}.*\n", escape_markdown(plot.title),
+                       escape_markdown(shows(plot)));
+  }
+};
+
+template <typename Writer>
+std::string written(const Document& document, const char* title, const char* section_title,
+                    const Writer& writer) {
+  std::string text = title + clean_text(document.title) + "\n";
+  for (const Section& section : document.sections) {
+    text += "\n" + std::string(section_title) + clean_text(section.title) + "\n";
+    for (const Block& block : section.blocks) text += "\n" + std::visit(writer, block);
+  }
+  return text;
 }
 
 }  // namespace
-
-std::vector<Column> columns_of(const BenchResult& result) {
-  const auto known = all_columns().find(result.benchmark);
-  if (known == all_columns().end()) return plain_columns(result);
-  std::vector<Column> columns;
-  for (const Column& column : known->second) {
-    const bool used = std::any_of(result.rows.begin(), result.rows.end(),
-                                  [&](const ordered_json& row) { return find(row, column.field); });
-    if (used) columns.push_back(column);
-  }
-  return columns;
-}
-
-std::string cell(const ordered_json& row, const Column& column) {
-  const ordered_json* value = find(row, column.field);
-  if (!value) return "";
-  if (value->is_string()) return value->get<std::string>();
-  if (!value->is_number()) return value->dump();
-  const double x = value->get<double>();
-  if (column.decimals < 0) return fmt::format("{:.{}g}", x, -column.decimals);
-  return fmt::format("{:.{}f}", x, column.decimals);
-}
 
 std::string heading(const BenchResult& result) {
   const auto cpu = result.machine.find("cpu");
@@ -137,36 +194,32 @@ std::string heading(const BenchResult& result) {
   return text;
 }
 
-std::string text_table(const BenchResult& result) {
-  const auto table = cells_of(result, columns_of(result));
-  std::vector<size_t> widths(table[0].size(), 0);
-  for (const auto& row : table) {
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+Table table_of(const BenchResult& result) {
+  const std::vector<Column> columns = columns_of(result);
+  Table table;
+  table.caption.text = heading(result);
+  for (const Column& column : columns) table.columns.push_back({column.title});
+  for (const ordered_json& row : result.rows) {
+    table.rows.emplace_back();
+    for (const Column& column : columns) table.rows.back().push_back({cell(row, column)});
   }
-  std::string text = heading(result) + "\n";
-  for (const auto& row : table) {
-    std::string line;
-    for (size_t c = 0; c < row.size(); ++c) {
-      line += fmt::format("{}{:>{}}", c == 0 ? "" : "  ", row[c], widths[c]);
-    }
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
+  align(table);
+  return table;
 }
 
+std::string text_table(const BenchResult& result) { return text_of(table_of(result)); }
+
 std::string markdown_table(const BenchResult& result) {
-  const auto table = cells_of(result, columns_of(result));
-  std::string text = "### " + heading(result) + "\n\n";
-  for (size_t r = 0; r < table.size(); ++r) {
-    text += "|";
-    for (const std::string& value : table[r]) text += " " + value + " |";
-    text += "\n";
-    if (r > 0) continue;
-    text += "|";
-    for (size_t c = 0; c < table[0].size(); ++c) text += "---:|";
-    text += "\n";
-  }
-  return text;
+  Table table = table_of(result);
+  const std::string title = "### " + escape_markdown(table.caption.text) + "\n\n";
+  table.caption = {};
+  return title + markdown_of(table);
+}
+
+std::string to_text(const Document& document) { return written(document, "", "== ", TextWriter{}); }
+
+std::string to_markdown(const Document& document) {
+  return written(document, "# ", "## ", MarkdownWriter{});
 }
 
 }  // namespace anemone
