@@ -83,10 +83,12 @@ const ordered_json* find(const ordered_json& row, std::string_view field) {
 std::vector<Column> plain_columns(const BenchResult& result) {
   std::vector<Column> columns;
   for (const ordered_json& row : result.rows) {
-    for (const auto& [name, value] : row.items()) {
-      const bool known = std::any_of(columns.begin(), columns.end(),
-                                     [&](const Column& column) { return column.field == name; });
-      if (!known && value.is_primitive()) columns.push_back({name, name, -4});
+    for (const auto& field : row.items()) {
+      const bool known = std::any_of(columns.begin(), columns.end(), [&](const Column& column) {
+        return column.field == field.key();
+      });
+      if (known || !field.value().is_primitive()) continue;
+      columns.push_back({field.key(), field.key(), -4});
     }
   }
   return columns;
