@@ -122,13 +122,13 @@ void ThreadPool::work(int thread) {
   }
 }
 
-void ThreadPool::run(size_t count, size_t grain, Task task, void* context) {
+void ThreadPool::run(size_t count, size_t grain, size_t shares, Task task, void* context) {
   if (count == 0) return;
   State& state = *state_;
   grain = std::max<size_t>(grain, 1);
   const size_t grains = (count + grain - 1) / grain;
-  const auto threads = static_cast<size_t>(threads_);
-  const size_t piece = (grains + threads - 1) / threads * grain;
+  const size_t wanted = static_cast<size_t>(threads_) * std::max<size_t>(shares, 1);
+  const size_t piece = (grains + wanted - 1) / wanted * grain;
   if (threads_ == 1 || piece >= count) {
     task(context, 0, count, 0);
     return;

@@ -21,14 +21,15 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Calls body(begin, end, thread) on consecutive pieces of [0, count), about one a thread, each a
-  // multiple of `grain` long except the last. Whichever thread is awake takes the next piece: a
+  // multiple of `grain` long except the last; or `shares` a thread, for long loops that somebody
+  // else on the machine must not hold up. Whichever thread is awake takes the next piece: a
   // worker that is not scheduled yet holds nobody up. `thread` < threads() runs one at a time.
   // Returns when all are done; never allocates. What a piece throws is rethrown here. Must not
   // nest.
   template <typename Body>
-  void parallel_for(size_t count, size_t grain, Body&& body) {
+  void parallel_for(size_t count, size_t grain, Body&& body, size_t shares = 1) {
     run(
-        count, grain,
+        count, grain, shares,
         [](void* context, size_t begin, size_t end, int thread) {
           (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end, thread);
         },
@@ -39,7 +40,7 @@ class ThreadPool {
   struct State;
   using Task = void (*)(void* context, size_t begin, size_t end, int thread);
 
-  void run(size_t count, size_t grain, Task task, void* context);
+  void run(size_t count, size_t grain, size_t shares, Task task, void* context);
   void work(int thread);
 
   int threads_;

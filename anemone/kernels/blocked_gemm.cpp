@@ -14,6 +14,11 @@ namespace {
 constexpr int64_t kMostUnits = 768;
 constexpr int64_t kBlockFloats = 768 * 1024 / sizeof(float);
 
+// Panels of transposed A that are packed together, and how far along k at a time (even).
+constexpr int64_t kGroup = 4, kPackedDepth = 32;
+// Pieces of the rows for each thread.
+constexpr size_t kShares = 4;
+
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // `length` in as few blocks as fit `most`, all about as long, each a multiple of `unit`.
@@ -50,13 +55,14 @@ class Block {
     pool.parallel_for(static_cast<size_t>(panels()), 1, [&](size_t begin, size_t end, int) {
       for (size_t panel = begin; panel < end; ++panel) pack_b(static_cast<int64_t>(panel));
     });
-    const int64_t row_panels = divide_up(g_.m, kPanelRows);
-    pool.parallel_for(static_cast<size_t>(row_panels), 1, [&](size_t begin, size_t end, int) {
-      float* panel_a = kept_floats<1>(static_cast<size_t>(kPanelRows * units()));
-      for (size_t panel = begin; panel < end; ++panel) {
-        multiply(static_cast<int64_t>(panel) * kPanelRows, panel_a);
+    const auto groups = static_cast<size_t>(divide_up(g_.m, group_rows()));
+    const auto multiply_groups = [&](size_t begin, size_t end, int) {
+      float* packed_a = kept_floats<1>(static_cast<size_t>(group_rows() * units()));
+      for (size_t group = begin; group < end; ++group) {
+        multiply(static_cast<int64_t>(group) * group_rows(), packed_a);
       }
-    });
+    };
+    pool.parallel_for(groups, 1, multiply_groups, kShares);
   }
 
  private:
@@ -83,8 +89,9 @@ class Block {
     constexpr int64_t kLine = 64 / sizeof(float);
     const float* a = a_at(row);
     if (g_.transpose_a) {
+      const int64_t rows = std::min(group_rows(), g_.m - row);
       for (int64_t k = share * k_ / shares; k < (share + 1) * k_ / shares; ++k) {
-        __builtin_prefetch(a + k * g_.a_stride);
+        for (int64_t i = 0; i < rows; i += kLine) __builtin_prefetch(a + k * g_.a_stride + i);
       }
       return;
     }
@@ -96,22 +103,40 @@ class Block {
     }
   }
 
-  void multiply(int64_t row, float* panel_a) const {
-    const int64_t rows = std::min(kPanelRows, g_.m - row);
+  // Rows of A that are packed together.
+  int64_t group_rows() const { return g_.transpose_a ? kGroup * kPanelRows : kPanelRows; }
+
+  // Rows [row, row + rows) of A as panels. Transposed ones lie a page apart or more along k, so
+  // that a few of those are packed for all panels before the next.
+  void pack_a(int64_t row, int64_t rows, float* packed) const {
     const float* a = a_at(row);
-    int64_t stride = g_.a_stride;
-    if (tiles_.packs_rows || g_.transpose_a) {
-      tiles_.pack_a(a, g_.a_stride, g_.transpose_a, rows, k_, panel_a);
-      a = panel_a;
-      stride = g_.transpose_a ? kPanelRows : units();
+    if (!g_.transpose_a) return tiles_.pack_a(a, g_.a_stride, false, rows, k_, packed);
+    for (int64_t k = 0; k < k_; k += kPackedDepth) {
+      const int64_t depth = std::min(kPackedDepth, k_ - k);
+      for (int64_t i = 0; i < rows; i += kPanelRows) {
+        tiles_.pack_a(a + k * g_.a_stride + i, g_.a_stride, true, std::min(kPanelRows, rows - i),
+                      depth, packed + i * units() + k / tiles_.depth * kPanelRows);
+      }
     }
+  }
+
+  void multiply(int64_t row, float* packed_a) const {
+    const int64_t rows = std::min(group_rows(), g_.m - row);
+    const bool packs = tiles_.packs_rows || g_.transpose_a;
+    if (packs) pack_a(row, rows, packed_a);
+    const int64_t stride = !packs ? g_.a_stride : g_.transpose_a ? kPanelRows : units();
     const bool add = depth_ > 0 || g_.beta != 0;
-    for (int64_t panel = 0; panel < panels(); ++panel) {
-      prefetch(row + kPanelRows, panel, panels());
-      const int64_t first = panel * tiles_.columns;
-      tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(), rows,
-                      std::min(tiles_.columns, n_ - first),
-                      g_.c + row * g_.c_stride + column_ + first, g_.c_stride, add);
+    const int64_t shares = divide_up(rows, kPanelRows) * panels();
+    int64_t share = 0;
+    for (int64_t i = 0; i < rows; i += kPanelRows) {
+      const float* a = packs ? packed_a + i * units() : a_at(row + i);
+      for (int64_t panel = 0; panel < panels(); ++panel) {
+        prefetch(row + group_rows(), share++, shares);
+        const int64_t first = panel * tiles_.columns;
+        tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(),
+                        std::min(kPanelRows, rows - i), std::min(tiles_.columns, n_ - first),
+                        g_.c + (row + i) * g_.c_stride + column_ + first, g_.c_stride, add);
+      }
     }
   }
 
