@@ -18,6 +18,8 @@ std::string flags_of(const BenchResult& result) {
   std::string flags;
   for (const auto& [setting, flag] : kFlags) {
     const auto found = result.settings.find(setting);
+    const bool only_train = std::string_view(flag) == "--accum";
+    if (only_train && result.benchmark != "train") continue;
     if (found == result.settings.end() || *found == 0 || *found == "random tokens") continue;
     if (!found->is_string() && !found->is_number()) continue;
     flags += fmt::format(

@@ -146,7 +146,9 @@ std::string axes(const Plot& plot) {
 
 int height_of(const Plot& plot, int key_height) {
   if (plot.rows.empty()) return kHeight;
-  return kAroundRows + key_height + kRowHeight * static_cast<int>(plot.rows.size());
+  // With less, gnuplot leaves out lines of the key.
+  const int rows = std::max(static_cast<int>(plot.rows.size()), 3);
+  return kAroundRows + key_height + kRowHeight * rows;
 }
 
 // --- the key: above the plot, in as many columns as its names leave room for ---

@@ -76,6 +76,17 @@ TEST(Gnuplot, WhatALogarithmDoesNotHaveIsLeftOut) {
   EXPECT_EQ(drawing.problem, "");
 }
 
+TEST(Gnuplot, TheKeyNamesEverything) {
+  Plot plot = bars("0");
+  plot.rows.resize(1);
+  plot.boxes.clear();
+  for (int i = 0; i < 11; ++i) {
+    plot.boxes.push_back({"component " + std::to_string(i), i, {{1.0 * i, i + 1.0, 0}}});
+  }
+  DRAWN_OR_SKIP(drawing, plot);
+  for (const PlotBoxes& boxes : plot.boxes) EXPECT_THAT(drawing.svg, HasSubstr(boxes.name + "<"));
+}
+
 TEST(Gnuplot, MissingItSaysWhatToInstall) {
   const Drawing drawing = draw_with_gnuplot(example("a"), "p1-", "/nowhere/gnuplot");
   EXPECT_EQ(drawing.svg, "");

@@ -137,7 +137,7 @@ Section figures_section(const std::vector<Run>& runs) {
 // Those of the published tables first, then whatever else there is, in the order of the files.
 std::vector<std::string> benchmarks_of(const std::vector<Run>& runs) {
   std::vector<std::string> names;
-  for (const char* known : {"peak", "inmem", "sram", "dispatch", "int8", "train"}) {
+  for (const char* known : {"peak", "inmem", "sram", "dispatch", "int8", "train", "step"}) {
     names.push_back(known);
   }
   const auto is_there = [&](const std::string& name) {
@@ -161,7 +161,7 @@ std::vector<Plot> plots_of(const std::vector<Run>& runs, const std::string& benc
     return throughput_plots(runs, benchmark);
   }
   if (benchmark == "dispatch") return {dispatch_plot(runs)};
-  if (benchmark == "train") return {step_plot(runs)};
+  if (benchmark == "train" || benchmark == "step") return {step_plot(runs, benchmark)};
   return {};
 }
 

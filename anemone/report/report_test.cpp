@@ -8,6 +8,7 @@
 #include "anemone/base/error.h"
 #include "anemone/report/html.h"
 #include "anemone/report/result_columns.h"
+#include "anemone/report/result_plots.h"
 #include "anemone/report/side_by_side.h"
 #include "anemone/report/text_report.h"
 
@@ -149,6 +150,23 @@ TEST(Report, PublishedTrainingStandsBesideOurPipelines) {
   EXPECT_EQ(published[0].description, "");
 }
 
+TEST(Report, ComponentsOfAStepAreInTableAndPlot) {
+  BenchResult result;
+  result.benchmark = "step";
+  result.device = "cpu";
+  result.rows = {{{"model", "stories260k"}, {"ms", 2.5}, {"components", {{"gemm dw", 1.75}}}}};
+  ReportInput input;
+  input.results.push_back({"a.json", result});
+  EXPECT_THAT(to_text(report_of(input)), HasSubstr("gemm dw"));
+  EXPECT_THAT(to_text(report_of(input)), HasSubstr("1.75"));
+  const Plot plot = step_plot(runs_of(input.results), "step");
+  const auto drawn = std::find_if(plot.boxes.begin(), plot.boxes.end(),
+                                  [](const PlotBoxes& boxes) { return boxes.name == "gemm dw"; });
+  ASSERT_NE(drawn, plot.boxes.end());
+  ASSERT_EQ(drawn->boxes.size(), 1u);
+  EXPECT_EQ(drawn->boxes[0].to, 1.75);
+}
+
 TEST(Report, RowsThatOnlyOneResultHasStayInTheTable) {
   BenchResult first = simulated(), second = result_of("cpu", 3);
   first.rows.push_back(row(9999, 7));
@@ -192,6 +210,13 @@ TEST(Report, ForeignTextIsHarmlessInThePage) {
   EXPECT_THAT(page, Not(HasSubstr("<img")));
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;"));
   EXPECT_THAT(page, HasSubstr("--device &#39;&lt;script&gt;"));  // one word of the shell
+}
+
+TEST(Report, ALongNameDoesNotPushTheWordOutOfThePlot) {
+  BenchResult result = training("static");
+  result.device = std::string(300, 'x');
+  const auto runs = runs_of({{"a.json", result}});
+  EXPECT_THAT(gnuplot_script(step_plot(runs, "train")), HasSubstr("[1] (simulated)"));
 }
 
 TEST(Report, ThePageFetchesNothing) {

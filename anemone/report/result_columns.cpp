@@ -79,16 +79,25 @@ const ordered_json* find(const ordered_json& row, std::string_view field) {
   return found->is_object() ? find(*found, field.substr(dot + 1)) : nullptr;
 }
 
-// A result of a kind that has no table here: its plain fields.
+void add_plain(std::vector<Column>& columns, const std::string& title, const std::string& field,
+               const ordered_json& value) {
+  const bool known = std::any_of(columns.begin(), columns.end(),
+                                 [&](const Column& column) { return column.field == field; });
+  if (!known && value.is_primitive()) columns.push_back({title, field, -4});
+}
+
+// A result of a kind that has no table here: its plain fields, and those of its components.
 std::vector<Column> plain_columns(const BenchResult& result) {
   std::vector<Column> columns;
   for (const ordered_json& row : result.rows) {
-    for (const auto& field : row.items()) {
-      const bool known = std::any_of(columns.begin(), columns.end(), [&](const Column& column) {
-        return column.field == field.key();
-      });
-      if (known || !field.value().is_primitive()) continue;
-      columns.push_back({field.key(), field.key(), -4});
+    for (const auto& field : row.items())
+      add_plain(columns, field.key(), field.key(), field.value());
+  }
+  for (const ordered_json& row : result.rows) {
+    const auto components = row.find("components");
+    if (components == row.end() || !components->is_object()) continue;
+    for (const auto& part : components->items()) {
+      add_plain(columns, part.key(), "components." + part.key(), part.value());
     }
   }
   return columns;
@@ -120,8 +129,9 @@ std::string cell(const ordered_json& row, const Column& column) {
 
 ColumnRole role_of(const BenchResult& result, const Column& column) {
   static const std::set<std::string> names = {
-      "depth",  "channels", "spatial",  "probe", "program", "inputs", "weights", "variant",
-      "kernel", "kernels",  "elements", "op",    "m",       "k",      "pipeline"};
+      "depth",    "channels", "spatial", "probe",    "program",  "inputs", "weights",
+      "variant",  "kernel",   "kernels", "elements", "op",       "m",      "k",
+      "pipeline", "model",    "dtype",   "batch",    "sequence", "threads"};
   static const std::set<std::string> sizes = {"weight_mb", "activation_mb", "gflop"};
   if (names.contains(column.field)) return ColumnRole::kName;
   // A matrix has an n, and so have samples.

@@ -18,8 +18,8 @@ Plot roofline_plot(const std::vector<Run>& runs);
 // Median and p10 to p90 of every program of `dispatch`.
 Plot dispatch_plot(const std::vector<Run>& runs);
 
-// Components of every pipeline of `train`, those in the background below the others.
-Plot step_plot(const std::vector<Run>& runs);
+// Components of the steps of `train` or `step`, those in the background below the others.
+Plot step_plot(const std::vector<Run>& runs, const std::string& benchmark);
 
 // As colours are given out for the components of a step, in all plots.
 int component_style(const std::string& component);

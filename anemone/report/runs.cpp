@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "anemone/report/plain_text.h"
+
 namespace anemone {
 namespace {
 
@@ -31,7 +33,11 @@ bool belongs(const Run& run, const BenchResult& result) {
 
 }  // namespace
 
-Cell Run::name() const { return {fmt::format("{} [{}]", first().device, number), origin}; }
+// Short enough that no plot has to cut off the word for the origin behind it.
+Cell Run::name() const {
+  constexpr size_t kLongest = 24;
+  return {fmt::format("{} [{}]", shortened(first().device, kLongest), number), origin};
+}
 
 std::vector<Run> runs_of(const std::vector<ResultFile>& files) {
   std::vector<Run> runs;
