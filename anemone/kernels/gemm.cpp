@@ -45,6 +45,9 @@ bool is_matrix_vector(const Gemm& g) {
 const Tiles* own_tiles(const Gemm& g) {
   if (g.m == 0 || g.n == 0 || is_matrix_vector(g)) return nullptr;
   if (g.bf16) return &bf16_tiles();
+  // A tall C, such as a classifier's: there the library's packing of A costs more than it brings.
+  constexpr int64_t kTall = 8192;
+  if (is_worth_blocking(g) && g.m >= kTall && !g.transpose_a) return &fp32_tiles();
   return nullptr;
 }
 
