@@ -141,6 +141,17 @@ class BadShards(BadInput):
                      says=["--seq", "33", "32"])
 
 
+class BadTypes(BadInput):
+    def test_bf16_belongs_to_the_cpu(self):
+        one_line = ["--dtype bf16", "sim:m4-max has a type of its own", "--device cpu"]
+        self.refused("train", "--model", "model", "--data", "data.bin", "--out", "run", "--seq", 8,
+                     "--dtype", "bf16", "--device", "sim:m4-max", says=one_line)
+        self.refused("bench", "step", "--model", "model", "--dtype", "bf16", "--device", "sim:m4-max",
+                     says=one_line)
+        self.refused("train", "--model", "model", "--data", "data.bin", "--out", "run", "--seq", 8,
+                     "--dtype", "fp16", says=["--dtype", "fp16", "bf16"])
+
+
 class BadOutputs(BadInput):
     def test_places_that_cannot_be_written(self):
         self.path("text", "one two three\n")
