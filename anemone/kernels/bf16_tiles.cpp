@@ -5,7 +5,7 @@
 
 #include "anemone/kernels/tiles.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(ANEMONE_NO_NATIVE_BF16)
 #include <immintrin.h>
 
 #define ANEMONE_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))

@@ -63,6 +63,15 @@ void choose(int64_t targets) {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
+// Or everything else could pass while each loop takes one number at a time.
+TEST(SimdTargets, ComputeWithVectorsByDefault) {
+#if HWY_ARCH_X86 || HWY_ARCH_ARM
+  EXPECT_STRNE(simd::target_name(), "SCALAR");
+#else
+  GTEST_SKIP() << "nothing is known of this processor's vectors";
+#endif
+}
+
 TEST(SimdTargets, AgreeButForRounding) {
   const int64_t all = hwy::SupportedTargets();
   const auto best = run_all();
