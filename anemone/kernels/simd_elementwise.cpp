@@ -55,7 +55,8 @@ void Tanh(const float* a, float* out, size_t n) {
 }
 void Relu(const float* a, float* out, size_t n) {
   Map(a, out, n, [](auto d, auto x) HWY_ATTR {
-    return hn::Max(hn::Zero(d), x);  // in this order x86 keeps what is no number
+    // No Max: what it gives for what is no number depends on the processor.
+    return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);
   });
 }
 void Swiglu(const float* gate, const float* up, float* out, size_t n) {

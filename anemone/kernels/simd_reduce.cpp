@@ -4,6 +4,8 @@
 #define HWY_TARGET_INCLUDE "anemone/kernels/simd_reduce.cpp"
 #include <hwy/foreach_target.h>  // compiles this file once a target: must come first
 
+#include <hwy/cache_control.h>
+
 #include "anemone/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
