@@ -51,21 +51,26 @@ class Block {
         float* packed_b)
       : g_(g), tiles_(tiles), column_(column), n_(n), depth_(depth), k_(k), packed_b_(packed_b) {}
 
-  void run(ThreadPool& pool) const {
-    pool.parallel_for(static_cast<size_t>(panels()), 1, [&](size_t begin, size_t end, int) {
+  // On the calling thread alone where there is no pool.
+  void run(ThreadPool* pool) const {
+    for_all(pool, panels(), 1, [&](size_t begin, size_t end, int) {
       for (size_t panel = begin; panel < end; ++panel) pack_b(static_cast<int64_t>(panel));
     });
-    const auto groups = static_cast<size_t>(divide_up(g_.m, group_rows()));
-    const auto multiply_groups = [&](size_t begin, size_t end, int) {
+    for_all(pool, divide_up(g_.m, group_rows()), kShares, [&](size_t begin, size_t end, int) {
       float* packed_a = kept_floats<1>(static_cast<size_t>(group_rows() * units()));
       for (size_t group = begin; group < end; ++group) {
         multiply(static_cast<int64_t>(group) * group_rows(), packed_a);
       }
-    };
-    pool.parallel_for(groups, 1, multiply_groups, kShares);
+    });
   }
 
  private:
+  template <typename Body>
+  static void for_all(ThreadPool* pool, int64_t count, size_t shares, const Body& body) {
+    if (!pool) return body(0, static_cast<size_t>(count), 0);
+    pool->parallel_for(static_cast<size_t>(count), 1, body, shares);
+  }
+
   int64_t panels() const { return divide_up(n_, tiles_.columns); }
   int64_t units() const { return divide_up(k_, tiles_.depth); }
   float* panel_b(int64_t panel) const { return packed_b_ + panel * units() * tiles_.columns; }
@@ -146,9 +151,7 @@ class Block {
   float* packed_b_;
 };
 
-}  // namespace
-
-void blocked_gemm(ThreadPool& pool, const Gemm& g, const Tiles& tiles) {
+void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
   ANEMONE_CHECK(g.beta == 0 || g.beta == 1);
   ANEMONE_CHECK(g.k > 0);
   const int64_t depth = even_block(g.k, kMostUnits * tiles.depth, 2);
@@ -162,6 +165,14 @@ void blocked_gemm(ThreadPool& pool, const Gemm& g, const Tiles& tiles) {
     }
   }
 }
+
+}  // namespace
+
+void blocked_gemm(ThreadPool& pool, const Gemm& g, const Tiles& tiles) {
+  multiply_blocks(&pool, g, tiles);
+}
+
+void blocked_gemm(const Gemm& g, const Tiles& tiles) { multiply_blocks(nullptr, g, tiles); }
 
 bool is_worth_blocking(const Gemm& g) {
   constexpr int64_t kLeastRows = 32, kLeastColumns = 32, kLeastDepth = 32;

@@ -69,7 +69,8 @@ Gemm part_of(const Gemm& g, bool by_rows, int64_t begin, int64_t end) {
 }  // namespace
 
 void gemm(const Gemm& g) {
-  if (!is_matrix_vector(g)) return library_gemm(g);
+  if (g.m == 0 || g.n == 0) return;
+  if (!is_matrix_vector(g)) return g.bf16 ? blocked_gemm(g, bf16_tiles()) : library_gemm(g);
   simd::matrix_vector(g.a, static_cast<size_t>(g.m), static_cast<size_t>(g.k),
                       static_cast<size_t>(g.a_stride), g.b, g.c);
 }

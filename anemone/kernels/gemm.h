@@ -20,8 +20,7 @@ struct Gemm {
   float beta = 0;
   float* c = nullptr;
   int64_t c_stride = 0;
-  // A and B are rounded to bf16 (over a pool, and where C has several columns); products and sums
-  // stay fp32.
+  // A and B are rounded to bf16 (where C has several columns); products and sums stay fp32.
   bool bf16 = false;
 };
 

@@ -38,7 +38,8 @@ void for_each_block(const AttentionShape& a, Visit&& visit) {
 }
 
 // p [count, T] = softmax of the scaled scores of a block.
-void probabilities(const AttentionShape& a, Block block, const float* q, const float* k, float* p) {
+void probabilities(const AttentionShape& a, bool bf16, Block block, const float* q, const float* k,
+                   float* p) {
   gemm({.transpose_a = true,
         .m = block.count,
         .n = block.keys(),
@@ -48,17 +49,18 @@ void probabilities(const AttentionShape& a, Block block, const float* q, const f
         .b = k,
         .b_stride = a.width(),
         .c = p,
-        .c_stride = a.sequence});
+        .c_stride = a.sequence,
+        .bf16 = bf16});
   for (int64_t i = 0; i < block.count; ++i) {
     simd::softmax_row(p + i * a.sequence, static_cast<size_t>(block.first + i + 1),
                       static_cast<size_t>(block.keys()), static_cast<float>(a.scale()));
   }
 }
 
-void forward_head(const AttentionShape& a, const float* q, const float* k, const float* v,
-                  float* out, float* p) {
+void forward_head(const AttentionShape& a, bool bf16, const float* q, const float* k,
+                  const float* v, float* out, float* p) {
   for_each_block(a, [&](Block block) {
-    probabilities(a, block, q, k, p);
+    probabilities(a, bf16, block, q, k, p);
     gemm({.transpose_b = true,  // out [K, count] = v [K, keys] · pᵀ
           .m = a.head_size,
           .n = block.count,
@@ -68,7 +70,8 @@ void forward_head(const AttentionShape& a, const float* q, const float* k, const
           .b = p,
           .b_stride = a.sequence,
           .c = out + block.first,
-          .c_stride = a.width()});
+          .c_stride = a.width(),
+          .bf16 = bf16});
   });
 }
 
@@ -85,7 +88,7 @@ std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
             const int64_t b = static_cast<int64_t>(i) / a.heads;
             const int64_t head = static_cast<int64_t>(i) % a.heads;
             const int64_t shared = head_offset(a, b, head / a.group());
-            forward_head(a, run.input(0) + head_offset(a, b, head), run.input(1) + shared,
+            forward_head(a, run.bf16, run.input(0) + head_offset(a, b, head), run.input(1) + shared,
                          run.input(2) + shared, run.output() + head_offset(a, b, head), p);
           }
         });
@@ -97,6 +100,7 @@ std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
 // group), else written. p and dp: [block, T] scratch.
 struct HeadBackward {
   const AttentionShape& a;
+  bool bf16;
   const float *q, *k, *v, *dy;
   float *dq, *dk, *dv;
   float *p, *dp;
@@ -112,11 +116,12 @@ struct HeadBackward {
           .b_stride = a.sequence,
           .beta = 1,
           .c = target,
-          .c_stride = a.width()});
+          .c_stride = a.width(),
+          .bf16 = bf16});
   }
 
   void run_block(Block block) const {
-    probabilities(a, block, q, k, p);
+    probabilities(a, bf16, block, q, k, p);
     gemm({.transpose_a = true,  // dp [count, keys] = dyᵀ · v
           .m = block.count,
           .n = block.keys(),
@@ -126,7 +131,8 @@ struct HeadBackward {
           .b = v,
           .b_stride = a.width(),
           .c = dp,
-          .c_stride = a.sequence});
+          .c_stride = a.sequence,
+          .bf16 = bf16});
     for (int64_t i = 0; i < block.count; ++i) {
       simd::softmax_backward_row(p + i * a.sequence, dp + i * a.sequence,
                                  static_cast<size_t>(block.keys()), static_cast<float>(a.scale()));
@@ -142,7 +148,8 @@ struct HeadBackward {
           .b = dp,
           .b_stride = a.sequence,
           .c = dq + block.first,
-          .c_stride = a.width()});
+          .c_stride = a.width(),
+          .bf16 = bf16});
   }
 };
 
@@ -162,6 +169,7 @@ void backward_group(const AttentionShape& a, const KernelRun& run, int64_t b, in
   for (int64_t head = kv * a.group(); head < (kv + 1) * a.group(); ++head) {
     const int64_t own = head_offset(a, b, head);
     const HeadBackward backward{a,
+                                run.bf16,
                                 run.input(0) + own,
                                 run.input(1) + shared,
                                 run.input(2) + shared,
