@@ -175,6 +175,8 @@ void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
   if (benchmark.name == "sram") add_sram_flags(*command, *o);
   if (benchmark.name == "train") add_train_flags(*command, *o);
   if (benchmark.name == "step") add_step_flags(*command, *o);
+  if (benchmark.name == "decode")
+    command->add_option("--model", o->bench.model, "Preset or model file");
   command->add_option("--out", o->out, "A file for the result as JSON");
   command->add_flag("--json", o->json, "One JSON object instead of a table");
   command->callback([o, &benchmark] { run_one(*o, benchmark); });

@@ -141,6 +141,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"train", "training steps with all pipelines and their components", true, bench_train},
     {"step", "one training step on the CPU, part by part, beside the machine's peak", false,
      bench_step},
+    {"decode", "greedy decoding on the CPU, beside the machine's bandwidth", false, bench_decode},
 };
 
 }  // namespace

@@ -52,9 +52,11 @@ const Benchmark& find_benchmark(std::string_view name);
 BenchResult run_benchmark(const Benchmark& benchmark, ThreadPool& pool,
                           const BenchOptions& options);
 
-// What `train` and `step` are made of.
+// What `train`, `step` and `decode` are made of.
 void bench_train(Device& device, ThreadPool& pool, const BenchOptions& options,
                  BenchResult& result);
 void bench_step(Device& device, ThreadPool& pool, const BenchOptions& options, BenchResult& result);
+void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
+                  BenchResult& result);
 
 }  // namespace anemone

@@ -60,7 +60,8 @@ std::vector<FittedModel> candidates(const std::vector<Observation>& observations
         shape.starts = starts;
         for (const size_t knees : {1, 2}) {
           std::vector<FittedModel> found = fit_knees(observations, shape, knees);
-          if (!found.empty()) models.push_back(std::move(found.front()));
+          const bool enough = !found.empty() && found.front().criterion < kNotEnoughData;
+          if (enough) models.push_back(std::move(found.front()));
         }
       }
     }

@@ -83,7 +83,7 @@ double sum_of_squares(const std::vector<double>& values) {
 
 double corrected_akaike(double squares, size_t observations, int parameters) {
   const auto n = static_cast<double>(observations), k = static_cast<double>(parameters);
-  if (n - k - 1 <= 0) return 1e300;
+  if (n - k - 1 <= 0) return kNotEnoughData;
   return n * std::log(squares / n + kNoise * kNoise) + 2 * k + 2 * k * (k + 1) / (n - k - 1);
 }
 

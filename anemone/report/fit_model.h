@@ -8,6 +8,9 @@
 
 namespace anemone {
 
+// A criterion as large as this: more parameters than the observations can tell.
+inline constexpr double kNotEnoughData = 1e300;
+
 // Which terms a model has. `knees`: total bytes where a bandwidth ends, ascending.
 struct ModelShape {
   bool peak = true, layer = false, power_of_two = false, activations = false, starts = false;

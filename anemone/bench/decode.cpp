@@ -1,0 +1,69 @@
+// Greedy decoding of one sequence on this machine's CPU, beside reading as many bytes as its
+// weights have: a token needs each of them once.
+#include <fmt/format.h>
+
+#include "anemone/base/clock.h"
+#include "anemone/base/error.h"
+#include "anemone/bench/training_setup.h"
+#include "anemone/generate/generator.h"
+#include "anemone/kernels/machine_peak.h"
+#include "anemone/train/parameters.h"
+
+namespace anemone {
+namespace {
+
+constexpr int kWarmUp = 8;        // tokens
+constexpr int kTokensARound = 8;  // between two looks at the machine
+constexpr int kToken = 1;
+
+// Linear layers and the classifier; the embedding's one row is nothing beside them.
+double weight_bytes(const LlamaConfig& c) {
+  const auto dim = static_cast<double>(c.dim), hidden = static_cast<double>(c.hidden_dim);
+  const auto q = static_cast<double>(c.heads * c.head_size);
+  const auto kv = static_cast<double>(c.kv_heads * c.head_size);
+  const double layer = 2 * dim * q + 2 * dim * kv + 3 * dim * hidden;
+  return 4 * (static_cast<double>(c.layers) * layer + dim * static_cast<double>(c.vocab_size));
+}
+
+}  // namespace
+
+void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
+                  BenchResult& result) {
+  if (device.simulation() || device.info().name != "cpu") {
+    fail("bench decode", "it measures this machine's CPU, not " + device.info().name);
+  }
+  ParameterSet parameters(device, weights_for(options, true), /*trained=*/false);
+  const LlamaConfig& config = parameters.config();
+  const int64_t capacity =
+      std::min<int64_t>(config.max_sequence, kWarmUp + kTokensARound * options.measure.rounds);
+  Generator generator(device, config, capacity,
+                      [&](const std::string& name) { return parameters.find(name).value.get(); });
+  const double bytes = weight_bytes(config);
+  Tensor memory(DType::kFp32, {static_cast<int64_t>(bytes / 4)});
+  std::vector<double> token_ms, read;
+  for (int i = 0; i < kWarmUp; ++i) generator.feed(kToken);
+  while (generator.position() + kTokensARound <= capacity) {
+    options.measure.progress(fmt::format("token {} of {}", generator.position(), capacity));
+    read.push_back(read_gbs(pool, memory.as<float>().data(), memory.as<float>().size()));
+    const Stopwatch watch;
+    for (int i = 0; i < kTokensARound; ++i) generator.feed(kToken);
+    token_ms.push_back(watch.elapsed_ms() / kTokensARound);
+  }
+  const Summary token = summarize(token_ms);
+  const double gbs = bytes / token.median * 1e-6, reading = summarize(read).median;
+  result.settings["model"] = options.model;
+  result.rows.push_back({{"model", options.model},
+                         {"dtype", "fp32"},
+                         {"threads", pool.threads()},
+                         {"ms", token.median},
+                         {"p10", token.p10},
+                         {"p90", token.p90},
+                         {"n", token.n},
+                         {"tokens_per_s", 1e3 / token.median},
+                         {"weight_mb", bytes / (1024 * 1024)},
+                         {"gbs", gbs},
+                         {"read_gbs", reading},
+                         {"read_share", gbs / reading}});
+}
+
+}  // namespace anemone
