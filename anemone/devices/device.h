@@ -47,6 +47,8 @@ class Buffer {
     const Tensor zeros(type().dtype, type().shape);
     write(zeros);
   }
+  // As map(), without asking for memory: the address alone.
+  virtual void* host_data() { return map().data; }
   // The memory itself where the host can reach it, else a view without data.
   virtual TensorView map() = 0;
   // Bytes set aside for it, at least those of its type.

@@ -62,12 +62,13 @@ void TaskRunner::run(const Task& task) {
   record(event);
 }
 
-void TaskRunner::run_host(size_t event, const HostWork& work, const std::function<void()>& action) {
+void TaskRunner::run_host_function(size_t event, const HostWork& work,
+                                   std::function<void()> action) {
   Task task;
   task.event = event;
   task.work = work;
   task.bytes = work.elementwise_bytes + work.copied_bytes;
-  task.run = action;
+  task.run = std::move(action);
   run(task);
 }
 

@@ -33,7 +33,10 @@ class TaskRunner {
 
   void run(const Task& task);
   // A task of the host that needs nothing but the queue.
-  void run_host(size_t event, const HostWork& work, const std::function<void()>& action);
+  template <typename Action>
+  void run_host(size_t event, const HostWork& work, Action&& action) {
+    run_host_function(event, work, std::ref(action));  // a reference needs no memory
+  }
   // Something of the host that has just taken `ms`, on a simulated clock with all queues waiting.
   void record_fixed(size_t event, double ms);
   // Everything started has ended. The host's waiting for the background is an event of its own.
@@ -45,6 +48,8 @@ class TaskRunner {
   Simulation* simulation() const { return simulation_; }
 
  private:
+  void run_host_function(size_t event, const HostWork& work, std::function<void()> action);
+
   struct Access {
     double written = 0, read = 0;
   };

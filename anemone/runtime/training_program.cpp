@@ -29,6 +29,8 @@ struct TrainingProgram::State {
   std::vector<size_t> piece_ends;
   std::vector<std::string> notes;
   double host_compile_ms = 0;
+  float number = 0;
+  TensorView number_view{DType::kFp32, {1}, &number};  // made once: making one asks for memory
 
   State(const TrainingSetup& given, const StageChain& chain, ParameterLookup lookup)
       : setup(given),
@@ -36,6 +38,15 @@ struct TrainingProgram::State {
         runner(given.timeline, given.device.simulation()),
         stages(segment_all(setup, chain)),
         programs(setup, chain, stages, values, runner) {}
+
+  void write_number(Buffer& buffer, float value) {
+    number = value;
+    buffer.write(number_view);
+  }
+  float read_number(const Buffer& buffer) {
+    buffer.read(number_view);
+    return number;
+  }
 
   void build(const StageChain& chain, const ParameterLookup& gradients) {
     const StepInputs inputs{setup, chain, stages, values, gradients, programs, runner};
@@ -155,13 +166,11 @@ double TrainingProgram::run(int64_t count, float loss_scale,
       Step& step = s.lanes[static_cast<size_t>(lane)];
       if (piece == 0) {
         feed(lane);
-        if (values) step.loss_gradient->write({DType::kFp32, {1}, &loss_scale});
+        if (values) s.write_number(*step.loss_gradient, loss_scale);
       }
       s.run_piece(step, static_cast<size_t>(piece));
       if (piece + 1 == pieces && values) {
-        float loss = 0;
-        step.loss->read({DType::kFp32, {1}, &loss});
-        sum += loss;
+        sum += s.read_number(*step.loss);
       }
     }
   }

@@ -14,9 +14,9 @@ namespace {
 constexpr size_t kChunk = 1 << 14;
 
 float* floats(const std::unique_ptr<Buffer>& buffer) {
-  const TensorView memory = buffer->map();
-  ANEMONE_CHECK(memory.data != nullptr);
-  return static_cast<float*>(memory.data);
+  void* data = buffer->host_data();
+  ANEMONE_CHECK(data != nullptr);
+  return static_cast<float*>(data);
 }
 
 size_t size_of(const Parameter& parameter) {

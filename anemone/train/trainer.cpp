@@ -93,6 +93,8 @@ void Trainer::open_data() {
   if (state_.step > 0) batches_->seek(state_.position);
   tokens_ = Tensor(DType::kInt32, {options.batch * columns_});
   targets_ = Tensor(DType::kInt32, {options.batch * columns_});
+  token_view_ = tokens_;
+  target_view_ = targets_;
   if (options.validation.empty()) return;
   validation_ = open_checked(options.validation, parameters_.config());
   validation_->require_window(options.sequence + 1);
@@ -105,9 +107,9 @@ double Trainer::run_micro_steps() {
   const double start = runner().now_ms();
   const double loss = program_->run(count, scale, [&](int lane) {
     runner().run_host(data_event_, {}, [&] {
-      batches_->next(tokens_.as<int32_t>(), targets_.as<int32_t>());
-      program_->side("tokens", lane).write(tokens_);
-      program_->side("targets", lane).write(targets_);
+      batches_->next(token_view_.as<int32_t>(), target_view_.as<int32_t>());
+      program_->side("tokens", lane).write(token_view_);
+      program_->side("targets", lane).write(target_view_);
     });
   });
   state_.totals.train_ms += runner().now_ms() - start;

@@ -10,6 +10,7 @@
 #include "anemone/base/test_directory.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/tensor/compare.h"
+#include "anemone/testing/allocation_counter.h"
 #include "anemone/weights/load_model.h"
 #include "anemone/weights/test_weights.h"
 
@@ -80,6 +81,22 @@ class TrainerTest : public testing::Test {
   ThreadPool pool{2};
   std::unique_ptr<Device> device = make_cpu_device(pool);
 };
+
+TEST_F(TrainerTest, AfterTheFirstUpdatesNoMemoryIsAskedFor) {
+  for (const bool bf16 : {false, true}) {
+    const auto cpu = make_cpu_device(pool, {.bf16 = bf16});
+    Timeline timeline;
+    TrainerState state;
+    state.options = options();
+    state.options.steps = 8;
+    Trainer t({*cpu, *cpu, pool, find_pipeline("host"), &timeline}, state,
+              initial_weights(tiny_weights().config, 5));
+    for (int i = 0; i < 3; ++i) t.update();
+    const size_t before = allocations();
+    for (int i = 0; i < 3; ++i) t.update();
+    EXPECT_EQ(allocations() - before, 0u) << (bf16 ? "bf16" : "fp32");
+  }
+}
 
 TEST_F(TrainerTest, TwoMicroStepsOfOneRowAreOneOfTwoRows) {
   TrainOptions accumulated = options(), whole = options();

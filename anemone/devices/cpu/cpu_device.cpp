@@ -17,24 +17,29 @@ namespace {
 
 class CpuBuffer final : public Buffer {
  public:
-  explicit CpuBuffer(const Type& type) : type_(type), tensor_(type.dtype, type.shape) {}
+  explicit CpuBuffer(const Type& type)
+      : type_(type), tensor_(type.dtype, type.shape), view_(tensor_) {}
   const Type& type() const override { return type_; }
   void write(const TensorView& from) override {
     ANEMONE_CHECK(from.size() == tensor_.size());
     cleared_ = false;
-    convert(from, tensor_);
+    convert(from, view_);
   }
   void read(const TensorView& to) const override {
     ANEMONE_CHECK(to.size() == tensor_.size());
     if (cleared_) {
       std::memset(to.data, 0, byte_size(to.dtype, to.size()));
     } else {
-      convert(tensor_, to);
+      convert(view_, to);
     }
   }
   TensorView map() override {
     settle();
-    return tensor_;
+    return view_;
+  }
+  void* host_data() override {
+    settle();
+    return tensor_.data();
   }
   void clear() override { cleared_ = true; }
 
@@ -48,6 +53,7 @@ class CpuBuffer final : public Buffer {
  private:
   Type type_;
   Tensor tensor_;
+  TensorView view_;  // of it: making one asks for memory
   bool cleared_ = false;
 };
 

@@ -1,38 +1,10 @@
 // Running a compiled stage asks for no memory.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
 #include "anemone/nn/llama.h"
-
-namespace {
-
-std::atomic<size_t> allocations{0};
-
-// Out of memory ends the test program, whichever form was used.
-void* counted(size_t size) noexcept {
-  ++allocations;
-  void* memory = std::malloc(size > 0 ? size : 1);
-  if (!memory) std::abort();
-  return memory;
-}
-
-}  // namespace
-
-// Every form that ordinary code uses: AddressSanitizer has its own of each, which must not be mixed
-// with these.
-void* operator new(size_t size) { return counted(size); }
-void* operator new[](size_t size) { return counted(size); }
-void* operator new(size_t size, const std::nothrow_t&) noexcept { return counted(size); }
-void* operator new[](size_t size, const std::nothrow_t&) noexcept { return counted(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+#include "anemone/testing/allocation_counter.h"
 
 namespace anemone {
 namespace {
@@ -58,9 +30,9 @@ void expect_no_allocations(const Function& function, const CompileOptions& optio
     ThreadPool pool(threads);
     Bound bound(*make_cpu_device(pool), function, options);
     bound.run();
-    const size_t before = allocations;
+    const size_t before = allocations();
     for (int i = 0; i < 3; ++i) bound.run();
-    EXPECT_EQ(allocations - before, 0u);
+    EXPECT_EQ(allocations() - before, 0u);
   }
 }
 
@@ -88,9 +60,9 @@ TEST(NoAllocation, WhileATokenIsDecoded) {
 }
 
 TEST(NoAllocation, TheCounterCounts) {
-  const size_t before = allocations;
+  const size_t before = allocations();
   auto memory = std::make_unique<std::vector<int>>(100);
-  EXPECT_GE(allocations - before, 2u);
+  EXPECT_GE(allocations() - before, 2u);
   EXPECT_EQ(memory->size(), 100u);
 }
 
