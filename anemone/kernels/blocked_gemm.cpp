@@ -16,6 +16,7 @@ constexpr int64_t kBlockFloats = 768 * 1024 / sizeof(float);
 
 // Panels of transposed A that are packed together, and how far along k at a time (even).
 constexpr int64_t kGroup = 4, kPackedDepth = 32;
+constexpr int64_t kLine = 64 / sizeof(float);  // of a cache
 // Pieces of the rows for each thread.
 constexpr size_t kShares = 4;
 
@@ -91,7 +92,6 @@ class Block {
   // share with each panel of B.
   void prefetch(int64_t row, int64_t share, int64_t shares) const {
     if (row >= g_.m) return;
-    constexpr int64_t kLine = 64 / sizeof(float);
     const float* a = a_at(row);
     if (g_.transpose_a) {
       const int64_t rows = std::min(group_rows(), g_.m - row);
@@ -108,6 +108,13 @@ class Block {
     }
   }
 
+  // The next few along k of transposed A.
+  void prefetch_depth(const float* a, int64_t rows, int64_t k) const {
+    for (int64_t end = std::min(k + kPackedDepth, k_); k < end; ++k) {
+      for (int64_t i = 0; i < rows; i += kLine) __builtin_prefetch(a + k * g_.a_stride + i);
+    }
+  }
+
   // Rows of A that are packed together.
   int64_t group_rows() const { return g_.transpose_a ? kGroup * kPanelRows : kPanelRows; }
 
@@ -118,6 +125,7 @@ class Block {
     if (!g_.transpose_a) return tiles_.pack_a(a, g_.a_stride, false, rows, k_, packed);
     for (int64_t k = 0; k < k_; k += kPackedDepth) {
       const int64_t depth = std::min(kPackedDepth, k_ - k);
+      prefetch_depth(a, rows, k + depth);
       for (int64_t i = 0; i < rows; i += kPanelRows) {
         tiles_.pack_a(a + k * g_.a_stride + i, g_.a_stride, true, std::min(kPanelRows, rows - i),
                       depth, packed + i * units() + k / tiles_.depth * kPanelRows);
