@@ -79,7 +79,7 @@ void gemm(const Gemm& g) {
 // would run another kernel, which adds up in another order.
 void gemm(ThreadPool& pool, const Gemm& g) {
   if (const Tiles* tiles = own_tiles(g)) return blocked_gemm(pool, g, *tiles);
-  constexpr int64_t kRows = 48, kColumns = 64;
+  constexpr int64_t kRows = 96, kColumns = 64;
   const bool by_rows = g.m >= g.n || g.m >= kRows * pool.threads();
   const int64_t tile = is_matrix_vector(g) ? 1 : by_rows ? kRows : kColumns;
   const int64_t length = by_rows ? g.m : g.n;

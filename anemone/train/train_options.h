@@ -15,7 +15,7 @@ struct TrainOptions {
   bool from_scratch = false;
   std::string data, validation, tokenizer;
   std::string device = "cpu";
-  int threads = 0;  // 0: all
+  int threads = 0;             // 0: all
   std::string dtype = "fp32";  // of the operands of matrix products on a CPU: fp32 or bf16
   // Pipeline by name or a placement file; empty: host on a CPU, dynamic elsewhere.
   std::string pipeline;

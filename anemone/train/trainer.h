@@ -82,7 +82,7 @@ class Trainer {
   std::unique_ptr<TrainingProgram> program_;
   std::unique_ptr<LossEvaluator> evaluator_;
   Tensor tokens_, targets_;
-  TensorView token_view_, target_view_;  // of the two
+  TensorView token_view_, target_view_;             // of the two
   bool weights_are_new_ = false;                    // the device has not got them yet
   double counted_ms_ = 0, counted_compile_ms_ = 0;  // what the totals already hold
   int64_t counted_compiles_ = 0;
