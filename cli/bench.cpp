@@ -66,7 +66,16 @@ BenchResult measure_one(const Options& o, const Benchmark& benchmark) {
   return result;
 }
 
+// Before minutes of measuring and not after them.
+void check_folder_of(const std::string& file) {
+  if (file.empty() || fs::is_directory(fs::absolute(file).parent_path())) return;
+  fail("--out " + file, "there is no such folder",
+       "mkdir -p " + fs::path(file).parent_path().string());
+}
+
 void run_one(const Options& o, const Benchmark& benchmark) {
+  check_folder_of(o.out);
+  check_folder_of(o.bench.trace);
   const BenchResult result = measure_one(o, benchmark);
   const std::string json = to_json(result).dump(2) + "\n";
   if (!o.out.empty()) write_file(o.out, json);

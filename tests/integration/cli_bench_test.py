@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Benchmarks on the command line: results, resuming, comparing, and what is refused."""
+import json
+import unittest
+
+from cli_testing import CliTest
+
+SIMULATED = ("--device", "sim:m4-max", "--values", "off", "--quiet")
+
+
+class Bench(CliTest):
+    def test_json_has_the_columns_of_the_published_tables(self):
+        peak = json.loads(self.ok("bench", "peak", *SIMULATED, "--json"))
+        self.assertEqual((peak["device"], peak["simulated"]), ("sim:m4-max", True))
+        self.assertIn("cpu", peak["machine"])
+        for field in ("depth", "channels", "spatial", "weight_mb", "gflop", "ms", "tflops"):
+            self.assertTrue(all(row[field] > 0 for row in peak["rows"]), field)
+        sram = json.loads(self.ok("bench", "sram", "--fine", *SIMULATED, "--json"))
+        self.assertEqual(len(sram["rows"]), 13)
+        self.assertAlmostEqual(sram["rows"][0]["weight_mb"], 0.125)
+
+    def test_a_step_says_its_share_of_the_peak(self):
+        out = self.ok("bench", "step", "--model", "stories260k", "--seq", "32", "--rounds", "3",
+                      "--quiet", "--json", "--trace", "trace.json")
+        row = json.loads(out)["rows"][0]
+        for field in ("ms", "p10", "p90", "gflops", "peak_gflops", "peak_share", "threads"):
+            self.assertGreater(row[field], 0, field)
+        self.assertEqual(row["dtype"], "fp32")
+        self.assertGreater(row["components"]["gemm forward"], 0)
+        events = json.loads((self.dir / "trace.json").read_text())["traceEvents"]
+        self.assertTrue(any("causal_attention" in event["name"] for event in events))
+
+    def test_all_goes_on_where_it_stopped(self):
+        chosen = ("--only", "dispatch", "--only", "inmem")
+        self.ok("bench", "all", *SIMULATED, *chosen, "--out", "results")
+        first = (self.dir / "results" / "inmem.json").read_bytes()
+        (self.dir / "results" / "dispatch.json").unlink()
+        said = self.ok("bench", "all", *SIMULATED, *chosen, "--out", "results")
+        self.assertIn("1 of them from before", said)
+        self.assertEqual((self.dir / "results" / "inmem.json").read_bytes(), first)
+        self.refused("bench", "all", "--device", "cpu", "--only", "inmem", "--out", "results",
+                     says="it holds inmem of sim:m4-max")
+
+    def test_compare_ends_with_1_where_something_got_slower(self):
+        self.ok("bench", "inmem", *SIMULATED, "--out", "a.json")
+        slower = json.loads((self.dir / "a.json").read_text())
+        slower["rows"][2]["ms"] *= 1.5
+        (self.dir / "b.json").write_text(json.dumps(slower))
+        self.assertIn("0 of 6", self.ok("bench", "compare", "a.json", "a.json"))
+        status, out, err = self.run_cli("bench", "compare", "a.json", "b.json")
+        self.assertEqual(status, 1, err)
+        self.assertIn("WORSE", out)
+
+    def test_bad_input_is_one_line(self):
+        self.ok("bench", "inmem", *SIMULATED, "--out", "a.json")
+        text = (self.dir / "a.json").read_text()
+        for name, content, message in (
+            ("empty.json", "", "the file is empty"),
+            ("cut.json", text[:100], "is not JSON"),
+            ("other.json", text.replace('"version": 1', '"version": 9'), "version 9"),
+        ):
+            (self.dir / name).write_text(content)
+            self.refused("bench", "compare", "a.json", name, says=message)
+        self.refused("bench", "peak", "--device", "sim:m99", says="it is none that we know")
+        self.refused("bench", "peak", "--device", "gpu", says="there is no such device")
+        self.refused("bench", "inmem", *SIMULATED, "--out", "no/a.json",
+                     says="there is no such folder")
+
+
+if __name__ == "__main__":
+    unittest.main()
