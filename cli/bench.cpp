@@ -127,7 +127,7 @@ void run_all(const Options& o, const std::vector<std::string>& arguments) {
     }
     if (o.device.device == "ane") restart_program(again);
   }
-  print(fmt::format("{} results in {}{}\n", chosen.size(), o.out,
+  print(fmt::format("{} result{} in {}{}\n", chosen.size(), chosen.size() == 1 ? "" : "s", o.out,
                     skipped > 0 ? fmt::format(", {} of them from before", skipped) : ""));
 }
 
