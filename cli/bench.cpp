@@ -108,24 +108,30 @@ std::vector<const Benchmark*> chosen_benchmarks(const Options& o) {
 // programs in one process, so each benchmark gets one of its own there.
 void run_all(const Options& o, const std::vector<std::string>& arguments) {
   make_writable_directory(o.out);
+  const bool talks = !o.quiet && !o.json;
+  nlohmann::json files = nlohmann::json::array();
   const std::vector<const Benchmark*> chosen = chosen_benchmarks(o);
   int skipped = 0;
   for (const Benchmark* which : chosen) {
     const Benchmark& benchmark = *which;
     const fs::path path = fs::path(o.out) / (std::string(benchmark.name) + ".json");
+    files.push_back(path.string());
     if (is_done(path, benchmark, o)) {
       ++skipped;
       continue;
     }
-    if (!o.quiet) print(fmt::format("{}: {} ...\n", benchmark.name, benchmark.purpose));
+    if (talks) print(fmt::format("{}: {} ...\n", benchmark.name, benchmark.purpose));
     const BenchResult result = measure_one(o, benchmark);
     write_file(path, to_json(result).dump(2) + "\n");
-    if (!o.quiet) print(text_table(result) + "\n");
+    if (talks) print(text_table(result) + "\n");
     std::vector<std::string> again;
     for (const std::string& argument : arguments) {
       if (argument != "--fresh") again.push_back(argument);
     }
     if (o.device.device == "ane") restart_program(again);
+  }
+  if (o.json) {
+    return print_json({{"device", o.device.device}, {"results", files}, {"from_before", skipped}});
   }
   print(fmt::format("{} result{} in {}{}\n", chosen.size(), chosen.size() == 1 ? "" : "s", o.out,
                     skipped > 0 ? fmt::format(", {} of them from before", skipped) : ""));
@@ -199,6 +205,7 @@ void add_all(CLI::App& parent, std::vector<std::string> arguments) {
   add_train_flags(*command, *o);
   command->add_option("--out", o->out, "The folder: NAME.json for each")->required();
   command->add_option("--only", o->only, "Some of the benchmarks, by name");
+  command->add_flag("--json", o->json, "One JSON object at the end: the files");
   command->add_flag("--fresh", o->fresh, "Measures again what is there");
   command->callback([o, arguments = std::move(arguments)] { run_all(*o, arguments); });
 }
