@@ -15,10 +15,10 @@ namespace {
 constexpr int kUpdates = 20;
 
 // A number of 8 significant bits is off by at most 2^-9 of itself. On its way to a logit a value
-// passes four products a layer (queries, keys and values; their projection; two of the feed-forward
-// part) and the classifier's, each with two rounded operands: that many roundings, as errors of
-// random sign add up. A gradient takes the way forward and back.
-const double kLogits = std::sqrt(2.0 * (4 * engine_sized_config().layers + 1)) * 0x1p-9;
+// passes six products a layer (queries, keys and values; scores; mixed values; their projection;
+// two of the feed-forward part) and the classifier's, each with two rounded operands: that many
+// roundings, as errors of random sign add up. A gradient takes the way forward and back.
+const double kLogits = std::sqrt(2.0 * (6 * engine_sized_config().layers + 1)) * 0x1p-9;
 const double kGradients = std::sqrt(2) * kLogits;
 
 // Logits of a new model are its table's rows, of deviation 0.02, times columns of size 1.
