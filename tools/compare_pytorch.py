@@ -102,12 +102,12 @@ def show(result):
               f"{s['theirs_ms']:10.0f} ({s['theirs_peak_share']:4.0%})  {s['theirs_added_ms']:9.0f}  "
               f"{s['ratio']:17.2f}  {s['ratio_min']:.2f}..{s['ratio_max']:.2f}   "
               f"{s['counted']} of {len(s['rounds'])}")
-    print("\nMedians of rounds; each has a turn of both. Peak: of the processor, measured in the same round.\n"
-          "Adding: PyTorch with gradients that are there already; Anemone and the column before begin them.")
+    print("\nMedians of undisturbed rounds; each has a turn of both. Peak: of the processor, in the same\n"
+          "round. Adding: PyTorch where gradients are there already; the other two columns begin them.")
     for dtype, s in result["dtypes"].items():
         if s["busy"]:
-            print(f"{dtype}: fewer than {FEWEST} rounds without other work on the machine; all are counted, "
-                  "and that favours Anemone. Run it again when the machine is idle.")
+            print(f"{dtype}: fewer than {FEWEST} rounds without other work on the machine, so all are "
+                  "counted, and that favours Anemone: run it again when the machine is idle")
 
 
 def main():
