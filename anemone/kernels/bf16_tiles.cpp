@@ -121,14 +121,57 @@ void pack_b(const float* b, int64_t stride, bool transposed, int64_t k, int64_t 
   pack_transposed(b, stride, k, n, panel);
 }
 
-template <int kCount, bool kTransposed>
-ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
-                              const float* __restrict b, int64_t units, int64_t n,
-                              float* __restrict c, int64_t c_stride, bool add) {
-  __m512 sums[kCount][kVectors];
-  for (int i = 0; i < kCount; ++i) {
-    for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_ps();
+// --- packing a panel of A while another one is multiplied ---
+
+constexpr int64_t kTurn = 16;  // units of the product between steps
+
+PackingAhead pack_ahead(const float* a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+                        float* panel, int64_t calls) {
+  const int64_t step = transposed ? 2 : 2 * kLanes;  // along k
+  if (rows != kPanelRows || k % step != 0) return {};
+  PackingAhead ahead{.from = a, .to = panel};
+  ahead.second = transposed ? stride : kLanes;
+  ahead.stride = transposed ? 2 * stride : step;
+  ahead.row = k / step;
+  ahead.jump = transposed ? 0 : stride - k;
+  ahead.left_in_row = ahead.row;
+  ahead.left = transposed ? ahead.row : rows * ahead.row;
+  // A row after the other, some thousands of cycles ahead; of columns less, because where rows are
+  // a power of two apart few lines of them fit the cache.
+  ahead.prefetched = (transposed ? 8 : 32) * ahead.stride;
+  const int64_t turns = std::max<int64_t>(calls * (kPanelRows / kRows) * (k / 2 / kTurn), 1);
+  ahead.pace = (ahead.left + turns - 1) / turns;
+  return ahead;
+}
+
+// A step is 16 pairs: of 32 numbers along k, or of 16 columns of two rows.
+ANEMONE_BF16 inline void take_steps(PackingAhead& ahead, int64_t most) {
+  const __m512i order = pair_order();
+  for (int64_t steps = std::min(most, ahead.left); steps > 0; --steps) {
+    const float *low = ahead.from, *high = low + ahead.second;
+    __builtin_prefetch(low + ahead.prefetched);
+    __builtin_prefetch(high + ahead.prefetched);
+    if (ahead.second == kLanes) {
+      const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(high), _mm512_loadu_ps(low));
+      _mm512_storeu_si512(ahead.to, reinterpret_cast<const __m512i&>(both));
+    } else {
+      _mm512_storeu_si512(ahead.to, pairs(_mm512_loadu_ps(low), _mm512_loadu_ps(high), order));
+    }
+    ahead.from += ahead.stride;
+    ahead.to += kLanes;
+    --ahead.left;
+    if (--ahead.left_in_row > 0) continue;
+    ahead.from += ahead.jump;
+    ahead.left_in_row = ahead.row;
   }
+}
+
+void finish(PackingAhead& ahead) { take_steps(ahead, ahead.left); }
+
+template <int kCount, bool kTransposed>
+ANEMONE_BF16 inline void add_units(const float* __restrict a, int64_t row_stride,
+                                   const float* __restrict b, int64_t units,
+                                   __m512 (&sums)[kCount][kVectors]) {
   for (int64_t u = 0; u < units; ++u) {
     const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + kLanes);
     b += kColumns;
@@ -140,40 +183,71 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
       sums[i][1] = _mm512_dpbf16_ps(sums[i][1], pair, reinterpret_cast<const __m512bh&>(b1));
     }
   }
+}
+
+template <int kCount>
+ANEMONE_BF16 inline void store_sums(const __m512 (&sums)[kCount][kVectors], int64_t n,
+                                    float* __restrict c, int64_t c_stride, bool add) {
   for (int i = 0; i < kCount; ++i) {
     for (int v = 0; v < kVectors; ++v) {
-      const __mmask16 mask = first(n - v * kLanes);
       float* to = c + i * c_stride + v * kLanes;
+      const __mmask16 mask = first(n - v * kLanes);
       const __m512 old = add ? _mm512_maskz_loadu_ps(mask, to) : _mm512_setzero_ps();
       _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(old, sums[i][v]));
     }
   }
 }
 
+// C is asked for before it is needed: it comes from memory where gradients are added up.
+template <int kCount, bool kTransposed>
+ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
+                              const float* __restrict b, int64_t units, int64_t n,
+                              float* __restrict c, int64_t c_stride, bool add,
+                              PackingAhead& ahead) {
+  __m512 sums[kCount][kVectors];
+  for (int i = 0; i < kCount; ++i) {
+    for (int v = 0; v < kVectors; ++v) {
+      sums[i][v] = _mm512_setzero_ps();
+      __builtin_prefetch(c + i * c_stride + v * kLanes, 1);
+    }
+  }
+  int64_t u = 0;
+  for (; ahead.left > 0 && u + kTurn <= units; u += kTurn) {
+    add_units<kCount, kTransposed>(a + u * (kTransposed ? row_stride : 1), row_stride,
+                                   b + u * kColumns, kTurn, sums);
+    take_steps(ahead, ahead.pace);
+  }
+  add_units<kCount, kTransposed>(a + u * (kTransposed ? row_stride : 1), row_stride,
+                                 b + u * kColumns, units - u, sums);
+  store_sums<kCount>(sums, n, c, c_stride, add);
+}
+
 template <bool kTransposed>
 ANEMONE_BF16 void multiply_rows(const float* a, int64_t row_stride, const float* b, int64_t units,
-                                int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
+                                int64_t rows, int64_t n, float* c, int64_t c_stride, bool add,
+                                PackingAhead& ahead) {
   const int64_t step = kTransposed ? 1 : row_stride;
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
-    tile<kRows, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride,
-                             add);
+    tile<kRows, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add,
+                             ahead);
   }
   for (; i < rows; ++i) {
-    tile<1, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add);
+    tile<1, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add,
+                         ahead);
   }
 }
 
 void multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
-              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
+              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add, PackingAhead& ahead) {
   if (transposed) {
-    return multiply_rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add);
+    return multiply_rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add, ahead);
   }
-  multiply_rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add);
+  multiply_rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add, ahead);
 }
 
 ANEMONE_BF16 double spin(int64_t turns) {
-  constexpr int kSums = 12;
+  constexpr int kSums = 16;  // twelve do not hide the latency of these
   __m512 sums[kSums];
   for (int i = 0; i < kSums; ++i) sums[i] = _mm512_set1_ps(1e-3f * static_cast<float>(i));
   const __m512 small = _mm512_set1_ps(1e-6f);
@@ -186,7 +260,8 @@ ANEMONE_BF16 double spin(int64_t turns) {
   return _mm512_cvtss_f32(sums[0]) < 1e9f ? flops : 0;
 }
 
-constexpr Tiles kTiles = {"bf16 by AVX-512", kColumns, 2, true, pack_a, pack_b, multiply};
+constexpr Tiles kTiles = {"bf16 by AVX-512", kColumns,   2,     true, pack_a, pack_b,
+                          multiply,          pack_ahead, finish};
 
 }  // namespace
 

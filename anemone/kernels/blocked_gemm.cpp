@@ -1,6 +1,7 @@
 #include "anemone/kernels/blocked_gemm.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 
@@ -13,12 +14,6 @@ namespace {
 // is short enough for a panel of A to stay in the first level.
 constexpr int64_t kMostUnits = 768;
 constexpr int64_t kBlockFloats = 768 * 1024 / sizeof(float);
-
-// Panels of transposed A that are packed together, and how far along k at a time (even).
-constexpr int64_t kGroup = 4, kPackedDepth = 32;
-constexpr int64_t kLine = 64 / sizeof(float);  // of a cache
-// Pieces of the rows for each thread.
-constexpr size_t kShares = 4;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -54,22 +49,18 @@ class Block {
 
   // On the calling thread alone where there is no pool.
   void run(ThreadPool* pool) const {
-    for_all(pool, panels(), 1, [&](size_t begin, size_t end, int) {
+    for_all(pool, panels(), [&](size_t begin, size_t end, int) {
       for (size_t panel = begin; panel < end; ++panel) pack_b(static_cast<int64_t>(panel));
     });
-    for_all(pool, divide_up(g_.m, group_rows()), kShares, [&](size_t begin, size_t end, int) {
-      float* packed_a = kept_floats<1>(static_cast<size_t>(group_rows() * units()));
-      for (size_t group = begin; group < end; ++group) {
-        multiply(static_cast<int64_t>(group) * group_rows(), packed_a);
-      }
-    });
+    std::atomic<int64_t> next{0};
+    for_all(pool, pool ? pool->threads() : 1, [&](size_t, size_t, int) { multiply(next); });
   }
 
  private:
   template <typename Body>
-  static void for_all(ThreadPool* pool, int64_t count, size_t shares, const Body& body) {
+  static void for_all(ThreadPool* pool, int64_t count, const Body& body) {
     if (!pool) return body(0, static_cast<size_t>(count), 0);
-    pool->parallel_for(static_cast<size_t>(count), 1, body, shares);
+    pool->parallel_for(static_cast<size_t>(count), 1, body);
   }
 
   int64_t panels() const { return divide_up(n_, tiles_.columns); }
@@ -88,68 +79,48 @@ class Block {
     return g_.transpose_a ? g_.a + depth_ * g_.a_stride + row : g_.a + row * g_.a_stride + depth_;
   }
 
-  // Weights come from memory: those of the next rows are asked for while these are multiplied, a
-  // share with each panel of B.
-  void prefetch(int64_t row, int64_t share, int64_t shares) const {
-    if (row >= g_.m) return;
-    const float* a = a_at(row);
-    if (g_.transpose_a) {
-      const int64_t rows = std::min(group_rows(), g_.m - row);
-      for (int64_t k = share * k_ / shares; k < (share + 1) * k_ / shares; ++k) {
-        for (int64_t i = 0; i < rows; i += kLine) __builtin_prefetch(a + k * g_.a_stride + i);
-      }
-      return;
-    }
-    const int64_t rows = std::min(kPanelRows, g_.m - row), lines = divide_up(k_, kLine);
-    for (int64_t i = share * rows / shares; i < (share + 1) * rows / shares; ++i) {
-      for (int64_t line = 0; line < lines; ++line) {
-        __builtin_prefetch(a + i * g_.a_stride + line * kLine);
-      }
-    }
-  }
+  bool packs_a() const { return tiles_.packs_rows || g_.transpose_a; }
 
-  // The next few along k of transposed A.
-  void prefetch_depth(const float* a, int64_t rows, int64_t k) const {
-    for (int64_t end = std::min(k + kPackedDepth, k_); k < end; ++k) {
-      for (int64_t i = 0; i < rows; i += kLine) __builtin_prefetch(a + k * g_.a_stride + i);
+  // Panels of A one by one as threads come for them, so that one that somebody else holds up does
+  // not hold up the others. Each is packed while the one before is multiplied.
+  void multiply(std::atomic<int64_t>& next) const {
+    const int64_t size = packs_a() ? kPanelRows * units() : 0, count = divide_up(g_.m, kPanelRows);
+    float *packed = kept_floats<1>(static_cast<size_t>(2 * size)), *packed_next = packed + size;
+    int64_t panel = next++;
+    if (panel >= count) return;
+    PackingAhead ahead = pack_a(panel, packed);
+    while (panel < count) {
+      if (ahead.left > 0) tiles_.finish(ahead);
+      const int64_t following = next++;
+      if (following < count) ahead = pack_a(following, packed_next);
+      multiply_panel(panel, packed, ahead);
+      std::swap(packed, packed_next);
+      panel = following;
     }
   }
 
-  // Rows of A that are packed together.
-  int64_t group_rows() const { return g_.transpose_a ? kGroup * kPanelRows : kPanelRows; }
-
-  // Rows [row, row + rows) of A as panels. Transposed ones lie a page apart or more along k, so
-  // that a few of those are packed for all panels before the next.
-  void pack_a(int64_t row, int64_t rows, float* packed) const {
-    const float* a = a_at(row);
-    if (!g_.transpose_a) return tiles_.pack_a(a, g_.a_stride, false, rows, k_, packed);
-    for (int64_t k = 0; k < k_; k += kPackedDepth) {
-      const int64_t depth = std::min(kPackedDepth, k_ - k);
-      prefetch_depth(a, rows, k + depth);
-      for (int64_t i = 0; i < rows; i += kPanelRows) {
-        tiles_.pack_a(a + k * g_.a_stride + i, g_.a_stride, true, std::min(kPanelRows, rows - i),
-                      depth, packed + i * units() + k / tiles_.depth * kPanelRows);
-      }
+  // Begins to pack a panel of A, or does it at once.
+  PackingAhead pack_a(int64_t panel, float* packed) const {
+    if (!packs_a()) return {};
+    const int64_t row = panel * kPanelRows, rows = std::min(kPanelRows, g_.m - row);
+    PackingAhead ahead;
+    if (tiles_.pack_ahead) {
+      ahead = tiles_.pack_ahead(a_at(row), g_.a_stride, g_.transpose_a, rows, k_, packed, panels());
     }
+    if (ahead.left == 0) tiles_.pack_a(a_at(row), g_.a_stride, g_.transpose_a, rows, k_, packed);
+    return ahead;
   }
 
-  void multiply(int64_t row, float* packed_a) const {
-    const int64_t rows = std::min(group_rows(), g_.m - row);
-    const bool packs = tiles_.packs_rows || g_.transpose_a;
-    if (packs) pack_a(row, rows, packed_a);
-    const int64_t stride = !packs ? g_.a_stride : g_.transpose_a ? kPanelRows : units();
+  void multiply_panel(int64_t panel_a, const float* packed_a, PackingAhead& ahead) const {
+    const int64_t row = panel_a * kPanelRows, rows = std::min(kPanelRows, g_.m - row);
+    const float* a = packs_a() ? packed_a : a_at(row);
+    const int64_t stride = !packs_a() ? g_.a_stride : g_.transpose_a ? kPanelRows : units();
     const bool add = depth_ > 0 || g_.beta != 0;
-    const int64_t shares = divide_up(rows, kPanelRows) * panels();
-    int64_t share = 0;
-    for (int64_t i = 0; i < rows; i += kPanelRows) {
-      const float* a = packs ? packed_a + i * units() : a_at(row + i);
-      for (int64_t panel = 0; panel < panels(); ++panel) {
-        prefetch(row + group_rows(), share++, shares);
-        const int64_t first = panel * tiles_.columns;
-        tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(),
-                        std::min(kPanelRows, rows - i), std::min(tiles_.columns, n_ - first),
-                        g_.c + (row + i) * g_.c_stride + column_ + first, g_.c_stride, add);
-      }
+    for (int64_t panel = 0; panel < panels(); ++panel) {
+      const int64_t first = panel * tiles_.columns;
+      tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(), rows,
+                      std::min(tiles_.columns, n_ - first),
+                      g_.c + row * g_.c_stride + column_ + first, g_.c_stride, add, ahead);
     }
   }
 

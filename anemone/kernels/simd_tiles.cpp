@@ -166,7 +166,7 @@ HWY_INLINE void Rows(const float* a, int64_t row_stride, const float* b, int64_t
 }
 
 void Multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
-              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
+              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add, PackingAhead&) {
   if (transposed) return Rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add);
   Rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add);
 }
@@ -187,11 +187,19 @@ double Spin(int64_t turns) {
 }
 
 Tiles Fp32Tiles() {
-  return {"fp32", PanelColumns(), 1, false, PackA<false>, PackB<false>, Multiply};
+  return {"fp32", PanelColumns(), 1, false, PackA<false>, PackB<false>, Multiply, nullptr, nullptr};
 }
 
 Tiles EmulatedTiles() {
-  return {"bf16 by fp32 instructions", PanelColumns(), 1, true, PackA<true>, PackB<true>, Multiply};
+  return {"bf16 by fp32 instructions",
+          PanelColumns(),
+          1,
+          true,
+          PackA<true>,
+          PackB<true>,
+          Multiply,
+          nullptr,
+          nullptr};
 }
 
 }  // namespace anemone::simd::HWY_NAMESPACE

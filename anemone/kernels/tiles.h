@@ -13,6 +13,20 @@ inline constexpr int64_t kPanelRows = 16;
 // of B are [units][columns]. Panels of A are [rows][units] where the source is row-major, and
 // [units][kPanelRows] where it is transposed, which is how either is read fastest. What is missing
 // of a unit is 0.
+// Rows of A of which a panel is packed a little at a time while another one is multiplied: loads
+// wait for memory then, and arithmetic does not wait for them. A step is 16 units.
+struct PackingAhead {
+  int64_t left = 0;  // steps; 0 where there is nothing to do
+  const float* from = nullptr;
+  int64_t second = 0;         // from the first half of a step's numbers to the second
+  int64_t stride = 0;         // from one step to the next
+  int64_t row = 1, jump = 0;  // steps of a row of A, and what is between two rows
+  int64_t left_in_row = 1;
+  int64_t prefetched = 0;  // from the step to what is asked for meanwhile
+  float* to = nullptr;
+  int64_t pace = 1;  // steps at a time
+};
+
 struct Tiles {
   const char* name;
   int64_t columns;  // of a panel of B
@@ -29,8 +43,16 @@ struct Tiles {
                  float* panel);
   // c [rows, n] = a · b, or c + a · b. Element (i, u) of `a` is at a[i * row_stride + u] or, where
   // it is transposed, at a[u * row_stride + i].
+  // Meanwhile some of `ahead` is packed.
   void (*multiply)(const float* a, int64_t row_stride, bool transposed, const float* b,
-                   int64_t units, int64_t rows, int64_t n, float* c, int64_t c_stride, bool add);
+                   int64_t units, int64_t rows, int64_t n, float* c, int64_t c_stride, bool add,
+                   PackingAhead& ahead);
+  // What pack_a() does, in steps that multiply() takes in so many calls; none where it cannot. Null
+  // where multiply() takes no steps.
+  PackingAhead (*pack_ahead)(const float* a, int64_t stride, bool transposed, int64_t rows,
+                             int64_t k, float* panel, int64_t calls);
+  // Takes the steps that are left.
+  void (*finish)(PackingAhead& ahead);
 };
 
 // In fp32.
