@@ -9,6 +9,8 @@
 #include <immintrin.h>
 
 #define ANEMONE_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
+// Where a call would send all sums to memory.
+#define ANEMONE_BF16_INLINE ANEMONE_BF16 __attribute__((always_inline)) inline
 
 namespace anemone {
 namespace {
@@ -17,7 +19,7 @@ constexpr int64_t kLanes = 16, kVectors = 2, kColumns = kVectors * kLanes;
 constexpr int kRows = 8;
 
 // Low halves from `even`, high halves from `odd`: pairs along k of 16 columns.
-ANEMONE_BF16 inline __m512i pairs(__m512 even, __m512 odd, __m512i order) {
+ANEMONE_BF16_INLINE __m512i pairs(__m512 even, __m512 odd, __m512i order) {
   const __m512bh both = _mm512_cvtne2ps_pbh(odd, even);
   return _mm512_permutexvar_epi16(order, reinterpret_cast<const __m512i&>(both));
 }
@@ -107,9 +109,27 @@ ANEMONE_BF16 void pack_transposed(const float* from, int64_t stride, int64_t k, 
   }
 }
 
+// Columns of two rows as pairs, half of them to either half of a panel of transposed A.
+ANEMONE_BF16_INLINE void store_halves(float* to, int64_t half, __m512i both) {
+  _mm512_mask_storeu_epi32(to, 0x00FF, both);
+  _mm512_mask_storeu_epi32(to + half - kHalfRows, 0xFF00, both);
+}
+
+ANEMONE_BF16 void pack_columns(const float* a, int64_t stride, int64_t rows, int64_t k,
+                               float* panel) {
+  const __m512i order = pair_order();
+  const __mmask16 mask = first(rows);
+  const int64_t half = (k + 1) / 2 * kHalfRows;
+  for (int64_t i = 0; i < k; i += 2, a += 2 * stride, panel += kHalfRows) {
+    const __m512 low = _mm512_maskz_loadu_ps(mask, a);
+    const __m512 high = i + 1 < k ? _mm512_maskz_loadu_ps(mask, a + stride) : _mm512_setzero_ps();
+    store_halves(panel, half, pairs(low, high, order));
+  }
+}
+
 void pack_a(const float* a, int64_t stride, bool transposed, int64_t rows, int64_t k,
             float* panel) {
-  if (transposed) return pack_rows_in_pairs(a, stride, k, rows, kPanelRows, panel);
+  if (transposed) return pack_columns(a, stride, rows, k, panel);
   const int64_t units = (k + 1) / 2;
   for (int64_t i = 0; i < rows; ++i) pack_along(a + i * stride, k, panel + i * units);
 }
@@ -134,31 +154,32 @@ PackingAhead pack_ahead(const float* a, int64_t stride, bool transposed, int64_t
   ahead.stride = transposed ? 2 * stride : step;
   ahead.row = k / step;
   ahead.jump = transposed ? 0 : stride - k;
+  ahead.half = transposed ? k / 2 * kHalfRows : 0;
   ahead.left_in_row = ahead.row;
   ahead.left = transposed ? ahead.row : rows * ahead.row;
-  // A row after the other, some thousands of cycles ahead; of columns less, because where rows are
-  // a power of two apart few lines of them fit the cache.
-  ahead.prefetched = (transposed ? 8 : 32) * ahead.stride;
+  // A row of A ahead, some thousands of cycles; of columns less, because where rows are a power of
+  // two apart few lines of them fit the cache.
+  ahead.prefetched = transposed ? 8 * ahead.stride : stride;
   const int64_t turns = std::max<int64_t>(calls * (kPanelRows / kRows) * (k / 2 / kTurn), 1);
   ahead.pace = (ahead.left + turns - 1) / turns;
   return ahead;
 }
 
 // A step is 16 pairs: of 32 numbers along k, or of 16 columns of two rows.
-ANEMONE_BF16 inline void take_steps(PackingAhead& ahead, int64_t most) {
+ANEMONE_BF16_INLINE void take_steps(PackingAhead& ahead, int64_t most) {
   const __m512i order = pair_order();
   for (int64_t steps = std::min(most, ahead.left); steps > 0; --steps) {
     const float *low = ahead.from, *high = low + ahead.second;
     __builtin_prefetch(low + ahead.prefetched);
     __builtin_prefetch(high + ahead.prefetched);
-    if (ahead.second == kLanes) {
+    if (ahead.half == 0) {
       const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(high), _mm512_loadu_ps(low));
       _mm512_storeu_si512(ahead.to, reinterpret_cast<const __m512i&>(both));
     } else {
-      _mm512_storeu_si512(ahead.to, pairs(_mm512_loadu_ps(low), _mm512_loadu_ps(high), order));
+      store_halves(ahead.to, ahead.half, pairs(_mm512_loadu_ps(low), _mm512_loadu_ps(high), order));
     }
     ahead.from += ahead.stride;
-    ahead.to += kLanes;
+    ahead.to += ahead.half > 0 ? kHalfRows : kLanes;
     --ahead.left;
     if (--ahead.left_in_row > 0) continue;
     ahead.from += ahead.jump;
@@ -166,37 +187,7 @@ ANEMONE_BF16 inline void take_steps(PackingAhead& ahead, int64_t most) {
   }
 }
 
-void finish(PackingAhead& ahead) { take_steps(ahead, ahead.left); }
-
-template <int kCount, bool kTransposed>
-ANEMONE_BF16 inline void add_units(const float* __restrict a, int64_t row_stride,
-                                   const float* __restrict b, int64_t units,
-                                   __m512 (&sums)[kCount][kVectors]) {
-  for (int64_t u = 0; u < units; ++u) {
-    const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + kLanes);
-    b += kColumns;
-    for (int i = 0; i < kCount; ++i) {
-      const __m512 value =
-          _mm512_set1_ps(kTransposed ? a[u * row_stride + i] : a[i * row_stride + u]);
-      const auto pair = reinterpret_cast<const __m512bh&>(value);
-      sums[i][0] = _mm512_dpbf16_ps(sums[i][0], pair, reinterpret_cast<const __m512bh&>(b0));
-      sums[i][1] = _mm512_dpbf16_ps(sums[i][1], pair, reinterpret_cast<const __m512bh&>(b1));
-    }
-  }
-}
-
-template <int kCount>
-ANEMONE_BF16 inline void store_sums(const __m512 (&sums)[kCount][kVectors], int64_t n,
-                                    float* __restrict c, int64_t c_stride, bool add) {
-  for (int i = 0; i < kCount; ++i) {
-    for (int v = 0; v < kVectors; ++v) {
-      float* to = c + i * c_stride + v * kLanes;
-      const __mmask16 mask = first(n - v * kLanes);
-      const __m512 old = add ? _mm512_maskz_loadu_ps(mask, to) : _mm512_setzero_ps();
-      _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(old, sums[i][v]));
-    }
-  }
-}
+ANEMONE_BF16 void finish(PackingAhead& ahead) { take_steps(ahead, ahead.left); }
 
 // C is asked for before it is needed: it comes from memory where gradients are added up.
 template <int kCount, bool kTransposed>
@@ -205,36 +196,58 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
                               float* __restrict c, int64_t c_stride, bool add,
                               PackingAhead& ahead) {
   __m512 sums[kCount][kVectors];
+  ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_ps();
+  }
+  ANEMONE_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(c + i * c_stride + v * kLanes, 1);
+  }
+  for (int64_t u = 0; u < units;) {
+    const int64_t end = ahead.left > 0 ? std::min(u + kTurn, units) : units;
+    for (; u < end; ++u) {
+      const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + kLanes);
+      b += kColumns;
+      ANEMONE_UNROLL
+      for (int i = 0; i < kCount; ++i) {
+        const __m512 value =
+            _mm512_set1_ps(kTransposed ? a[u * kHalfRows + i] : a[i * row_stride + u]);
+        const auto pair = reinterpret_cast<const __m512bh&>(value);
+        sums[i][0] = _mm512_dpbf16_ps(sums[i][0], pair, reinterpret_cast<const __m512bh&>(b0));
+        sums[i][1] = _mm512_dpbf16_ps(sums[i][1], pair, reinterpret_cast<const __m512bh&>(b1));
+      }
+    }
+    if (ahead.left > 0) take_steps(ahead, ahead.pace);
+  }
+  ANEMONE_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
     for (int v = 0; v < kVectors; ++v) {
-      sums[i][v] = _mm512_setzero_ps();
-      __builtin_prefetch(c + i * c_stride + v * kLanes, 1);
+      const __mmask16 mask = first(n - v * kLanes);
+      float* to = c + i * c_stride + v * kLanes;
+      const __m512 old = add ? _mm512_maskz_loadu_ps(mask, to) : _mm512_setzero_ps();
+      _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(old, sums[i][v]));
     }
   }
-  int64_t u = 0;
-  for (; ahead.left > 0 && u + kTurn <= units; u += kTurn) {
-    add_units<kCount, kTransposed>(a + u * (kTransposed ? row_stride : 1), row_stride,
-                                   b + u * kColumns, kTurn, sums);
-    take_steps(ahead, ahead.pace);
-  }
-  add_units<kCount, kTransposed>(a + u * (kTransposed ? row_stride : 1), row_stride,
-                                 b + u * kColumns, units - u, sums);
-  store_sums<kCount>(sums, n, c, c_stride, add);
 }
 
 template <bool kTransposed>
 ANEMONE_BF16 void multiply_rows(const float* a, int64_t row_stride, const float* b, int64_t units,
                                 int64_t rows, int64_t n, float* c, int64_t c_stride, bool add,
                                 PackingAhead& ahead) {
-  const int64_t step = kTransposed ? 1 : row_stride;
+  const auto at = [&](int64_t i) {
+    return kTransposed ? a + i / kHalfRows * units * kHalfRows + i % kHalfRows : a + i * row_stride;
+  };
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
-    tile<kRows, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add,
+    tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add,
                              ahead);
   }
   for (; i < rows; ++i) {
-    tile<1, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add,
-                         ahead);
+    tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add, ahead);
   }
 }
 

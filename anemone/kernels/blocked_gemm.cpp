@@ -114,7 +114,7 @@ class Block {
   void multiply_panel(int64_t panel_a, const float* packed_a, PackingAhead& ahead) const {
     const int64_t row = panel_a * kPanelRows, rows = std::min(kPanelRows, g_.m - row);
     const float* a = packs_a() ? packed_a : a_at(row);
-    const int64_t stride = !packs_a() ? g_.a_stride : g_.transpose_a ? kPanelRows : units();
+    const int64_t stride = packs_a() ? units() : g_.a_stride;
     const bool add = depth_ > 0 || g_.beta != 0;
     for (int64_t panel = 0; panel < panels(); ++panel) {
       const int64_t first = panel * tiles_.columns;

@@ -100,7 +100,11 @@ void PackA(const float* a, int64_t stride, bool transposed, int64_t rows, int64_
     for (int64_t i = 0; i < rows; ++i) CopyRow<kRound>(a + i * stride, k, panel + i * k);
     return;
   }
-  for (int64_t u = 0; u < k; ++u) CopyRow<kRound>(a + u * stride, rows, panel + u * kPanelRows);
+  const int64_t first = std::min(rows, kHalfRows);
+  for (int64_t u = 0; u < k; ++u, a += stride, panel += kHalfRows) {
+    CopyRow<kRound>(a, first, panel);
+    CopyRow<kRound>(a + first, rows - first, panel + k * kHalfRows);
+  }
 }
 
 template <bool kRound>
@@ -119,20 +123,30 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V sums[kCount][kVectors];
+  ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
     for (int64_t v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
+  }
+  ANEMONE_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
+    for (int64_t v = 0; v < kVectors; ++v) __builtin_prefetch(c + i * c_stride + v * lanes, 1);
   }
   for (int64_t u = 0; u < units; ++u) {
     const V b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
     b += kVectors * lanes;
+    ANEMONE_UNROLL
     for (int i = 0; i < kCount; ++i) {
-      const V value = hn::Set(d, kTransposed ? a[u * row_stride + i] : a[i * row_stride + u]);
+      const V value = hn::Set(d, kTransposed ? a[u * kHalfRows + i] : a[i * row_stride + u]);
       sums[i][0] = hn::MulAdd(value, b0, sums[i][0]);
       sums[i][1] = hn::MulAdd(value, b1, sums[i][1]);
     }
   }
   if (n == kVectors * lanes) {
+    ANEMONE_UNROLL
     for (int i = 0; i < kCount; ++i) {
+      ANEMONE_UNROLL
       for (int64_t v = 0; v < kVectors; ++v) {
         float* to = c + i * c_stride + v * lanes;
         hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sums[i][v]) : sums[i][v], d, to);
@@ -141,7 +155,9 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
     return;
   }
   HWY_ALIGN float row[kVectors * 16] = {};
+  ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
     for (int64_t v = 0; v < kVectors; ++v) hn::Store(sums[i][v], d, row + v * lanes);
     float* to = c + i * c_stride;
     for (int64_t j = 0; j < n; ++j) to[j] = add ? to[j] + row[j] : row[j];
@@ -151,17 +167,18 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
 template <bool kTransposed>
 HWY_INLINE void Rows(const float* a, int64_t row_stride, const float* b, int64_t units,
                      int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
-  const int64_t step = kTransposed ? 1 : row_stride;
+  const auto at = [&](int64_t i) {
+    return kTransposed ? a + i / kHalfRows * units * kHalfRows + i % kHalfRows : a + i * row_stride;
+  };
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
-    Tile<kRows, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride,
-                             add);
+    Tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add);
   }
   for (; i + 2 <= rows; i += 2) {
-    Tile<2, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add);
+    Tile<2, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add);
   }
   if (i < rows) {
-    Tile<1, kTransposed>(a + i * step, row_stride, b, units, n, c + i * c_stride, c_stride, add);
+    Tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add);
   }
 }
 

@@ -4,17 +4,20 @@
 
 #include <cstdint>
 
+// Before loops over the sums of a tile, which stay in registers only where these are unrolled.
+#if defined(__clang__)
+#define ANEMONE_UNROLL _Pragma("unroll")
+#else
+#define ANEMONE_UNROLL _Pragma("GCC unroll 8")
+#endif
+
 namespace anemone {
 
-// Rows of a panel of A. Tiles of fewer are made of it.
-inline constexpr int64_t kPanelRows = 16;
+// Rows of a panel of A: a cache line of a column of it. Tiles have half of them, or fewer.
+inline constexpr int64_t kPanelRows = 16, kHalfRows = 8;
 
-// A unit is 32 bits: one fp32 number, or two bf16 ones that are next to each other along k. Panels
-// of B are [units][columns]. Panels of A are [rows][units] where the source is row-major, and
-// [units][kPanelRows] where it is transposed, which is how either is read fastest. What is missing
-// of a unit is 0.
-// Rows of A of which a panel is packed a little at a time while another one is multiplied: loads
-// wait for memory then, and arithmetic does not wait for them. A step is 16 units.
+// A panel of A that is packed a little at a time while another one is multiplied: its loads wait
+// for memory, and arithmetic need not wait for them.
 struct PackingAhead {
   int64_t left = 0;  // steps; 0 where there is nothing to do
   const float* from = nullptr;
@@ -24,9 +27,14 @@ struct PackingAhead {
   int64_t left_in_row = 1;
   int64_t prefetched = 0;  // from the step to what is asked for meanwhile
   float* to = nullptr;
+  int64_t half = 0;  // from the first half of a panel of transposed A to the second
   int64_t pace = 1;  // steps at a time
 };
 
+// A unit is 32 bits: one fp32 number, or two bf16 ones that are next to each other along k. Panels
+// of B are [units][columns]. Panels of A are [rows][units] where the source is row-major, and
+// [2][units][kHalfRows] where it is transposed: what either is made of and read in fastest. What is
+// missing of a unit is 0.
 struct Tiles {
   const char* name;
   int64_t columns;  // of a panel of B
@@ -41,9 +49,8 @@ struct Tiles {
   // `k` rows and `n` <= columns columns of op(B), likewise. The rest of the panel becomes 0.
   void (*pack_b)(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n,
                  float* panel);
-  // c [rows, n] = a · b, or c + a · b. Element (i, u) of `a` is at a[i * row_stride + u] or, where
-  // it is transposed, at a[u * row_stride + i].
-  // Meanwhile some of `ahead` is packed.
+  // c [rows, n] = a · b, or c + a · b. Element (i, u) of `a` is at a[i * row_stride + u], or where
+  // a panel of transposed A has it. Meanwhile some of `ahead` is packed.
   void (*multiply)(const float* a, int64_t row_stride, bool transposed, const float* b,
                    int64_t units, int64_t rows, int64_t n, float* c, int64_t c_stride, bool add,
                    PackingAhead& ahead);
