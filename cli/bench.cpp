@@ -21,7 +21,7 @@ namespace {
 struct Options {
   DeviceOptions device;
   BenchOptions bench;
-  std::string values = "on", chips, out, dtype = "fp32";
+  std::string values = "on", chips, out, dtype = "fp32", stored = "fp32";
   std::vector<std::string> only;  // of `all`
   bool json = false, coarse = false, fine = false, stream = false, quiet = false, fresh = false;
 };
@@ -44,6 +44,7 @@ BenchOptions settled(const Options& o, const std::string& name) {
   options.settings.chips = o.chips;
   options.settings.values = o.values == "on";
   options.settings.bf16 = o.dtype == "bf16";
+  options.stored = o.stored == "bf16" ? DType::kBf16 : DType::kFp32;
   if (o.coarse || o.fine || o.stream) {
     options.coarse = o.coarse;
     options.fine = o.fine;
@@ -176,10 +177,18 @@ void add_step_flags(CLI::App& command, Options& o) {
   command.add_option("--model", o.bench.model, "Preset or model file");
   command.add_option("--batch", o.bench.batch, "Sequences of a step");
   command.add_option("--seq", o.bench.sequence, "Tokens of a sequence");
+  command.add_option("--accum", o.bench.micro_steps, "Micro-steps an update")
+      ->check(CLI::Range(1, 1000));
   command.add_option("--dtype", o.dtype, "Of the operands of matrix products: fp32 or bf16")
       ->check(CLI::IsMember({"fp32", "bf16"}));
   command.add_option("--trace", o.bench.trace,
                      "Every operation, for Perfetto or chrome://tracing, to a file");
+}
+
+void add_decode_flags(CLI::App& command, Options& o) {
+  command.add_option("--model", o.bench.model, "Preset or model file");
+  command.add_option("--dtype", o.stored, "Of the weights in memory: fp32 or bf16")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
 }
 
 void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
@@ -190,8 +199,7 @@ void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
   if (benchmark.name == "sram") add_sram_flags(*command, *o);
   if (benchmark.name == "train") add_train_flags(*command, *o);
   if (benchmark.name == "step") add_step_flags(*command, *o);
-  if (benchmark.name == "decode")
-    command->add_option("--model", o->bench.model, "Preset or model file");
+  if (benchmark.name == "decode") add_decode_flags(*command, *o);
   command->add_option("--out", o->out, "A file for the result as JSON");
   command->add_flag("--json", o->json, "One JSON object instead of a table");
   command->callback([o, &benchmark] { run_one(*o, benchmark); });

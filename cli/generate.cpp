@@ -16,6 +16,7 @@ struct Options {
   bool tokens_given = false;
   SamplerOptions sampling;
   DeviceOptions device;
+  std::string dtype = "fp32";
   bool json = false;
 };
 
@@ -40,7 +41,8 @@ void run(const Options& o) {
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
-  ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false);
+  const DType stored = o.dtype == "bf16" ? DType::kBf16 : DType::kFp32;
+  ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false, stored);
   const LlamaConfig& config = parameters.config();
   const auto tokenizer =
       load_tokenizer(tokenizer_path(o.tokenizer, o.model), static_cast<int>(config.vocab_size));
@@ -49,8 +51,9 @@ void run(const Options& o) {
   // The last token is only picked, not fed.
   const int64_t capacity = std::max<int64_t>(
       1, std::min(config.max_sequence, static_cast<int64_t>(prompt.size()) + tokens));
-  Generator generator(*device, config, capacity,
-                      [&](const std::string& name) { return parameters.find(name).value.get(); });
+  Generator generator(
+      *device, config, capacity,
+      [&](const std::string& name) { return parameters.find(name).value.get(); }, stored);
   int previous = prompt.back();
   if (!o.json) print(tokenizer->decode(prompt));
   const std::vector<int> stops = {tokenizer->bos(), tokenizer->eos()};
@@ -87,6 +90,9 @@ void add_generate(CLI::App& app) {
   command->add_option("--top-p", o->sampling.top_p, "Only the nucleus of probability p; 1: all")
       ->capture_default_str();
   command->add_option("--seed", o->sampling.seed, "Of the sampler")->capture_default_str();
+  command->add_option("--dtype", o->dtype, "Of the weights in memory: fp32 or bf16")
+      ->check(CLI::IsMember({"fp32", "bf16"}))
+      ->capture_default_str();
   o->device.add_to(*command);
   command->add_flag("--json", o->json, "One JSON object on standard output");
   command->callback([o, tokens] {

@@ -31,7 +31,11 @@ struct BenchOptions {
   std::vector<std::string> pipelines = {};  // empty: those that suit the device
 
   // step
-  std::string trace;  // a file for every operation of every step
+  std::string trace;        // a file for every operation of every step
+  int64_t micro_steps = 1;  // of an update: what begins gradients, and what adds to them
+
+  // decode
+  DType stored = DType::kFp32;  // of the weights in memory
 };
 
 struct Benchmark {

@@ -2,8 +2,11 @@
 // weights have: a token needs each of them once.
 #include <fmt/format.h>
 
+#include <numeric>
+
 #include "anemone/base/clock.h"
 #include "anemone/base/error.h"
+#include "anemone/bench/op_times.h"
 #include "anemone/bench/training_setup.h"
 #include "anemone/generate/generator.h"
 #include "anemone/kernels/machine_peak.h"
@@ -17,12 +20,13 @@ constexpr int kTokensARound = 8;  // between two looks at the machine
 constexpr int kToken = 1;
 
 // Linear layers and the classifier; the embedding's one row is nothing beside them.
-double weight_bytes(const LlamaConfig& c) {
+double weight_bytes(const LlamaConfig& c, DType stored) {
   const auto dim = static_cast<double>(c.dim), hidden = static_cast<double>(c.hidden_dim);
   const auto q = static_cast<double>(c.heads * c.head_size);
   const auto kv = static_cast<double>(c.kv_heads * c.head_size);
   const double layer = 2 * dim * q + 2 * dim * kv + 3 * dim * hidden;
-  return 4 * (static_cast<double>(c.layers) * layer + dim * static_cast<double>(c.vocab_size));
+  return static_cast<double>(byte_size(stored, 1)) *
+         (static_cast<double>(c.layers) * layer + dim * static_cast<double>(c.vocab_size));
 }
 
 }  // namespace
@@ -32,16 +36,22 @@ void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
   if (device.simulation() || device.info().name != "cpu") {
     fail("bench decode", "it measures this machine's CPU, not " + device.info().name);
   }
-  ParameterSet parameters(device, weights_for(options, true), /*trained=*/false);
+  OpTimes ops(1);
+  DeviceSettings settings = options.settings;
+  settings.recorder = &ops;
+  const auto cpu = make_device("cpu", pool, settings);
+  ParameterSet parameters(*cpu, weights_for(options, true), /*trained=*/false, options.stored);
   const LlamaConfig& config = parameters.config();
   const int64_t capacity =
       std::min<int64_t>(config.max_sequence, kWarmUp + kTokensARound * options.measure.rounds);
-  Generator generator(device, config, capacity,
-                      [&](const std::string& name) { return parameters.find(name).value.get(); });
-  const double bytes = weight_bytes(config);
+  Generator generator(
+      *cpu, config, capacity,
+      [&](const std::string& name) { return parameters.find(name).value.get(); }, options.stored);
+  const double bytes = weight_bytes(config, options.stored);
   Tensor memory(DType::kFp32, {static_cast<int64_t>(bytes / 4)});
   std::vector<double> token_ms, read;
   for (int i = 0; i < kWarmUp; ++i) generator.feed(kToken);
+  ops.timeline().clear();
   while (generator.position() + kTokensARound <= capacity) {
     options.measure.progress(fmt::format("token {} of {}", generator.position(), capacity));
     read.push_back(read_gbs(pool, memory.as<float>().data(), memory.as<float>().size()));
@@ -51,19 +61,22 @@ void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
   }
   const Summary token = summarize(token_ms);
   const double gbs = bytes / token.median * 1e-6, reading = summarize(read).median;
+  const double sum = std::accumulate(token_ms.begin(), token_ms.end(), 0.0);
+  const auto tokens = static_cast<double>(kTokensARound * token_ms.size());
   result.settings["model"] = options.model;
   result.rows.push_back({{"model", options.model},
-                         {"dtype", "fp32"},
+                         {"dtype", std::string(name(options.stored))},
                          {"threads", pool.threads()},
                          {"ms", token.median},
                          {"p10", token.p10},
                          {"p90", token.p90},
                          {"n", token.n},
                          {"tokens_per_s", 1e3 / token.median},
-                         {"weight_mb", bytes / (1024 * 1024)},
+                         {"bytes_per_token", bytes},
                          {"gbs", gbs},
                          {"read_gbs", reading},
-                         {"read_share", gbs / reading}});
+                         {"read_share", gbs / reading},
+                         {"components", ops.components(kTokensARound * sum, tokens)}});
 }
 
 }  // namespace anemone

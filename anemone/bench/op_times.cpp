@@ -15,11 +15,13 @@ struct Kind {
 constexpr std::array kKinds = {Kind{"conv_transpose", "gemm dx"},
                                Kind{"conv", "gemm forward"},
                                Kind{"linear", "gemm forward"},
+                               Kind{"anemone.narrow_linear", "gemm forward"},
                                Kind{"matmul", "gemm forward"},
                                Kind{"anemone.expected_rows", "gemm dx"},
                                Kind{"anemone.matmul_add", "gemm dw"},
                                Kind{"anemone.classifier_weight_gradient", "gemm dw"},
                                Kind{"anemone.causal_attention", "attention"},
+                               Kind{"anemone.decode_attention", "attention"},
                                Kind{"anemone.rms_norm", "norms"},
                                Kind{"anemone.swiglu", "activations"},
                                Kind{"silu", "activations"},
@@ -49,6 +51,17 @@ std::map<std::string, double> OpTimes::kinds() const {
   std::map<std::string, double> kinds;
   for (const TimelineTotal& total : timeline_.names()) kinds[total.category] += total.total_ms;
   return kinds;
+}
+
+nlohmann::ordered_json OpTimes::components(double total_ms, double runs) const {
+  nlohmann::ordered_json parts = nlohmann::ordered_json::object();
+  double rest = total_ms;
+  for (const auto& [kind, ms] : kinds()) {
+    parts[kind] = ms / runs;
+    rest -= ms;
+  }
+  parts["between operations"] = rest / runs;
+  return parts;
 }
 
 }  // namespace anemone

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "anemone/devices/cpu/op_recorder.h"
@@ -28,6 +29,9 @@ class OpTimes final : public OpRecorder {
   Timeline& timeline() { return timeline_; }
   // Milliseconds of every kind.
   std::map<std::string, double> kinds() const;
+  // Of one of `runs` that took `total_ms` together, and what is left "between operations". Means,
+  // because medians of parts do not add up to one of the whole.
+  nlohmann::ordered_json components(double total_ms, double runs) const;
 
  private:
   Timeline timeline_;

@@ -41,16 +41,16 @@ double spent_ms(const Timeline& timeline, const std::string& name) {
   return 0;
 }
 
-// A micro-step and its update, between two looks at the machine.
+// An update between two looks at the machine: the mean of its micro-steps.
 void sample(Trainer& trainer, const TrainingPlace& place, bool bf16, std::span<float> memory,
-            Samples& to) {
+            double micro_steps, Samples& to) {
   to.peak_gflops.push_back(peak_gflops(place.pool, bf16, kPeakMs));
   to.pass_gbs.push_back(update_gbs(place.pool, memory.data(), memory.size()));
   const RunTotals before = trainer.state().totals;
   const double adamw = spent_ms(*place.timeline, "AdamW");
   trainer.update();
   const RunTotals& after = trainer.state().totals;
-  to.step_ms.push_back(after.train_ms - before.train_ms);
+  to.step_ms.push_back((after.train_ms - before.train_ms) / micro_steps);
   to.update_ms.push_back(after.update_ms - before.update_ms);
   to.adamw_ms.push_back(spent_ms(*place.timeline, "AdamW") - adamw);
 }
@@ -66,6 +66,7 @@ ordered_json to_row(const BenchOptions& options, ThreadPool& pool, const Samples
                       {"dtype", options.settings.bf16 ? "bf16" : "fp32"},
                       {"batch", options.batch},
                       {"sequence", options.sequence},
+                      {"accum", options.accumulation},
                       {"threads", pool.threads()},
                       {"ms", step.median},
                       {"p10", step.p10},
@@ -82,17 +83,11 @@ ordered_json to_row(const BenchOptions& options, ThreadPool& pool, const Samples
                       {"adamw_gbs", adamw_gbs},
                       {"pass_gbs", pass},
                       {"adamw_share", adamw_gbs / pass}};
-  // Means, because medians of parts do not add up to one of the whole.
-  double sum = 0, recorded = 0;
+  double sum = 0;
   for (const double ms : samples.step_ms) sum += ms;
-  const auto n = static_cast<double>(samples.step_ms.size());
-  ordered_json parts = ordered_json::object();
-  for (const auto& [kind, ms] : ops.kinds()) {
-    parts[kind] = ms / n;
-    recorded += ms;
-  }
-  parts["between operations"] = (sum - recorded) / n;
-  row["components"] = parts;
+  row["components"] = ops.components(
+      sum * static_cast<double>(options.accumulation),
+      static_cast<double>(options.accumulation) * static_cast<double>(samples.step_ms.size()));
   return row;
 }
 
@@ -106,7 +101,7 @@ void bench_step(Device& device, ThreadPool& pool, const BenchOptions& options,
   }
   const ScratchFolder folder(temporary_root());
   BenchOptions one = options;
-  one.accumulation = 1;
+  one.accumulation = options.micro_steps;
   one.updates = kWarmUp + options.measure.rounds;
   OpTimes ops(options.trace.empty() ? 1 : 1 << 20);
   DeviceSettings settings = options.settings;
@@ -121,7 +116,8 @@ void bench_step(Device& device, ThreadPool& pool, const BenchOptions& options,
   for (int64_t i = 0; i < one.updates; ++i) {
     if (i == kWarmUp) ops.timeline().clear();
     options.measure.progress(fmt::format("step {} of {}", i + 1, one.updates));
-    sample(trainer, place, options.settings.bf16, memory.as<float>(), i < kWarmUp ? warm : samples);
+    sample(trainer, place, options.settings.bf16, memory.as<float>(),
+           static_cast<double>(one.accumulation), i < kWarmUp ? warm : samples);
   }
   describe_training(one, result);
   result.settings["compile_ms"] = trainer.program().compile_ms();

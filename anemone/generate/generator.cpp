@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "anemone/base/clock.h"
+#include "anemone/passes/passes.h"
 
 namespace anemone {
 namespace {
@@ -15,13 +16,20 @@ std::vector<int64_t> first_positions(int64_t count) {
   return positions;
 }
 
+StageChain decode_chain(const LlamaConfig& config, int64_t capacity, DType stored) {
+  StageChain chain = llama_decode_chain(config, capacity);
+  if (stored == DType::kFp32) return chain;
+  for (Stage& stage : chain.stages) narrow_weights(stage.function, stage.weights, stored);
+  return chain;
+}
+
 }  // namespace
 
 Generator::Generator(Device& device, const LlamaConfig& config, int64_t capacity,
-                     const ParameterLookup& values)
+                     const ParameterLookup& values, DType stored)
     : config_(config),
       capacity_(capacity),
-      program_(device, llama_decode_chain(config, capacity), values,
+      program_(device, decode_chain(config, capacity, stored), values,
                {"k_cache", "v_cache", "new_k", "new_v"}),
       tables_(rope_tables(config, first_positions(capacity))),
       cosine_(DType::kFp32, {1, config.head_size / 2, 1, 1}),

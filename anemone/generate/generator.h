@@ -13,9 +13,10 @@ namespace anemone {
 
 class Generator {
  public:
-  // A cache of `capacity` positions, at most the model's own. `values` as for ForwardProgram.
+  // A cache of `capacity` positions, at most the model's own. `values` as for ForwardProgram, its
+  // matrices in `stored`, a float type.
   Generator(Device& device, const LlamaConfig& config, int64_t capacity,
-            const ParameterLookup& values);
+            const ParameterLookup& values, DType stored = DType::kFp32);
 
   // Runs `token` at the next position and returns the logits [V] for the one after; they are valid
   // until the next call. Throws Error when the cache is full.

@@ -30,8 +30,19 @@ struct Model {
   ParameterLookup values() {
     return [this](const std::string& name) { return buffers.at(name).get(); };
   }
-  Generator generator(int64_t capacity = kCapacity) {
-    return Generator(*device, config, capacity, values());
+  Generator generator(int64_t capacity = kCapacity, DType stored = DType::kFp32) {
+    return Generator(*device, config, capacity, values(), stored);
+  }
+  // Rounds every matrix, and keeps it as `stored`.
+  void round_to_bf16(DType stored) {
+    for (auto& [name, buffer] : buffers) {
+      const Shape shape = buffer->type().shape;
+      if (shape.size() < 2) continue;
+      Tensor rounded(DType::kBf16, shape);
+      buffer->read(rounded);
+      buffer = device->allocate(Type::tensor(stored, shape));
+      buffer->write(rounded);
+    }
   }
   // [V, T] for kTokens at once.
   Tensor whole_sequence_logits() {
@@ -92,6 +103,23 @@ TEST(Generator, CachedLogitsAreThoseOfTheWholeSequenceAtEveryPosition) {
       }
     }
     EXPECT_EQ(generator.position(), kCapacity);
+  }
+}
+
+TEST(Generator, WeightsStoredInBf16GiveTheLogitsOfRoundedOnes) {
+  for (bool tied : {true, false}) {
+    Model exact(tied), rounded(tied), stored(tied);
+    rounded.round_to_bf16(DType::kFp32);
+    stored.round_to_bf16(DType::kBf16);
+    Generator a = exact.generator(), b = rounded.generator(),
+              c = stored.generator(kCapacity, DType::kBf16);
+    const auto unlike = feed_all(a), expected = feed_all(b), actual = feed_all(c);
+    EXPECT_NE(unlike, expected);
+    for (size_t t = 0; t < expected.size(); ++t) {
+      for (size_t v = 0; v < expected[t].size(); ++v) {
+        EXPECT_NEAR(actual[t][v], expected[t][v], 1e-5) << "token " << v << " at position " << t;
+      }
+    }
   }
 }
 

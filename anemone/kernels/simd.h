@@ -47,6 +47,9 @@ float dot(const float* a, const float* b, size_t n);
 // out[row] = sum over i of matrix[row * stride + i] * x[i]
 void matrix_vector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
                    float* out);
+// The same with a matrix in bf16.
+void matrix_vector(const uint16_t* matrix, size_t rows, size_t columns, size_t stride,
+                   const float* x, float* out);
 // out[row] = sum over i of weights[i] * matrix[i * stride + row]: columns weighted and added.
 void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
                    const float* weights, float* out);

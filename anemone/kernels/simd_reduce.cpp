@@ -47,38 +47,98 @@ double SumOfSquares(const float* a, size_t n) {
   return sum;
 }
 
-float Dot(const float* a, const float* b, size_t n) {
-  const D d;
+template <class D>
+HWY_INLINE hn::Vec<D> LoadWide(D d, const float* from) {
+  return hn::LoadU(d, from);
+}
+
+// bf16 is the upper half of fp32.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadWide(D d, const uint16_t* from) {
+  const hn::Rebind<uint16_t, D> narrow;
+  const hn::RebindToUnsigned<D> wide;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, hn::LoadU(narrow, from))));
+}
+
+// a · b in order of vectors, the last few elements by fours and one by one.
+template <typename T>
+HWY_INLINE float DotOf(const T* a, const float* b, size_t n) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 4> quarter;
+  const hn::CappedTag<float, 1> one;
   const size_t lanes = hn::Lanes(d);
-  V sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+  auto sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
   size_t i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    sum0 = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum0);
-    sum1 = hn::MulAdd(hn::LoadU(d, a + i + lanes), hn::LoadU(d, b + i + lanes), sum1);
-    sum2 = hn::MulAdd(hn::LoadU(d, a + i + 2 * lanes), hn::LoadU(d, b + i + 2 * lanes), sum2);
-    sum3 = hn::MulAdd(hn::LoadU(d, a + i + 3 * lanes), hn::LoadU(d, b + i + 3 * lanes), sum3);
+    sum0 = hn::MulAdd(LoadWide(d, a + i), hn::LoadU(d, b + i), sum0);
+    sum1 = hn::MulAdd(LoadWide(d, a + i + lanes), hn::LoadU(d, b + i + lanes), sum1);
+    sum2 = hn::MulAdd(LoadWide(d, a + i + 2 * lanes), hn::LoadU(d, b + i + 2 * lanes), sum2);
+    sum3 = hn::MulAdd(LoadWide(d, a + i + 3 * lanes), hn::LoadU(d, b + i + 3 * lanes), sum3);
   }
   for (; i + lanes <= n; i += lanes) {
-    sum0 = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum0);
+    sum0 = hn::MulAdd(LoadWide(d, a + i), hn::LoadU(d, b + i), sum0);
   }
   float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3))));
-  for (; i < n; ++i) sum += a[i] * b[i];
+  auto rest = hn::Zero(quarter);
+  for (; i + hn::Lanes(quarter) <= n; i += hn::Lanes(quarter)) {
+    rest = hn::MulAdd(LoadWide(quarter, a + i), hn::LoadU(quarter, b + i), rest);
+  }
+  sum += hn::GetLane(hn::SumOfLanes(quarter, rest));
+  for (; i < n; ++i) sum += hn::GetLane(LoadWide(one, a + i)) * b[i];
   return sum;
+}
+
+float Dot(const float* a, const float* b, size_t n) { return DotOf(a, b, n); }
+
+template <typename T>
+HWY_INLINE void MatrixVectorOf(const T* matrix, size_t rows, size_t columns, size_t stride,
+                               const float* x, float* out) {
+  for (size_t row = 0; row < rows; ++row) out[row] = DotOf(matrix + row * stride, x, columns);
 }
 
 void MatrixVector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
                   float* out) {
-  for (size_t row = 0; row < rows; ++row) out[row] = Dot(matrix + row * stride, x, columns);
+  MatrixVectorOf(matrix, rows, columns, stride, x, out);
+}
+
+void NarrowMatrixVector(const uint16_t* matrix, size_t rows, size_t columns, size_t stride,
+                        const float* x, float* out) {
+  MatrixVectorOf(matrix, rows, columns, stride, x, out);
 }
 
 void WeightedRows(const float* matrix, size_t rows, size_t columns, size_t stride,
                   const float* weights, float* out) {
-  Each(columns, [&](auto d, size_t s) HWY_ATTR {
-    auto sum = hn::Zero(d);
+  // Eight vectors of a row at a time: rows lie far apart, and memory is read in runs.
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d), run = 8 * lanes;
+  size_t s = 0;
+  for (; s + run <= columns; s += run) {
+    auto a = hn::Zero(d), b = a, c = a, e = a, f = a, g = a, h = a, i = a;
     for (size_t row = 0; row < rows; ++row) {
-      sum = hn::MulAdd(hn::Set(d, weights[row]), hn::LoadU(d, matrix + row * stride + s), sum);
+      const auto weight = hn::Set(d, weights[row]);
+      const float* from = matrix + row * stride + s;
+      a = hn::MulAdd(weight, hn::LoadU(d, from), a);
+      b = hn::MulAdd(weight, hn::LoadU(d, from + lanes), b);
+      c = hn::MulAdd(weight, hn::LoadU(d, from + 2 * lanes), c);
+      e = hn::MulAdd(weight, hn::LoadU(d, from + 3 * lanes), e);
+      f = hn::MulAdd(weight, hn::LoadU(d, from + 4 * lanes), f);
+      g = hn::MulAdd(weight, hn::LoadU(d, from + 5 * lanes), g);
+      h = hn::MulAdd(weight, hn::LoadU(d, from + 6 * lanes), h);
+      i = hn::MulAdd(weight, hn::LoadU(d, from + 7 * lanes), i);
     }
-    hn::StoreU(sum, d, out + s);
+    float* to = out + s;
+    for (const auto& sum : {a, b, c, e, f, g, h, i}) {
+      hn::StoreU(sum, d, to);
+      to += lanes;
+    }
+  }
+  Each(columns - s, [&](auto tag, size_t at) HWY_ATTR {
+    auto sum = hn::Zero(tag);
+    for (size_t row = 0; row < rows; ++row) {
+      sum = hn::MulAdd(hn::Set(tag, weights[row]), hn::LoadU(tag, matrix + row * stride + s + at),
+                       sum);
+    }
+    hn::StoreU(sum, tag, out + s + at);
   });
 }
 
@@ -201,6 +261,7 @@ namespace anemone::simd {
 HWY_EXPORT(SumOfSquares);
 HWY_EXPORT(Dot);
 HWY_EXPORT(MatrixVector);
+HWY_EXPORT(NarrowMatrixVector);
 HWY_EXPORT(WeightedRows);
 HWY_EXPORT(InverseRms);
 HWY_EXPORT(WeightedDot);
@@ -215,6 +276,10 @@ float dot(const float* a, const float* b, size_t n) { return HWY_DYNAMIC_DISPATC
 void matrix_vector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
                    float* out) {
   HWY_DYNAMIC_DISPATCH(MatrixVector)(matrix, rows, columns, stride, x, out);
+}
+void matrix_vector(const uint16_t* matrix, size_t rows, size_t columns, size_t stride,
+                   const float* x, float* out) {
+  HWY_DYNAMIC_DISPATCH(NarrowMatrixVector)(matrix, rows, columns, stride, x, out);
 }
 void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
                    const float* weights, float* out) {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "anemone/base/half.h"
 #include "anemone/kernels/guarded.h"
 #include "anemone/kernels/simd.h"
 
@@ -74,6 +75,25 @@ TEST(SimdMatrix, MatrixVectorAndWeightedRows) {
       expect_close(by_column[c], sum, kSummed, static_cast<double>(rows));
     }
     EXPECT_TRUE(by_row.intact() && by_column.intact());
+  });
+}
+
+TEST(SimdMatrix, AMatrixInBf16IsWidenedAndNotTheVector) {
+  for_each_size([](size_t rows, size_t columns) {
+    const Matrix m(rows, columns, 9);
+    std::vector<uint16_t> narrow;
+    for (const float value : m.data) narrow.push_back(to_bfloat16(value).bits);
+    const auto x = random_floats(columns, 10);
+    Guarded out(rows);
+    simd::matrix_vector(narrow.data(), rows, columns, m.stride, x.data(), out.data());
+    for (size_t r = 0; r < rows; ++r) {
+      double sum = 0;
+      for (size_t c = 0; c < columns; ++c) {
+        sum += static_cast<double>(to_float(BFloat16{narrow[r * m.stride + c]})) * x[c];
+      }
+      expect_close(out[r], sum, kSummed, static_cast<double>(columns));
+    }
+    EXPECT_TRUE(out.intact());
   });
 }
 

@@ -11,6 +11,7 @@ std::span<const OpDef> constant_ops();
 std::span<const OpDef> elementwise_unary_ops();
 std::span<const OpDef> elementwise_binary_ops();
 std::span<const OpDef> composite_elementwise_ops();
+std::span<const OpDef> composite_linear_ops();
 std::span<const OpDef> composite_norm_ops();
 std::span<const OpDef> composite_attention_ops();
 std::span<const OpDef> composite_loss_ops();

@@ -19,6 +19,7 @@ const Registry& registry() {
              elementwise_unary_ops(),
              elementwise_binary_ops(),
              composite_elementwise_ops(),
+             composite_linear_ops(),
              composite_norm_ops(),
              composite_attention_ops(),
              composite_loss_ops(),

@@ -17,6 +17,13 @@ TEST(Composites, RmsNorm) {
       });
 }
 
+TEST(Composites, NarrowLinear) {
+  expect_same_values({random_tensor({1, 5, 1, 3}, 1), random_tensor({4, 5, 1, 1}, 2)},
+                     [](Builder& b, const auto& v) {
+                       return b.ops("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[1]}});
+                     });
+}
+
 TEST(Composites, Swiglu) {
   expect_equivalent({random_tensor({1, 4, 1, 3}, 3), random_tensor({1, 4, 1, 3}, 4)},
                     [](Builder& b, const auto& v) {

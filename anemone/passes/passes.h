@@ -1,6 +1,9 @@
 // The passes: each returns whether it changed the function. One file each.
 #pragma once
 
+#include <span>
+#include <string>
+
 #include "anemone/ir/program.h"
 
 namespace anemone {
@@ -30,6 +33,10 @@ bool unpack_weights(Function& function);
 // the function: gradients that are accumulated in place. One pass over the memory less, and for
 // embeddings the whole table.
 bool fuse_accumulation(Function& function);
+
+// Inputs of `weights` that only linear layers and gathers read become `dtype`, a float type of
+// fewer bits than fp32, and are widened where they are read: anemone.narrow_linear.
+bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype);
 
 // Puts the arguments of every operation into the order of its parameters, which programs are free
 // to vary (Core ML's compiler sorts them by name): kernels find operands by position.

@@ -159,6 +159,57 @@ TEST(FuseAccumulation, AProductThatIsAlsoUsedElsewhereIsNotComputedTwice) {
 
 // --- order_arguments ---
 
+// --- narrow_weights ---
+
+Function embedding_and_linear() {
+  Function f("f", "ios18");
+  Builder b(f);
+  const Value tokens = b.input("tokens", DType::kInt32, {2});
+  const Value table = b.input("table", DType::kFp32, {6, 4});
+  const Value weight = b.input("weight", DType::kFp32, {3, 4, 1, 1});
+  const Value scale = b.input("scale", DType::kFp32, {4});
+  const Value square = b.input("square", DType::kFp32, {2, 4});
+  const Value rows = b.op("gather", {{"x", table}, {"indices", tokens}, {"axis", b.integer(0)}});
+  const Value scaled = b.mul(b.add(rows, square), scale);
+  const Value x = b.reshape(b.transpose(scaled, {1, 0}), {1, 4, 1, 2});
+  b.output("y", b.conv1x1(x, weight));
+  return f;
+}
+
+TEST(NarrowWeights, OnlyWhatLinearLayersAndGathersReadIsStoredInFewerBits) {
+  Function f = embedding_and_linear();
+  const std::vector<std::string> weights = {"table", "weight", "scale", "square"};
+  EXPECT_TRUE(narrow_weights(f, weights, DType::kBf16));
+  for (const Diagnostic& diagnostic : verify(f)) ADD_FAILURE() << diagnostic.message;
+  std::map<std::string, DType> types;
+  for (Value input : f.inputs) types[input->name] = input->type.dtype;
+  EXPECT_EQ(types["table"], DType::kBf16);
+  EXPECT_EQ(types["weight"], DType::kBf16);
+  EXPECT_EQ(types["scale"], DType::kFp32) << "a vector";
+  EXPECT_EQ(types["square"], DType::kFp32) << "added to something";
+  EXPECT_THAT(operations(f), ElementsAre("gather", "cast", "add", "mul", "transpose", "reshape",
+                                         "anemone.narrow_linear"));
+}
+
+TEST(NarrowWeights, TheValuesAreThoseOfRoundedWeights) {
+  NamedTensors inputs;
+  inputs["tokens"] = Tensor::of<int32_t>({2}, {5, 1});
+  for (const auto& [name, shape] : {std::pair<const char*, Shape>{"table", {6, 4}},
+                                    {"weight", {3, 4, 1, 1}},
+                                    {"scale", {4}},
+                                    {"square", {2, 4}}}) {
+    inputs[name] = random_tensor(shape, 3).cast(DType::kFp32);
+  }
+  Function f = embedding_and_linear();
+  const std::vector<std::string> weights = {"table", "weight"};
+  narrow_weights(f, weights, DType::kBf16);
+  for (const std::string& name : weights) inputs[name] = inputs[name].cast(DType::kBf16);
+  const NamedTensors actual = evaluate(f, inputs);
+  for (const std::string& name : weights) inputs[name] = inputs[name].cast(DType::kFp32);
+  const NamedTensors expected = evaluate(embedding_and_linear(), inputs);
+  EXPECT_LT(compare(actual.at("y"), expected.at("y")).max_absolute, 1e-6);
+}
+
 TEST(OrderArguments, PutsThemIntoTheOrderOfTheParameters) {
   const Inputs inputs = {random_tensor({2, 3}, 1), random_tensor({2, 4}, 2)};
   Function f = make_function(inputs, [](Builder& b, const auto& v) {

@@ -6,13 +6,15 @@
 
 namespace anemone {
 
-ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained)
+ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored)
     : config_(weights.config) {
+  ANEMONE_CHECK(!trained || stored == DType::kFp32);
   const bool has_numbers = !weights.tensors.empty();
   for (const TensorShape& expected : expected_tensors(config_)) {
     Parameter parameter{expected.name, expected.shape, nullptr, nullptr, nullptr, nullptr};
     const Type type = Type::tensor(DType::kFp32, expected.shape);
-    parameter.value = device.allocate(type);
+    const bool narrow = expected.shape.size() >= 2;
+    parameter.value = device.allocate(narrow ? Type::tensor(stored, expected.shape) : type);
     if (has_numbers) {
       auto tensor = weights.tensors.extract(expected.name);
       ANEMONE_CHECK(!tensor.empty());

@@ -14,8 +14,8 @@ namespace anemone {
 struct Parameter {
   std::string name;  // as in ModelWeights
   Shape shape;
-  std::unique_ptr<Buffer> value, gradient, first_moment,
-      second_moment;  // fp32; the last three may be null
+  // fp32, but for values that are stored in fewer bits; the last three may be null.
+  std::unique_ptr<Buffer> value, gradient, first_moment, second_moment;
 
   bool decays() const { return shape.size() >= 2; }
 };
@@ -23,8 +23,9 @@ struct Parameter {
 class ParameterSet {
  public:
   // Takes the weights over tensor by tensor; where there are none the values stay as the device
-  // allocates them. Without `trained`, values only.
-  ParameterSet(Device& device, ModelWeights weights, bool trained);
+  // allocates them. Without `trained`, values only; these may be stored in fewer bits, except for
+  // vectors, which are few.
+  ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored = DType::kFp32);
 
   const LlamaConfig& config() const { return config_; }
   // In the canonical order of expected_tensors().

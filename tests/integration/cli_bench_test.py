@@ -30,6 +30,20 @@ class Bench(CliTest):
         events = json.loads((self.dir / "trace.json").read_text())["traceEvents"]
         self.assertTrue(any("causal_attention" in event["name"] for event in events))
 
+    def test_micro_steps_of_an_update_are_one_sample(self):
+        out = self.ok("bench", "step", "--model", "stories260k", "--seq", "32", "--rounds", "3",
+                      "--accum", "2", "--quiet", "--json")
+        row = json.loads(out)["rows"][0]
+        self.assertEqual((row["accum"], row["n"]), (2, 3))
+
+    def test_weights_in_bf16_are_half_of_the_bytes_of_a_token(self):
+        rows = [json.loads(self.ok("bench", "decode", "--model", "stories260k", "--rounds", "3",
+                                   "--dtype", dtype, "--quiet", "--json"))["rows"][0]
+                for dtype in ("fp32", "bf16")]
+        self.assertEqual([row["dtype"] for row in rows], ["fp32", "bf16"])
+        self.assertEqual(rows[0]["bytes_per_token"], 2 * rows[1]["bytes_per_token"])
+        self.assertGreater(rows[1]["components"]["gemm forward"], 0)
+
     def test_all_goes_on_where_it_stopped(self):
         chosen = ("--only", "dispatch", "--only", "inmem")
         self.ok("bench", "all", *SIMULATED, *chosen, "--out", "results")

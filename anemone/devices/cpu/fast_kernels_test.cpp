@@ -48,6 +48,27 @@ TEST(FastKernels, BroadcastAndNarrowElementwiseFallsBack) {
   expect_fast({fp32({3}, 1).cast(DType::kFp16), fp32({3}, 2).cast(DType::kFp16)}, add, false);
 }
 
+TEST(FastKernels, WeightsInBf16ForOneTokenAndNoOtherType) {
+  const auto linear = [](Builder& b, const auto& v) {
+    return b.ops("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[1]}});
+  };
+  for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{5, 7, 1, 1}, Shape{33, 100, 1, 1}}) {
+    const Tensor x = fp32({1, shape[1], 1, 1}, 1), weight = fp32(shape, 2);
+    expect_fast({x.clone(), weight.cast(DType::kBf16)}, linear);
+    expect_fast({x.clone(), weight.cast(DType::kFp16)}, linear, false);
+  }
+  expect_fast({fp32({1, 4, 1, 3}, 1), fp32({2, 4, 1, 1}, 2).cast(DType::kBf16)}, linear, false);
+}
+
+TEST(FastKernels, RowsOfATableInBf16AndTheirWidening) {
+  const Tensor table = fp32({6, 5}, 1).cast(DType::kBf16);
+  expect_fast({table.clone(), int32({3}, {5, 0, -2})}, [](Builder& b, const auto& v) {
+    return b.ops("gather", {{"x", v[0]}, {"indices", v[1]}, {"axis", b.integer(0)}});
+  });
+  expect_fast({table.clone()},
+              [](Builder& b, const auto& v) { return std::vector{b.cast(v[0], DType::kFp32)}; });
+}
+
 TEST(FastKernels, SwigluAndItsBackward) {
   for (const Shape& shape : {Shape{1, 3, 1, 1}, Shape{1, 13, 1, 17}, Shape{1, 65, 1, 130}}) {
     const Inputs inputs = {fp32(shape, 1, -5, 5), fp32(shape, 2), fp32(shape, 3)};

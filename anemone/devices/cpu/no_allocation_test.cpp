@@ -5,6 +5,7 @@
 #include "anemone/devices/cpu/testing/cpu_testing.h"
 #include "anemone/kernels/gemm.h"
 #include "anemone/nn/llama.h"
+#include "anemone/passes/passes.h"
 #include "anemone/testing/allocation_counter.h"
 
 namespace anemone {
@@ -75,8 +76,11 @@ TEST(NoAllocation, WhileAnyStageOfALlamaRunsForwardOrBackward) {
 }
 
 TEST(NoAllocation, WhileATokenIsDecoded) {
-  for (const Stage& stage : llama_decode_chain(small_config(), 33).stages) {
-    expect_no_allocations(stage.function, {});
+  for (const bool narrow : {false, true}) {
+    for (Stage& stage : llama_decode_chain(small_config(), 33).stages) {
+      if (narrow) narrow_weights(stage.function, stage.weights, DType::kBf16);
+      expect_no_allocations(stage.function, {});
+    }
   }
 }
 

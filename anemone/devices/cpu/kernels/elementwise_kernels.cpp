@@ -42,6 +42,13 @@ std::unique_ptr<Kernel> unary(const OpArgs& args) {
       {{0, 0}});
 }
 
+// From a float type of fewer bits.
+std::unique_ptr<Kernel> widen(const OpArgs& args) {
+  const Type &from = args.type("x"), &to = args.op().outputs[0]->type;
+  if (!from.is_tensor() || !is_float(from.dtype) || to.dtype != DType::kFp32) return nullptr;
+  return kernel_of([](const KernelRun& run) { convert(run.in[0], run.out[0]); });
+}
+
 void sub_scalar(const float* a, float b, float* out, size_t n) { simd::add_scalar(a, -b, out, n); }
 
 // y is one row for all rows of x.
@@ -140,6 +147,7 @@ KernelFamily elementwise_kernels() {
       {"add", binary<simd::add, simd::add_scalar>},
       {"sub", binary<simd::sub, sub_scalar>},
       {"mul", binary<simd::mul, simd::mul_scalar>},
+      {"cast", widen},
       {"exp", unary<simd::exp>},
       {"sigmoid", unary<simd::sigmoid>},
       {"silu", unary<simd::silu>},

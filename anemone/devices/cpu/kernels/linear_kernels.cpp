@@ -42,6 +42,23 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
   });
 }
 
+// y [O] = W [O, C] · x [C], W in bf16. Wider x is left to the reference kernel.
+std::unique_ptr<Kernel> narrow_linear(const OpArgs& args) {
+  const Shape& weight = args.shape("weight");
+  if (args.type("x").dtype != DType::kFp32 || args.type("weight").dtype != DType::kBf16 ||
+      args.shape("x")[3] != 1) {
+    return nullptr;
+  }
+  const auto rows = static_cast<size_t>(weight[0]), columns = static_cast<size_t>(weight[1]);
+  return kernel_of([=](const KernelRun& run) {
+    const auto* matrix = static_cast<const uint16_t*>(run.in[1].data);
+    run.pool.parallel_for(rows, 1, [&](size_t begin, size_t end, int) {
+      simd::matrix_vector(matrix + begin * columns, end - begin, columns, columns, run.input(0),
+                          run.output() + begin);
+    });
+  });
+}
+
 // y [O, S] = Wᵀ · x [C, S] with W stored [C, O]: the gradient of conv with respect to x.
 std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
   if (!is_pointwise(args)) return nullptr;
@@ -182,6 +199,7 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
 KernelFamily linear_kernels() {
   return {
       {"conv", conv},
+      {"anemone.narrow_linear", narrow_linear},
       {"conv_transpose", conv_transpose},
       {"anemone.expected_rows", conv_transpose},
       {"anemone.classifier_weight_gradient", classifier_weight_gradient},

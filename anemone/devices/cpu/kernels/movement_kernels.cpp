@@ -32,16 +32,15 @@ std::unique_ptr<Kernel> transpose(const OpArgs& args) {
   });
 }
 
-// Rows of a table of any width: axis 0, int32 indices, no batch axes.
+// Rows of a table of any width and type: axis 0, int32 indices, no batch axes.
 struct RowTable {
-  size_t rows = 0, width = 0, picked = 0;
+  size_t rows = 0, width = 0, picked = 0;  // width: elements
 };
 
 std::unique_ptr<RowTable> row_table(const OpArgs& args, const char* table, const char* indices) {
   const Shape& shape = args.shape(table);
-  if (!all_fp32(args) || args.type(table).dtype != DType::kFp32 || shape.empty() ||
-      args.type(indices).dtype != DType::kInt32 || args.integer("axis", 0) != 0 ||
-      args.integer("batch_dims", 0) != 0) {
+  if (shape.empty() || !args.type(table).is_tensor() || args.type(indices).dtype != DType::kInt32 ||
+      args.integer("axis", 0) != 0 || args.integer("batch_dims", 0) != 0) {
     return nullptr;
   }
   const auto rows = static_cast<size_t>(shape[0]);
@@ -64,12 +63,15 @@ size_t checked_row(const char* op, const TensorView& indices, size_t position, s
 
 std::unique_ptr<Kernel> gather(const OpArgs& args) {
   const auto table = row_table(args, "x", "indices");
-  if (!table) return nullptr;
-  return kernel_of([t = *table](const KernelRun& run) {
+  const DType dtype = args.type("x").dtype;
+  if (!table || byte_size(dtype, 2) != 2 * byte_size(dtype, 1)) return nullptr;
+  const size_t bytes = byte_size(dtype, static_cast<int64_t>(table->width));
+  return kernel_of([t = *table, bytes](const KernelRun& run) {
+    const auto* from = static_cast<const std::byte*>(run.in[0].data);
+    auto* to = static_cast<std::byte*>(run.out[0].data);
     for (size_t i = 0; i < t.picked; ++i) {
-      std::memcpy(run.output() + i * t.width,
-                  run.input(0) + checked_row("gather", run.in[1], i, t.rows) * t.width,
-                  t.width * sizeof(float));
+      const size_t row = checked_row("gather", run.in[1], i, t.rows);
+      std::memcpy(to + i * bytes, from + row * bytes, bytes);
     }
   });
 }
@@ -77,7 +79,8 @@ std::unique_ptr<Kernel> gather(const OpArgs& args) {
 // data with rows added; `data` may be `out`. One index after the other, for indices may repeat.
 std::unique_ptr<Kernel> scatter(const OpArgs& args) {
   const auto table = row_table(args, "data", "indices");
-  if (!table || args.text("mode", "add") != "add" || args.shape("indices").size() != 1) {
+  if (!table || !all_fp32(args) || args.type("data").dtype != DType::kFp32 ||
+      args.text("mode", "add") != "add" || args.shape("indices").size() != 1) {
     return nullptr;
   }
   return kernel_of(

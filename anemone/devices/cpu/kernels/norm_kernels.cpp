@@ -18,6 +18,12 @@ Size size_of(const OpArgs& args) {
   return {static_cast<size_t>(args.shape("x")[1]), static_cast<size_t>(args.shape("x")[3])};
 }
 
+// One token, whose rows are single numbers: too little for threads.
+void scale_column(const KernelRun& run, size_t rows, float inverse) {
+  simd::mul_scalar(run.input(0), inverse, run.output(), rows);
+  simd::mul(run.output(), run.input(1), run.output(), rows);
+}
+
 std::unique_ptr<Kernel> rms_norm(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const Size size = size_of(args);
@@ -29,6 +35,7 @@ std::unique_ptr<Kernel> rms_norm(const OpArgs& args) {
           simd::inverse_rms(run.input(0) + begin, size.rows, end - begin, size.columns, epsilon,
                             inverse + begin);
         });
+        if (size.columns == 1) return scale_column(run, size.rows, inverse[0]);
         run.pool.parallel_for(size.rows, kRowGrain, [&](size_t begin, size_t end, int) {
           for (size_t row = begin; row < end; ++row) {
             simd::scale_row(run.input(0) + row * size.columns, inverse, run.input(1)[row],
