@@ -90,10 +90,49 @@ HWY_INLINE float DotOf(const T* a, const float* b, size_t n) {
 
 float Dot(const float* a, const float* b, size_t n) { return DotOf(a, b, n); }
 
+// Rows of several parts of the matrix at a time: memory is read faster in a few streams than in
+// one.
+constexpr size_t kStreams = 4;
+
+template <typename T>
+HWY_INLINE void DotsOf(const T* a, size_t apart, const float* b, size_t n, float* out,
+                       size_t out_apart) {
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  const T *a1 = a + apart, *a2 = a1 + apart, *a3 = a2 + apart;
+  auto sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+  auto more0 = sum0, more1 = sum0, more2 = sum0, more3 = sum0;
+  size_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    const auto x = hn::LoadU(d, b + i), y = hn::LoadU(d, b + i + lanes);
+    sum0 = hn::MulAdd(LoadWide(d, a + i), x, sum0);
+    sum1 = hn::MulAdd(LoadWide(d, a1 + i), x, sum1);
+    sum2 = hn::MulAdd(LoadWide(d, a2 + i), x, sum2);
+    sum3 = hn::MulAdd(LoadWide(d, a3 + i), x, sum3);
+    more0 = hn::MulAdd(LoadWide(d, a + i + lanes), y, more0);
+    more1 = hn::MulAdd(LoadWide(d, a1 + i + lanes), y, more1);
+    more2 = hn::MulAdd(LoadWide(d, a2 + i + lanes), y, more2);
+    more3 = hn::MulAdd(LoadWide(d, a3 + i + lanes), y, more3);
+  }
+  const auto total = [&](auto sum, auto more, const T* row) HWY_ATTR {
+    return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, more))) + DotOf(row + i, b + i, n - i);
+  };
+  out[0] = total(sum0, more0, a);
+  out[out_apart] = total(sum1, more1, a1);
+  out[2 * out_apart] = total(sum2, more2, a2);
+  out[3 * out_apart] = total(sum3, more3, a3);
+}
+
 template <typename T>
 HWY_INLINE void MatrixVectorOf(const T* matrix, size_t rows, size_t columns, size_t stride,
                                const float* x, float* out) {
-  for (size_t row = 0; row < rows; ++row) out[row] = DotOf(matrix + row * stride, x, columns);
+  const size_t part = rows / kStreams;
+  for (size_t row = 0; row < part; ++row) {
+    DotsOf(matrix + row * stride, part * stride, x, columns, out + row, part);
+  }
+  for (size_t row = kStreams * part; row < rows; ++row) {
+    out[row] = DotOf(matrix + row * stride, x, columns);
+  }
 }
 
 void MatrixVector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
