@@ -2,7 +2,7 @@
 # Lays a training step beside the same one in PyTorch, as Debian packages it: Stories110M, one
 # micro-step of 1 x 256 tokens forward and backward, no optimizer, in turns, on the same threads.
 #
-#   scripts/compare_pytorch.sh [--dtype fp32|bf16|both] [--rounds N] [--threads N] [--patience S] [--json]
+#   scripts/compare_pytorch.sh [--dtype fp32|bf16|both] [--accum N...] [--rounds N] [--threads N] [--patience S] [--json]
 #
 # ANEMONE   a program that is built already, instead of building the release preset
 set -euo pipefail

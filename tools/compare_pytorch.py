@@ -61,11 +61,11 @@ def wait_until_quiet(seconds, threads):
             return
 
 
-def measure_round(index, dtype, args, facts):
-    ours = [args.anemone, "bench", "step", *MODEL, "--dtype", dtype, "--rounds", SAMPLES, "--threads",
-            args.threads, "--quiet", "--json"]
-    theirs = [sys.executable, PEER, "time", "--dtype", dtype, "--threads", args.threads, "--rounds",
-              SAMPLES]
+def measure_round(index, case, args, facts):
+    dtype, accum = case
+    common = ["--dtype", dtype, "--accum", accum, "--threads", args.threads, "--rounds", SAMPLES]
+    ours = [args.anemone, "bench", "step", *MODEL, *common, "--quiet", "--json"]
+    theirs = [sys.executable, PEER, "time", *common]
     wait_until_quiet(args.patience, args.threads)
     turns = {}
     # The one that goes first changes, so that a machine that slows down favours neither.
@@ -74,8 +74,8 @@ def measure_round(index, dtype, args, facts):
     (result, foreign_ours), (peer, foreign_theirs) = turns["ours"], turns["theirs"]
     row = result["rows"][0]
     facts.update(machine=result["machine"], pytorch=peer["version"], blas=peer["blas"])
-    theirs_ms, added_ms = statistics.median(peer["ms"]), statistics.median(peer["ms_added"])
-    return {"dtype": dtype, "ours_ms": row["ms"], "theirs_ms": theirs_ms, "theirs_added_ms": added_ms,
+    theirs_ms = statistics.median(peer["ms"])
+    return {"case": case, "ours_ms": row["ms"], "theirs_ms": theirs_ms,
             "ratio": theirs_ms / row["ms"], "ours_peak_share": row["peak_share"],
             "theirs_peak_share": row["gflop"] / theirs_ms * 1e3 / row["peak_gflops"],
             "foreign": max(foreign_ours, foreign_theirs)}
@@ -86,8 +86,8 @@ def summary(rounds, is_quiet):
     counted = quiet if len(quiet) >= FEWEST else rounds
     middle = lambda key: statistics.median(r[key] for r in counted)
     ratios = [r["ratio"] for r in counted]
-    return {**{key: middle(key) for key in ("ours_ms", "theirs_ms", "theirs_added_ms", "ratio",
-                                            "ours_peak_share", "theirs_peak_share")},
+    return {**{key: middle(key) for key in ("ours_ms", "theirs_ms", "ratio", "ours_peak_share",
+                                            "theirs_peak_share")},
             "ratio_min": min(ratios), "ratio_max": max(ratios), "counted": len(counted),
             "busy": counted is not quiet, "rounds": rounds}
 
@@ -96,17 +96,16 @@ def show(result):
     facts = result["facts"]
     print(f"Stories110M, 1 x 256 tokens, forward + backward, threads: {result['threads']} of "
           f"{facts['machine']['cpu']}\nPyTorch {facts['pytorch']} eager ({facts['blas']})\n")
-    print("dtype  Anemone ms (peak)  PyTorch ms (peak)  adding ms  PyTorch / Anemone  range        rounds")
-    for dtype, s in result["dtypes"].items():
-        print(f"{dtype:5}  {s['ours_ms']:9.0f} ({s['ours_peak_share']:4.0%})  "
-              f"{s['theirs_ms']:10.0f} ({s['theirs_peak_share']:4.0%})  {s['theirs_added_ms']:9.0f}  "
-              f"{s['ratio']:17.2f}  {s['ratio_min']:.2f}..{s['ratio_max']:.2f}   "
-              f"{s['counted']} of {len(s['rounds'])}")
+    print("dtype  accum  Anemone ms (peak)  PyTorch ms (peak)  PyTorch / Anemone  range        rounds")
+    for s in result["cases"]:
+        print(f"{s['dtype']:5}  {s['accum']:5}  {s['ours_ms']:10.0f} ({s['ours_peak_share']:4.0%})  "
+              f"{s['theirs_ms']:10.0f} ({s['theirs_peak_share']:4.0%})  {s['ratio']:17.2f}  "
+              f"{s['ratio_min']:.2f}..{s['ratio_max']:.2f}   {s['counted']} of {len(s['rounds'])}")
     print("\nMedians of undisturbed rounds; each has a turn of both. Peak: of the processor, in the same\n"
-          "round. Adding: PyTorch where gradients are there already; the other two columns begin them.")
-    for dtype, s in result["dtypes"].items():
+          "round. accum: micro-steps of an update; the first begins the gradients, the others add.")
+    for s in result["cases"]:
         if s["busy"]:
-            print(f"{dtype}: fewer than {FEWEST} rounds without other work on the machine, so all are "
+            print(f"{s['dtype']}, {s['accum']}: fewer than {FEWEST} rounds without other work on the machine, so all are "
                   "counted, and that favours Anemone: run it again when the machine is idle")
 
 
@@ -115,30 +114,35 @@ def main():
     parser.add_argument("--anemone", help=argparse.SUPPRESS)
     parser.add_argument("--check-flags", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--dtype", choices=("fp32", "bf16", "both"), default="both")
+    parser.add_argument("--accum", type=int, nargs="+", default=[1, 4], metavar="N",
+                        help="micro-steps of an update (default 1 and 4)")
     parser.add_argument("--rounds", type=int, default=7, help="undisturbed turns of each (default 7)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each (default: all)")
     parser.add_argument("--patience", type=float, default=20,
                         help="seconds to wait before a round for an idle machine (default 20)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     args = parser.parse_args()
-    if args.rounds < 1 or args.threads < 1:
-        parser.error("--rounds and --threads are at least 1")
+    if min(args.rounds, args.threads, *args.accum) < 1:
+        parser.error("--rounds, --threads and --accum are at least 1")
     if args.check_flags:
         return
 
     dtypes = ["fp32", "bf16"] if args.dtype == "both" else [args.dtype]
+    cases = [(dtype, accum) for dtype in dtypes for accum in args.accum]
     facts, rounds = {}, []
     is_quiet = lambda r: r["foreign"] <= allowed_foreign(args.threads)
     for index in range(2 * args.rounds):  # a disturbed round is taken again, within reason
-        for dtype in dtypes:
-            if sum(r["dtype"] == dtype and is_quiet(r) for r in rounds) >= args.rounds:
+        for case in cases:
+            if sum(r["case"] == case and is_quiet(r) for r in rounds) >= args.rounds:
                 continue
-            r = measure_round(index, dtype, args, facts)
+            r = measure_round(index, case, args, facts)
             rounds.append(r)
-            print(f"round {index + 1}, {dtype}: {r['ours_ms']:.0f} ms, PyTorch {r['theirs_ms']:.0f} ms: "
+            print(f"round {index + 1}, {case[0]}, {case[1]}: {r['ours_ms']:.0f} ms, PyTorch {r['theirs_ms']:.0f} ms: "
                   f"{r['ratio']:.2f} (others used {r['foreign']:.0%} of the machine)", file=sys.stderr)
     result = {"facts": facts, "threads": args.threads,
-              "dtypes": {d: summary([r for r in rounds if r["dtype"] == d], is_quiet) for d in dtypes}}
+              "cases": [{"dtype": case[0], "accum": case[1],
+                         **summary([r for r in rounds if r["case"] == case], is_quiet)}
+                        for case in cases]}
     print(json.dumps(result, indent=1)) if args.json else show(result)
 
 

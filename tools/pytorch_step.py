@@ -149,16 +149,17 @@ def blas_library():
     return ", ".join(found) or "built in"
 
 
-def times_ms(model, data, dtype, rounds, added):
-    """Of a micro-step that begins the gradients of an update (as bench step's does), or adds to them."""
+def times_ms(model, data, args):
+    """Of a micro-step: the mean over an update, whose first begins the gradients and whose others add
+    to them, as those of bench step do."""
     times = []
-    for i in range(WARM_UP + rounds):
-        if not added:
-            model.zero_grad(set_to_none=True)
+    for i in range(WARM_UP + args.rounds):
+        model.zero_grad(set_to_none=True)
         begin = time.perf_counter()
-        step(model, *data, dtype)
+        for _ in range(args.accum):
+            step(model, *data, args.dtype)
         if i >= WARM_UP:
-            times.append(1e3 * (time.perf_counter() - begin))
+            times.append(1e3 * (time.perf_counter() - begin) / args.accum)
     return times
 
 
@@ -170,8 +171,7 @@ def measure(args):
     print(json.dumps({"version": torch.__version__, "blas": blas_library(), "dtype": args.dtype,
                       "threads": torch.get_num_threads(),
                       "parameters": sum(p.numel() for p in model.parameters()),
-                      "ms": times_ms(model, data, args.dtype, args.rounds, added=False),
-                      "ms_added": times_ms(model, data, args.dtype, args.rounds, added=True)}))
+                      "accum": args.accum, "ms": times_ms(model, data, args)}))
 
 
 def main():
@@ -186,6 +186,7 @@ def main():
     t.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
     t.add_argument("--threads", type=int, required=True)
     t.add_argument("--rounds", type=int, default=3)
+    t.add_argument("--accum", type=int, default=1, help="micro-steps of an update")
     args = parser.parse_args()
     check(args) if args.verb == "check" else measure(args)
 
