@@ -130,8 +130,12 @@ HWY_INLINE void MatrixVectorOf(const T* matrix, size_t rows, size_t columns, siz
   for (size_t row = 0; row < part; ++row) {
     DotsOf(matrix + row * stride, part * stride, x, columns, out + row, part);
   }
+  // Also alone a row is added up in the order that it has among others: it must not matter which
+  // rows a thread gets.
   for (size_t row = kStreams * part; row < rows; ++row) {
-    out[row] = DotOf(matrix + row * stride, x, columns);
+    float same[kStreams];
+    DotsOf(matrix + row * stride, 0, x, columns, same, 1);
+    out[row] = same[0];
   }
 }
 

@@ -78,6 +78,21 @@ TEST(SimdMatrix, MatrixVectorAndWeightedRows) {
   });
 }
 
+TEST(SimdMatrix, ARowIsTheSameToTheLastBitWhateverRowsAreBesideIt) {
+  const size_t rows = 11;
+  for (size_t columns : kSizes) {
+    SCOPED_TRACE(columns);
+    const Matrix m(rows, columns, 3);
+    const auto x = random_floats(columns, 4);
+    std::vector<float> together(rows), alone(rows);
+    simd::matrix_vector(m.data.data(), rows, columns, m.stride, x.data(), together.data());
+    for (size_t r = 0; r < rows; ++r) {
+      simd::matrix_vector(m.data.data() + r * m.stride, 1, columns, m.stride, x.data(), &alone[r]);
+    }
+    EXPECT_EQ(together, alone);
+  }
+}
+
 TEST(SimdMatrix, AMatrixInBf16IsWidenedAndNotTheVector) {
   for_each_size([](size_t rows, size_t columns) {
     const Matrix m(rows, columns, 9);
