@@ -101,28 +101,48 @@ namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
 
-// Products walk weights by columns, a page a row: small pages miss the address cache at every step.
-// Only whole huge pages are asked for, so that none is there for a tail.
-void want_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] size_t size) {
+// Fresh pages, which are zero without being written: a plan of memory costs nothing until it is
+// used. Huge ones, because products walk weights by columns, a page a row, and small pages miss the
+// address cache at every step.
+std::byte* map_pages(size_t size) {
+  void* memory =
+      ::mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  auto* begin = static_cast<std::byte*>(memory);
+  const size_t skipped = (kHugePage - reinterpret_cast<uintptr_t>(begin) % kHugePage) % kHugePage;
+  if (skipped > 0) ::munmap(begin, skipped);
+  if (skipped < kHugePage) ::munmap(begin + skipped + size, kHugePage - skipped);
 #if defined(MADV_HUGEPAGE)
-  ::madvise(data, size / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish: nothing if it is refused
+  // A wish: nothing if it is refused. None is there for a tail.
+  ::madvise(begin + skipped, size / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
+  return begin + skipped;
 }
 
 }  // namespace
 
 AlignedBytes::AlignedBytes(size_t size) : size_(size) {
   if (size == 0) return;
-  const size_t alignment = size < kHugePage ? kAlignment : kHugePage;
+  if (size >= kHugePage) {
+    constexpr size_t kPage = 16384;  // of any system here
+    const size_t mapped = (size + kPage - 1) / kPage * kPage;
+    data_ = {map_pages(mapped), Free{mapped}};
+    return;
+  }
   const size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
   void* memory = nullptr;
-  if (::posix_memalign(&memory, alignment, rounded) != 0) throw std::bad_alloc();
-  data_.reset(static_cast<std::byte*>(memory));
-  if (size >= kHugePage) want_huge_pages(memory, size);
+  if (::posix_memalign(&memory, kAlignment, rounded) != 0) throw std::bad_alloc();
+  data_ = {static_cast<std::byte*>(memory), Free{0}};
   std::memset(data_.get(), 0, rounded);
 }
 
-void AlignedBytes::Free::operator()(std::byte* data) const { std::free(data); }
+void AlignedBytes::Free::operator()(std::byte* data) const {
+  if (mapped > 0) {
+    ::munmap(data, mapped);
+  } else {
+    std::free(data);
+  }
+}
 
 Tensor::Tensor(DType dtype, Shape shape)
     : dtype_(dtype), shape_(std::move(shape)), bytes_(byte_size(dtype, element_count(shape_))) {}

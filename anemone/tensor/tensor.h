@@ -47,6 +47,7 @@ class AlignedBytes {
 
  private:
   struct Free {
+    size_t mapped;  // bytes from the system; 0 where it is the heap's
     void operator()(std::byte* data) const;
   };
   std::unique_ptr<std::byte, Free> data_;

@@ -3,7 +3,7 @@
 
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
-#include "anemone/kernels/gemm.h"
+#include "anemone/kernels/library_allocates.h"
 #include "anemone/nn/llama.h"
 #include "anemone/passes/passes.h"
 #include "anemone/testing/allocation_counter.h"
@@ -36,25 +36,6 @@ void expect_no_allocations(const Function& function, const CompileOptions& optio
     for (int i = 0; i < 3; ++i) bound.run();
     EXPECT_EQ(allocations() - before, 0u);
   }
-}
-
-// As oneDNN's does where it has no kernels for the processor: not ours to avoid.
-bool library_allocates() {
-  const std::vector<float> a(64 * 64, 1.0f);
-  std::vector<float> c(64 * 64);
-  const Gemm product{.m = 64,
-                     .n = 64,
-                     .k = 64,
-                     .a = a.data(),
-                     .a_stride = 64,
-                     .b = a.data(),
-                     .b_stride = 64,
-                     .c = c.data(),
-                     .c_stride = 64};
-  gemm(product);
-  const size_t before = allocations();
-  gemm(product);
-  return allocations() != before;
 }
 
 TEST(NoAllocation, WhileAnyStageOfALlamaRunsForwardOrBackward) {
