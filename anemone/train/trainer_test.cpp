@@ -9,7 +9,7 @@
 
 #include "anemone/base/test_directory.h"
 #include "anemone/devices/cpu/cpu_device.h"
-#include "anemone/kernels/library_allocates.h"
+#include "anemone/devices/cpu/testing/library_allocates.h"
 #include "anemone/tensor/compare.h"
 #include "anemone/testing/allocation_counter.h"
 #include "anemone/weights/load_model.h"

@@ -3,7 +3,7 @@
 
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
-#include "anemone/kernels/library_allocates.h"
+#include "anemone/devices/cpu/testing/library_allocates.h"
 #include "anemone/nn/llama.h"
 #include "anemone/passes/passes.h"
 #include "anemone/testing/allocation_counter.h"
