@@ -78,10 +78,12 @@ void run_one(const Options& o, const Benchmark& benchmark) {
   check_folder_of(o.out);
   check_folder_of(o.bench.trace);
   const BenchResult result = measure_one(o, benchmark);
-  const std::string json = to_json(result).dump(2) + "\n";
-  if (!o.out.empty()) write_file(o.out, json);
-  if (o.json) return print(json);
-  print(text_table(result));
+  nlohmann::ordered_json json = to_json(result);
+  if (!o.out.empty()) write_file(o.out, json.dump(2) + "\n");
+  if (!o.json) return print(text_table(result));
+  // The numbers of an only row also lie on top, where a script looks for them.
+  if (result.rows.size() == 1) json.update(result.rows.front());
+  print(json.dump(2) + "\n");
 }
 
 // --- all ---

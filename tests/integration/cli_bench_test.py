@@ -23,6 +23,7 @@ class Bench(CliTest):
         out = self.ok("bench", "step", "--model", "stories260k", "--seq", "32", "--rounds", "3",
                       "--quiet", "--json", "--trace", "trace.json")
         row = json.loads(out)["rows"][0]
+        self.assertEqual(json.loads(out)["ms"], row["ms"])
         for field in ("ms", "p10", "p90", "gflops", "peak_gflops", "peak_share", "threads"):
             self.assertGreater(row[field], 0, field)
         self.assertEqual(row["dtype"], "fp32")
