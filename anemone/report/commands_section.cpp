@@ -18,18 +18,22 @@ std::string flags_of(const BenchResult& result) {
   std::string flags;
   for (const auto& [setting, flag] : kFlags) {
     const auto found = result.settings.find(setting);
-    const bool only_train = std::string_view(flag) == "--accum";
-    if (only_train && result.benchmark != "train") continue;
     if (found == result.settings.end() || *found == 0 || *found == "random tokens") continue;
     if (!found->is_string() && !found->is_number()) continue;
     flags += fmt::format(
         " {} {}", flag, shell_word(found->is_string() ? found->get<std::string>() : found->dump()));
   }
+  // Of a step's products, or of a decoder's weights; other benchmarks have no choice.
+  const bool chooses = result.benchmark == "step" || result.benchmark == "decode";
+  if (chooses && !result.rows.empty()) {
+    flags += " --dtype " + result.rows.at(0).value("dtype", std::string("fp32"));
+  }
   return flags;
 }
 
 bool is_own(const BenchResult& result) {
-  for (const char* name : {"peak", "inmem", "sram", "dispatch", "int8", "train", "step"}) {
+  for (const char* name :
+       {"peak", "inmem", "sram", "dispatch", "int8", "train", "step", "decode"}) {
     if (result.benchmark == name) return !result.published();
   }
   return false;

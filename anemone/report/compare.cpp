@@ -14,7 +14,7 @@ using nlohmann::ordered_json;
 // Columns that say what was measured; everything else is a measurement.
 constexpr const char* kLabels[] = {"probe",   "program", "variant",  "pipeline", "inputs",
                                    "weights", "depth",   "channels", "spatial",  "model",
-                                   "dtype",   "batch",   "kernel"};
+                                   "dtype",   "batch",   "accum",    "kernel"};
 constexpr const char* kTimes[] = {"ms", "ms_per_step"};
 
 std::string label_of(const ordered_json& row) {
@@ -22,6 +22,8 @@ std::string label_of(const ordered_json& row) {
   for (const char* name : kLabels) {
     const auto found = row.find(name);
     if (found == row.end()) continue;
+    // Results from before there were several say nothing of it.
+    if (std::string_view(name) == "accum" && *found == 1) continue;
     label += fmt::format("{}{} {}", label.empty() ? "" : ", ", name,
                          found->is_string() ? found->get<std::string>() : found->dump());
   }

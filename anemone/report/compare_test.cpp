@@ -35,6 +35,15 @@ TEST(Compare, OfSharesTheHigherIsTheBetter) {
   EXPECT_FALSE(compare(after, before, 0.05).worse());
 }
 
+TEST(Compare, OneMicroStepIsWhatResultsWithoutANumberHave) {
+  const BenchResult before = result_of(1, 1, 1);
+  BenchResult after = result_of(1, 1, 1);
+  after.rows[0]["accum"] = 1;
+  EXPECT_FALSE(compare(before, after, 0.05).worse());
+  after.rows[0]["accum"] = 4;
+  EXPECT_THROW(compare(before, after, 0.05), Error);
+}
+
 TEST(Compare, OtherBenchmarksAndDevicesAreRefused) {
   BenchResult other = result_of(1, 1, 1);
   other.device = "ane";

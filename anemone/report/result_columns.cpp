@@ -129,9 +129,9 @@ std::string cell(const ordered_json& row, const Column& column) {
 
 ColumnRole role_of(const BenchResult& result, const Column& column) {
   static const std::set<std::string> names = {
-      "depth",    "channels", "spatial", "probe",    "program",  "inputs", "weights",
-      "variant",  "kernel",   "kernels", "elements", "op",       "m",      "k",
-      "pipeline", "model",    "dtype",   "batch",    "sequence", "threads"};
+      "depth",    "channels", "spatial", "probe",    "program",  "inputs",  "weights",
+      "variant",  "kernel",   "kernels", "elements", "op",       "m",       "k",
+      "pipeline", "model",    "dtype",   "batch",    "sequence", "threads", "accum"};
   static const std::set<std::string> sizes = {"weight_mb", "activation_mb", "gflop"};
   if (names.contains(column.field)) return ColumnRole::kName;
   // A matrix has an n, and so have samples.

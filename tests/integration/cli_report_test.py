@@ -78,6 +78,14 @@ class Report(CliTest):
         self.assertEqual([line[3:] for line in markdown.splitlines() if line.startswith("## ")],
                          titles)
 
+    def test_the_commands_make_the_same_results_again(self):
+        base = ("--model", "stories260k", "--rounds", "3", "--dtype", "bf16", "--quiet", "--out")
+        self.ok("bench", "step", "--seq", "32", "--accum", "2", *base, "step.json")
+        self.ok("bench", "decode", *base, "decode.json")
+        said = " ".join(self.ok("report", "step.json", "decode.json").split())
+        for part in ("bench step", "--seq 32", "--accum 2", "--dtype bf16", "bench decode"):
+            self.assertIn(part, said)
+
     def test_bad_input_is_one_clear_line(self):
         self.measure("dispatch", out="dispatch.json")
         self.refused("report", "dispatch.json", "-o", "nowhere/report.html",
