@@ -7,35 +7,12 @@
 # ANEMONE   a program that is built already, instead of building the release preset
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/debian.sh
 
 python=/usr/bin/python3 # the one that sees Debian's packages
 # Debian's PyTorch multiplies with whichever libblas.so.3 there is, and the reference one is a
 # hundred times slower: it gets OpenBLAS, and the one whose threads are PyTorch's own.
 packages=(python3-torch libopenblas0-openmp)
-
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    echo "compare_pytorch: '$*' needs root, and there is no sudo; run this as root once" >&2
-    exit 2
-  fi
-}
-
-install_peer() {
-  local missing=() package
-  for package in "${packages[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
-      missing+=("$package")
-  done
-  [ ${#missing[@]} -eq 0 ] && return
-  echo "compare_pytorch: installing ${missing[*]}" >&2
-  as_root apt-get update -qq >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >&2
-}
 
 command -v apt-get >/dev/null || {
   echo "compare_pytorch: it takes Debian's python3-torch, and there is no apt-get here" >&2
@@ -43,7 +20,7 @@ command -v apt-get >/dev/null || {
 }
 "$python" tools/compare_pytorch.py --check-flags "$@" # before anything is installed or built
 case " $* " in *" -h "* | *" --help "*) exit ;; esac
-install_peer
+install_packages "${packages[@]}"
 
 # Either of them makes OpenBLAS run kernels for an older processor, at about half the speed.
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing needs, where it is missing: Debian packages or Homebrew formulas.
 set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
 debian_packages=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates
@@ -10,30 +11,6 @@ debian_packages=(
 )
 brew_formulas=(cmake ninja ccache pkg-config highway fmt nlohmann-json cli11 sentencepiece
   googletest google-benchmark clang-format numpy gnuplot)
-
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    echo "setup: '$*' needs root, and there is no sudo; run this as root once" >&2
-    exit 2
-  fi
-}
-
-install_debian() {
-  local missing=() package
-  for package in "${debian_packages[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
-      missing+=("$package")
-  done
-  [ ${#missing[@]} -eq 0 ] && return
-  echo "setup: installing ${missing[*]}"
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >/dev/null
-}
 
 install_homebrew() {
   local missing=() formula
@@ -49,7 +26,7 @@ if [ "$(uname)" = Darwin ]; then
   command -v brew >/dev/null || { echo "setup: install Homebrew first (https://brew.sh)" >&2; exit 2; }
   install_homebrew
 elif command -v apt-get >/dev/null; then
-  install_debian
+  install_packages "${debian_packages[@]}"
 else
   echo "setup: neither apt-get nor brew here; install the packages named in scripts/setup.sh" >&2
   exit 2

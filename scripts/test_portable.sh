@@ -8,21 +8,11 @@
 # ANEMONE_JOBS   compilers at a time, one for each processor if unset
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/debian.sh
 
 usage() {
   sed -n '5,6s/^# *//p' "$0" >&2
   exit 2
-}
-
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    echo "test_portable: '$*' needs root, and there is no sudo; run this as root once" >&2
-    exit 2
-  fi
 }
 
 # The compiler and QEMU are installed. ARM's libraries are only unpacked, because Debian has some
