@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Installing Debian's packages: read by the scripts beside it, not run.
 
 # With root's rights, or not at all.
