@@ -82,6 +82,19 @@ TEST(BlockedGemm, EqualsFp64InEveryOrientationAndSize) {
   }
 }
 
+// Whole panels, of which one is packed while the one before is multiplied: in few steps at a time
+// where there are many columns, in many where there are few, and with steps left over.
+TEST(BlockedGemm, PanelsThatArePackedAheadAreThoseOfA) {
+  for (const Variant& variant : variants()) {
+    for (const auto& [m, n, k] :
+         {std::tuple{64, 33, 96}, {70, 300, 64}, {64, 32, 32}, {48, 40, 2}}) {
+      for (const bool ta : {false, true}) {
+        for (const int threads : {1, 2}) check(variant, m, n, k, ta, false, 1, threads);
+      }
+    }
+  }
+}
+
 TEST(BlockedGemm, SumsOverSeveralBlocksOfDepthAndWidth) {
   for (const Variant& variant : variants()) {
     check(variant, 20, 40, 2500, false, false, 0, 2);

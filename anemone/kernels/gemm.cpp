@@ -1,8 +1,6 @@
 #include "anemone/kernels/gemm.h"
 
 #include <algorithm>
-#include <cstring>
-#include <vector>
 
 #include "anemone/base/error.h"
 #include "anemone/kernels/blocked_gemm.h"
@@ -35,28 +33,6 @@ void library_gemm(const Gemm& g) {
                  g.a_stride, g.b, g.b_stride, g.beta, g.c, g.c_stride);
   ANEMONE_CHECK(status == dnnl_success);
 #endif
-}
-
-// Rows a multiple of a page apart share a few lines of the caches: the library takes up to half as
-// long again to pack such an A where it is transposed.
-bool aliases(const Gemm& g) {
-  constexpr int64_t kPage = 4096 / sizeof(float), kLeast = 32;
-  return g.transpose_a && g.a_stride % kPage == 0 && g.k >= kLeast && g.n >= kLeast;
-}
-
-// With a copy of A whose rows lie next to each other.
-void copied_gemm(const Gemm& g) {
-  thread_local std::vector<float> copy;  // for the next product too
-  const auto needed = static_cast<size_t>(g.k * g.m);
-  if (copy.size() < needed) copy.resize(needed);
-  for (int64_t k = 0; k < g.k; ++k) {
-    std::memcpy(copy.data() + k * g.m, g.a + k * g.a_stride,
-                static_cast<size_t>(g.m) * sizeof(float));
-  }
-  Gemm copied = g;
-  copied.a = copy.data();
-  copied.a_stride = g.m;
-  library_gemm(copied);
 }
 
 // One column of C: memory-bound, where a GEMM library is at its worst.
@@ -94,10 +70,7 @@ Gemm part_of(const Gemm& g, bool by_rows, int64_t begin, int64_t end) {
 
 void gemm(const Gemm& g) {
   if (g.m == 0 || g.n == 0) return;
-  if (!is_matrix_vector(g)) {
-    if (g.bf16) return blocked_gemm(g, bf16_tiles());
-    return aliases(g) ? copied_gemm(g) : library_gemm(g);
-  }
+  if (!is_matrix_vector(g)) return g.bf16 ? blocked_gemm(g, bf16_tiles()) : library_gemm(g);
   simd::matrix_vector(g.a, static_cast<size_t>(g.m), static_cast<size_t>(g.k),
                       static_cast<size_t>(g.a_stride), g.b, g.c);
 }
@@ -106,7 +79,7 @@ void gemm(const Gemm& g) {
 // would run another kernel, which adds up in another order.
 void gemm(ThreadPool& pool, const Gemm& g) {
   if (const Tiles* tiles = own_tiles(g)) return blocked_gemm(pool, g, *tiles);
-  constexpr int64_t kRows = 96, kColumns = 64;
+  constexpr int64_t kRows = 48, kColumns = 64;
   const bool by_rows = g.m >= g.n || g.m >= kRows * pool.threads();
   const int64_t tile = is_matrix_vector(g) ? 1 : by_rows ? kRows : kColumns;
   const int64_t length = by_rows ? g.m : g.n;
