@@ -10,10 +10,18 @@
 namespace anemone {
 namespace {
 
-// A block of B is what the second-level cache holds beside panels of A that pass; along k, a block
-// is short enough for a panel of A to stay in the first level.
+// Along k, a block is short enough for a panel of A to stay in the first-level cache.
 constexpr int64_t kMostUnits = 768;
-constexpr int64_t kBlockFloats = 768 * 1024 / sizeof(float);
+// A block of B that the second-level cache holds lies there while single panels of A pass. A larger
+// one, in the third level, passes groups of panels of A that lie in the second: each of its panels
+// is then fetched once for all of a group, and A is packed once for more columns.
+constexpr int64_t kNearFloats = 768 * 1024 / sizeof(float);
+constexpr int64_t kMostFloats = 4 * 1024 * 1024 / sizeof(float);
+constexpr int64_t kGroup = 4;
+// Groups for each thread, so that all end at about the same time.
+constexpr int64_t kShares = 4;
+// Rows of B that are packed together: few enough for all of them to be read ahead by the processor.
+constexpr int64_t kRowsOfB = 16;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -49,11 +57,15 @@ class Block {
 
   // On the calling thread alone where there is no pool.
   void run(ThreadPool* pool) const {
-    for_all(pool, panels(), [&](size_t begin, size_t end, int) {
-      for (size_t panel = begin; panel < end; ++panel) pack_b(static_cast<int64_t>(panel));
+    const int64_t threads = pool ? pool->threads() : 1;
+    for_all(pool, pieces_of_b(), [&](size_t begin, size_t end, int) {
+      for (size_t piece = begin; piece < end; ++piece) pack_b(static_cast<int64_t>(piece));
     });
+    const bool near = panels() * units() * tiles_.columns <= kNearFloats;
+    const int64_t most = near ? 1 : std::min(kGroup, panels_a() / (kShares * threads));
+    const int64_t group = std::max<int64_t>(most, 1);
     std::atomic<int64_t> next{0};
-    for_all(pool, pool ? pool->threads() : 1, [&](size_t, size_t, int) { multiply(next); });
+    for_all(pool, threads, [&](size_t, size_t, int) { multiply(next, group); });
   }
 
  private:
@@ -67,12 +79,23 @@ class Block {
   int64_t units() const { return divide_up(k_, tiles_.depth); }
   float* panel_b(int64_t panel) const { return packed_b_ + panel * units() * tiles_.columns; }
 
-  void pack_b(int64_t panel) const {
-    const int64_t first = column_ + panel * tiles_.columns;
+  // Panels where B is transposed, else some rows of all panels: what follows in memory.
+  int64_t pieces_of_b() const { return g_.transpose_b ? panels() : divide_up(k_, kRowsOfB); }
+
+  void pack_b(int64_t piece) const {
+    if (g_.transpose_b) return pack_b(piece, 0, k_);
+    const int64_t k = piece * kRowsOfB, rows = std::min(kRowsOfB, k_ - k);
+    for (int64_t panel = 0; panel < panels(); ++panel) pack_b(panel, k, rows);
+  }
+
+  // `rows` rows of a panel, from `k` of this block on.
+  void pack_b(int64_t panel, int64_t k, int64_t rows) const {
+    const int64_t first = column_ + panel * tiles_.columns, from = depth_ + k;
     const int64_t count = std::min(tiles_.columns, column_ + n_ - first);
     const float* b =
-        g_.transpose_b ? g_.b + first * g_.b_stride + depth_ : g_.b + depth_ * g_.b_stride + first;
-    tiles_.pack_b(b, g_.b_stride, g_.transpose_b, k_, count, panel_b(panel));
+        g_.transpose_b ? g_.b + first * g_.b_stride + from : g_.b + from * g_.b_stride + first;
+    tiles_.pack_b(b, g_.b_stride, g_.transpose_b, rows, count,
+                  panel_b(panel) + k / tiles_.depth * tiles_.columns);
   }
 
   const float* a_at(int64_t row) const {
@@ -81,47 +104,82 @@ class Block {
 
   bool packs_a() const { return tiles_.packs_rows || g_.transpose_a; }
 
-  // Panels of A one by one as threads come for them, so that one that somebody else holds up does
-  // not hold up the others. Each is packed while the one before is multiplied.
-  void multiply(std::atomic<int64_t>& next) const {
-    const int64_t size = packs_a() ? kPanelRows * units() : 0, count = divide_up(g_.m, kPanelRows);
+  int64_t panels_a() const { return divide_up(g_.m, kPanelRows); }
+  int64_t size_a() const { return packs_a() ? kPanelRows * units() : 0; }
+
+  // Groups of panels of A one by one as threads come for them, so that one that somebody else holds
+  // up does not hold up the others. Each is packed while the one before is multiplied.
+  void multiply(std::atomic<int64_t>& next, int64_t group) const {
+    const auto claim = [&] {
+      const int64_t begin = group * next++;
+      return Group{begin, std::max(begin, std::min(begin + group, panels_a()))};
+    };
+    const int64_t size = group * size_a();
     float *packed = kept_floats<1>(static_cast<size_t>(2 * size)), *packed_next = packed + size;
-    int64_t panel = next++;
-    if (panel >= count) return;
-    PackingAhead ahead = pack_a(panel, packed);
-    while (panel < count) {
-      if (ahead.left > 0) tiles_.finish(ahead);
-      const int64_t following = next++;
-      if (following < count) ahead = pack_a(following, packed_next);
-      multiply_panel(panel, packed, ahead);
+    Group now = claim();
+    for (int64_t i = 0; i < now.count(); ++i) pack_a(now.begin + i, packed + i * size_a());
+    while (now.count() > 0) {
+      const Group following = claim();
+      multiply_group(now, packed, following, packed_next);
       std::swap(packed, packed_next);
-      panel = following;
+      now = following;
     }
   }
 
-  // Begins to pack a panel of A, or does it at once.
-  PackingAhead pack_a(int64_t panel, float* packed) const {
-    if (!packs_a()) return {};
-    const int64_t row = panel * kPanelRows, rows = std::min(kPanelRows, g_.m - row);
+  struct Group {
+    int64_t begin, end;
+    int64_t count() const { return end - begin; }
+  };
+
+  void multiply_group(const Group& group, const float* packed, const Group& following,
+                      float* packed_next) const {
+    const int64_t calls = panels() * group.count() / std::max<int64_t>(following.count(), 1);
     PackingAhead ahead;
-    if (tiles_.pack_ahead) {
-      ahead = tiles_.pack_ahead(a_at(row), g_.a_stride, g_.transpose_a, rows, k_, packed, panels());
+    int64_t begun = 0;
+    const auto begin_next = [&] {
+      ahead = begin_packing(following.begin + begun, packed_next + begun * size_a(), calls);
+      ++begun;
+    };
+    for (int64_t panel = 0; panel < panels(); ++panel) {
+      for (int64_t i = 0; i < group.count(); ++i) {
+        if (ahead.left == 0 && begun < following.count()) begin_next();
+        multiply_panels(group.begin + i, packed + i * size_a(), panel, ahead);
+      }
     }
-    if (ahead.left == 0) tiles_.pack_a(a_at(row), g_.a_stride, g_.transpose_a, rows, k_, packed);
+    if (ahead.left > 0) tiles_.finish(ahead);
+    for (; begun < following.count(); ++begun) {
+      pack_a(following.begin + begun, packed_next + begun * size_a());
+    }
+  }
+
+  int64_t rows_of(int64_t panel) const { return std::min(kPanelRows, g_.m - panel * kPanelRows); }
+
+  void pack_a(int64_t panel, float* packed) const {
+    if (!packs_a()) return;
+    tiles_.pack_a(a_at(panel * kPanelRows), g_.a_stride, g_.transpose_a, rows_of(panel), k_,
+                  packed);
+  }
+
+  // In so many calls of the product, or at once.
+  PackingAhead begin_packing(int64_t panel, float* packed, int64_t calls) const {
+    PackingAhead ahead;
+    if (packs_a() && tiles_.pack_ahead) {
+      ahead = tiles_.pack_ahead(a_at(panel * kPanelRows), g_.a_stride, g_.transpose_a,
+                                rows_of(panel), k_, packed, calls);
+    }
+    if (ahead.left == 0) pack_a(panel, packed);
     return ahead;
   }
 
-  void multiply_panel(int64_t panel_a, const float* packed_a, PackingAhead& ahead) const {
-    const int64_t row = panel_a * kPanelRows, rows = std::min(kPanelRows, g_.m - row);
+  void multiply_panels(int64_t panel_a, const float* packed_a, int64_t panel,
+                       PackingAhead& ahead) const {
+    const int64_t row = panel_a * kPanelRows, column = panel * tiles_.columns;
     const float* a = packs_a() ? packed_a : a_at(row);
     const int64_t stride = packs_a() ? units() : g_.a_stride;
     const bool add = depth_ > 0 || g_.beta != 0;
-    for (int64_t panel = 0; panel < panels(); ++panel) {
-      const int64_t first = panel * tiles_.columns;
-      tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(), rows,
-                      std::min(tiles_.columns, n_ - first),
-                      g_.c + row * g_.c_stride + column_ + first, g_.c_stride, add, ahead);
-    }
+    tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(), rows_of(panel_a),
+                    std::min(tiles_.columns, n_ - column),
+                    g_.c + row * g_.c_stride + column_ + column, g_.c_stride, add, ahead);
   }
 
   const Gemm& g_;
@@ -135,7 +193,7 @@ void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
   ANEMONE_CHECK(g.k > 0);
   const int64_t depth = even_block(g.k, kMostUnits * tiles.depth, 2);
   const int64_t units = divide_up(depth, tiles.depth);
-  const int64_t width = even_block(g.n, kBlockFloats / units, tiles.columns);
+  const int64_t width = even_block(g.n, kMostFloats / units, tiles.columns);
   float* packed = kept_floats<0>(static_cast<size_t>(units * width));
   for (int64_t column = 0; column < g.n; column += width) {
     for (int64_t k = 0; k < g.k; k += depth) {

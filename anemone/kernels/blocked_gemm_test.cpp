@@ -102,6 +102,14 @@ TEST(BlockedGemm, SumsOverSeveralBlocksOfDepthAndWidth) {
   }
 }
 
+// More of B than the second-level cache holds: several panels of A pass it together, the last group
+// is a smaller one, and the last panel no whole one.
+TEST(BlockedGemm, GroupsOfPanelsPassLargeBlocks) {
+  for (const Variant& variant : variants()) {
+    for (const bool ta : {false, true}) check(variant, 131, 410, 960, ta, false, 1, 1);
+  }
+}
+
 TEST(BlockedGemm, DoesNotDependOnTheNumberOfThreads) {
   const int64_t m = 70, n = 90, k = 300;
   const auto a = random_floats(static_cast<size_t>(m * k), 1);
