@@ -185,61 +185,6 @@ void WeightedRows(const float* matrix, size_t rows, size_t columns, size_t strid
   });
 }
 
-void InverseRms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
-                float* out) {
-  Each(columns, [&](auto d, size_t s) HWY_ATTR {
-    auto sum0 = hn::Zero(d), sum1 = hn::Zero(d);
-    size_t c = 0;
-    for (; c + 2 <= rows; c += 2) {
-      const auto a = hn::LoadU(d, x + c * stride + s);
-      const auto b = hn::LoadU(d, x + (c + 1) * stride + s);
-      sum0 = hn::MulAdd(a, a, sum0);
-      sum1 = hn::MulAdd(b, b, sum1);
-    }
-    if (c < rows) {
-      const auto a = hn::LoadU(d, x + c * stride + s);
-      sum0 = hn::MulAdd(a, a, sum0);
-    }
-    const auto mean = hn::Mul(hn::Add(sum0, sum1), hn::Set(d, 1.0f / static_cast<float>(rows)));
-    const auto root = hn::Sqrt(hn::Add(mean, hn::Set(d, epsilon)));
-    hn::StoreU(hn::Div(hn::Set(d, 1.0f), root), d, out + s);
-  });
-}
-
-void WeightedDot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
-                 size_t stride, float* out) {
-  Each(columns, [&](auto d, size_t s) HWY_ATTR {
-    auto sum = hn::Zero(d);
-    for (size_t c = 0; c < rows; ++c) {
-      const auto x = hn::LoadU(d, a + c * stride + s), y = hn::LoadU(d, b + c * stride + s);
-      sum = hn::MulAdd(hn::Mul(x, y), hn::Set(d, weight[c]), sum);
-    }
-    hn::StoreU(sum, d, out + s);
-  });
-}
-
-// Rows are taken in blocks that stay in L1: the maximum of a block first, then its sum, with the
-// sum so far rescaled to the new maximum.
-void LogSumExp(const float* x, size_t rows, size_t columns, size_t stride, float* out) {
-  constexpr size_t kBlock = 64;
-  Each(columns, [&](auto d, size_t s) HWY_ATTR {
-    auto maximum = hn::Set(d, -3.0e38f), sum = hn::Zero(d);
-    for (size_t begin = 0; begin < rows; begin += kBlock) {
-      const size_t end = HWY_MIN(begin + kBlock, rows);
-      auto raised = maximum;
-      for (size_t c = begin; c < end; ++c) {
-        raised = hn::Max(raised, hn::LoadU(d, x + c * stride + s));
-      }
-      sum = hn::Mul(sum, ExpOf(d, hn::Sub(maximum, raised)));
-      maximum = raised;
-      for (size_t c = begin; c < end; ++c) {
-        sum = hn::Add(sum, ExpOf(d, hn::Sub(hn::LoadU(d, x + c * stride + s), maximum)));
-      }
-    }
-    hn::StoreU(hn::Add(maximum, LogOf(d, sum)), d, out + s);
-  });
-}
-
 void ScaleRow(const float* x, const float* inverse, float weight, float* y, size_t n) {
   Each(n, [&](auto d, size_t s) HWY_ATTR {
     const auto scaled = hn::Mul(hn::LoadU(d, x + s), hn::LoadU(d, inverse + s));
@@ -306,9 +251,6 @@ HWY_EXPORT(Dot);
 HWY_EXPORT(MatrixVector);
 HWY_EXPORT(NarrowMatrixVector);
 HWY_EXPORT(WeightedRows);
-HWY_EXPORT(InverseRms);
-HWY_EXPORT(WeightedDot);
-HWY_EXPORT(LogSumExp);
 HWY_EXPORT(ScaleRow);
 HWY_EXPORT(RmsBackwardRow);
 HWY_EXPORT(SoftmaxRow);
@@ -327,17 +269,6 @@ void matrix_vector(const uint16_t* matrix, size_t rows, size_t columns, size_t s
 void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
                    const float* weights, float* out) {
   HWY_DYNAMIC_DISPATCH(WeightedRows)(matrix, rows, columns, stride, weights, out);
-}
-void inverse_rms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
-                 float* out) {
-  HWY_DYNAMIC_DISPATCH(InverseRms)(x, rows, columns, stride, epsilon, out);
-}
-void weighted_dot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
-                  size_t stride, float* out) {
-  HWY_DYNAMIC_DISPATCH(WeightedDot)(a, b, weight, rows, columns, stride, out);
-}
-void log_sum_exp(const float* x, size_t rows, size_t columns, size_t stride, float* out) {
-  HWY_DYNAMIC_DISPATCH(LogSumExp)(x, rows, columns, stride, out);
 }
 void scale_row(const float* x, const float* inverse, float weight, float* y, size_t n) {
   HWY_DYNAMIC_DISPATCH(ScaleRow)(x, inverse, weight, y, n);

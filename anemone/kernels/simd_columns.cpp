@@ -1,0 +1,158 @@
+// Sums down the columns of a matrix. Rows lie far apart, so that a run of several vectors of each
+// is taken at a time: memory is read in runs, and rows that are a power of two apart do not push
+// each other out of the caches.
+#include "anemone/kernels/simd.h"
+#include "anemone/kernels/tiles.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "anemone/kernels/simd_columns.cpp"
+#include <hwy/foreach_target.h>  // compiles this file once a target: must come first
+
+#include "anemone/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::simd::HWY_NAMESPACE {
+
+constexpr size_t kRun = 8;  // vectors
+
+template <size_t kCount>
+struct Vectors {
+  static constexpr size_t count = kCount;
+};
+
+// Calls f(Vectors<n>, tag, s) for n vectors of columns from s on: kRun of them, then single and
+// shorter ones. What becomes of a column must not depend on which it is among.
+template <typename F>
+HWY_INLINE void EachRun(size_t columns, const F& f) {
+  const hn::ScalableTag<float> d;
+  const size_t run = kRun * hn::Lanes(d);
+  size_t s = 0;
+  for (; s + run <= columns; s += run) f(Vectors<kRun>(), d, s);
+  Each(columns - s, [&](auto tag, size_t i) HWY_ATTR { f(Vectors<1>(), tag, s + i); });
+}
+
+void InverseRms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
+                float* out) {
+  EachRun(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
+    constexpr size_t kCount = decltype(vectors)::count;
+    const size_t lanes = hn::Lanes(d);
+    hn::Vec<decltype(d)> sums[kCount];
+    ANEMONE_UNROLL
+    for (size_t v = 0; v < kCount; ++v) sums[v] = hn::Zero(d);
+    for (size_t c = 0; c < rows; ++c) {
+      ANEMONE_UNROLL
+      for (size_t v = 0; v < kCount; ++v) {
+        const auto a = hn::LoadU(d, x + c * stride + s + v * lanes);
+        sums[v] = hn::MulAdd(a, a, sums[v]);
+      }
+    }
+    ANEMONE_UNROLL
+    for (size_t v = 0; v < kCount; ++v) {
+      const auto mean = hn::Mul(sums[v], hn::Set(d, 1.0f / static_cast<float>(rows)));
+      const auto root = hn::Sqrt(hn::Add(mean, hn::Set(d, epsilon)));
+      hn::StoreU(hn::Div(hn::Set(d, 1.0f), root), d, out + s + v * lanes);
+    }
+  });
+}
+
+void WeightedDot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
+                 size_t stride, float* out) {
+  EachRun(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
+    constexpr size_t kCount = decltype(vectors)::count;
+    const size_t lanes = hn::Lanes(d);
+    hn::Vec<decltype(d)> sums[kCount];
+    ANEMONE_UNROLL
+    for (size_t v = 0; v < kCount; ++v) sums[v] = hn::Zero(d);
+    for (size_t c = 0; c < rows; ++c) {
+      const auto factor = hn::Set(d, weight[c]);
+      ANEMONE_UNROLL
+      for (size_t v = 0; v < kCount; ++v) {
+        const size_t at = c * stride + s + v * lanes;
+        sums[v] = hn::MulAdd(hn::Mul(hn::LoadU(d, a + at), hn::LoadU(d, b + at)), factor, sums[v]);
+      }
+    }
+    ANEMONE_UNROLL
+    for (size_t v = 0; v < kCount; ++v) hn::StoreU(sums[v], d, out + s + v * lanes);
+  });
+}
+
+// Sums of exp(x - maximum) so far, and the maximum.
+template <size_t kCount, class D>
+struct Exponentials {
+  using V = hn::Vec<D>;
+  V maximum[kCount], sum[kCount];
+
+  HWY_INLINE explicit Exponentials(D d) {
+    ANEMONE_UNROLL
+    for (size_t v = 0; v < kCount; ++v) {
+      maximum[v] = hn::Set(d, -3.0e38f);
+      sum[v] = hn::Zero(d);
+    }
+  }
+
+  // The maximum over some more rows first, to which the sum is rescaled, then their exponentials.
+  HWY_INLINE void Add(D d, const float* x, size_t rows, size_t stride) {
+    const size_t lanes = hn::Lanes(d);
+    V raised[kCount];
+    ANEMONE_UNROLL
+    for (size_t v = 0; v < kCount; ++v) raised[v] = maximum[v];
+    for (size_t c = 0; c < rows; ++c) {
+      ANEMONE_UNROLL
+      for (size_t v = 0; v < kCount; ++v) {
+        raised[v] = hn::Max(raised[v], hn::LoadU(d, x + c * stride + v * lanes));
+      }
+    }
+    ANEMONE_UNROLL
+    for (size_t v = 0; v < kCount; ++v) {
+      sum[v] = hn::Mul(sum[v], ExpOf(d, hn::Sub(maximum[v], raised[v])));
+      maximum[v] = raised[v];
+    }
+    for (size_t c = 0; c < rows; ++c) {
+      ANEMONE_UNROLL
+      for (size_t v = 0; v < kCount; ++v) {
+        const V value = hn::LoadU(d, x + c * stride + v * lanes);
+        sum[v] = hn::Add(sum[v], ExpOf(d, hn::Sub(value, maximum[v])));
+      }
+    }
+  }
+};
+
+void LogSumExp(const float* x, size_t rows, size_t columns, size_t stride, float* out) {
+  constexpr size_t kBlock = 16;  // rows that are still in the cache when they are read again
+  EachRun(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
+    constexpr size_t kCount = decltype(vectors)::count;
+    Exponentials<kCount, decltype(d)> sums(d);
+    for (size_t c = 0; c < rows; c += kBlock) {
+      sums.Add(d, x + c * stride + s, HWY_MIN(kBlock, rows - c), stride);
+    }
+    ANEMONE_UNROLL
+    for (size_t v = 0; v < kCount; ++v) {
+      hn::StoreU(hn::Add(sums.maximum[v], LogOf(d, sums.sum[v])), d, out + s + v * hn::Lanes(d));
+    }
+  });
+}
+
+}  // namespace anemone::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace anemone::simd {
+
+HWY_EXPORT(InverseRms);
+HWY_EXPORT(WeightedDot);
+HWY_EXPORT(LogSumExp);
+
+void inverse_rms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
+                 float* out) {
+  HWY_DYNAMIC_DISPATCH(InverseRms)(x, rows, columns, stride, epsilon, out);
+}
+void weighted_dot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
+                  size_t stride, float* out) {
+  HWY_DYNAMIC_DISPATCH(WeightedDot)(a, b, weight, rows, columns, stride, out);
+}
+void log_sum_exp(const float* x, size_t rows, size_t columns, size_t stride, float* out) {
+  HWY_DYNAMIC_DISPATCH(LogSumExp)(x, rows, columns, stride, out);
+}
+
+}  // namespace anemone::simd
+#endif
