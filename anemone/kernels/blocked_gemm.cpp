@@ -18,8 +18,9 @@ constexpr int64_t kMostUnits = 768;
 constexpr int64_t kNearFloats = 768 * 1024 / sizeof(float);
 constexpr int64_t kMostFloats = 4 * 1024 * 1024 / sizeof(float);
 constexpr int64_t kGroup = 4;
-// Groups for each thread, so that all end at about the same time.
-constexpr int64_t kShares = 4;
+// A group is at most this part of a thread's share of what is left, so that all end at about the
+// same time.
+constexpr int64_t kParts = 2;
 // Rows of B that are packed together: few enough for all of them to be read ahead by the processor.
 constexpr int64_t kRowsOfB = 16;
 
@@ -62,10 +63,8 @@ class Block {
       for (size_t piece = begin; piece < end; ++piece) pack_b(static_cast<int64_t>(piece));
     });
     const bool near = panels() * units() * tiles_.columns <= kNearFloats;
-    const int64_t most = near ? 1 : std::min(kGroup, panels_a() / (kShares * threads));
-    const int64_t group = std::max<int64_t>(most, 1);
-    std::atomic<int64_t> next{0};
-    for_all(pool, threads, [&](size_t, size_t, int) { multiply(next, group); });
+    Claims claims{near ? 1 : kGroup, kParts * threads};
+    for_all(pool, threads, [&](size_t, size_t, int) { multiply(claims); });
   }
 
  private:
@@ -107,29 +106,40 @@ class Block {
   int64_t panels_a() const { return divide_up(g_.m, kPanelRows); }
   int64_t size_a() const { return packs_a() ? kPanelRows * units() : 0; }
 
+  struct Group {
+    int64_t begin, end;
+    int64_t count() const { return end - begin; }
+  };
+
+  // What threads have come for so far.
+  struct Claims {
+    int64_t most, parts;
+    std::atomic<int64_t> next{0};
+  };
+
+  Group claim(Claims& claims) const {
+    int64_t begin = claims.next.load(), count = 0;
+    do {
+      const int64_t left = panels_a() - begin;
+      count = std::min(left, std::clamp<int64_t>(left / claims.parts, 1, claims.most));
+    } while (!claims.next.compare_exchange_weak(begin, begin + count));
+    return {begin, begin + count};
+  }
+
   // Groups of panels of A one by one as threads come for them, so that one that somebody else holds
   // up does not hold up the others. Each is packed while the one before is multiplied.
-  void multiply(std::atomic<int64_t>& next, int64_t group) const {
-    const auto claim = [&] {
-      const int64_t begin = group * next++;
-      return Group{begin, std::max(begin, std::min(begin + group, panels_a()))};
-    };
-    const int64_t size = group * size_a();
+  void multiply(Claims& claims) const {
+    const int64_t size = claims.most * size_a();
     float *packed = kept_floats<1>(static_cast<size_t>(2 * size)), *packed_next = packed + size;
-    Group now = claim();
+    Group now = claim(claims);
     for (int64_t i = 0; i < now.count(); ++i) pack_a(now.begin + i, packed + i * size_a());
     while (now.count() > 0) {
-      const Group following = claim();
+      const Group following = claim(claims);
       multiply_group(now, packed, following, packed_next);
       std::swap(packed, packed_next);
       now = following;
     }
   }
-
-  struct Group {
-    int64_t begin, end;
-    int64_t count() const { return end - begin; }
-  };
 
   void multiply_group(const Group& group, const float* packed, const Group& following,
                       float* packed_next) const {
