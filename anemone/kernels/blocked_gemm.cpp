@@ -10,14 +10,17 @@
 namespace anemone {
 namespace {
 
-// Along k, a block is short enough for a panel of A to stay in the first-level cache.
-constexpr int64_t kMostUnits = 768;
-// A block of B that the second-level cache holds lies there while single panels of A pass. A larger
-// one, in the third level, passes groups of panels of A that lie in the second: each of its panels
-// is then fetched once for all of a group, and A is packed once for more columns.
-constexpr int64_t kNearFloats = 768 * 1024 / sizeof(float);
-constexpr int64_t kMostFloats = 4 * 1024 * 1024 / sizeof(float);
-constexpr int64_t kGroup = 4;
+// How B is cut: units along k, few enough for a panel of A to stay in the first-level cache, and
+// floats of a block. `group`: panels of A that pass it together.
+struct Blocking {
+  int64_t units, floats, group;
+};
+// Near: the second-level cache holds a block.
+constexpr Blocking kNear = {768, 768 * 1024 / sizeof(float), 1};
+// Far: the third level does, and the second a group of panels of A, for all of which a panel of B
+// is fetched once. A is then packed once for more columns. Where two processors share no third
+// level it costs more than it brings for a B that is hardly larger.
+constexpr Blocking kFar = {1024, 4 * 1024 * 1024 / sizeof(float), 4};
 // A group is at most this part of a thread's share of what is left, so that all end at about the
 // same time.
 constexpr int64_t kParts = 2;
@@ -30,6 +33,15 @@ int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t even_block(int64_t length, int64_t most, int64_t unit) {
   const int64_t blocks = divide_up(length, std::max(most / unit * unit, unit));
   return divide_up(divide_up(length, blocks), unit) * unit;
+}
+
+int64_t block_depth(const Gemm& g, const Tiles& tiles, const Blocking& blocking) {
+  return even_block(g.k, blocking.units * tiles.depth, 2);
+}
+
+const Blocking& blocking_for(const Gemm& g, const Tiles& tiles) {
+  const int64_t units = divide_up(block_depth(g, tiles, kNear), tiles.depth);
+  return 2 * units * g.n <= 3 * kNear.floats ? kNear : kFar;
 }
 
 // Memory that a thread keeps for its next product.
@@ -56,14 +68,13 @@ class Block {
         float* packed_b)
       : g_(g), tiles_(tiles), column_(column), n_(n), depth_(depth), k_(k), packed_b_(packed_b) {}
 
-  // On the calling thread alone where there is no pool.
-  void run(ThreadPool* pool) const {
+  // On the calling thread alone where there is no pool. `group`: panels of A.
+  void run(ThreadPool* pool, int64_t group) const {
     const int64_t threads = pool ? pool->threads() : 1;
     for_all(pool, pieces_of_b(), [&](size_t begin, size_t end, int) {
       for (size_t piece = begin; piece < end; ++piece) pack_b(static_cast<int64_t>(piece));
     });
-    const bool near = panels() * units() * tiles_.columns <= kNearFloats;
-    Claims claims{near ? 1 : kGroup, kParts * threads};
+    Claims claims{group, kParts * threads};
     for_all(pool, threads, [&](size_t, size_t, int) { multiply(claims); });
   }
 
@@ -201,14 +212,15 @@ class Block {
 void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
   ANEMONE_CHECK(g.beta == 0 || g.beta == 1);
   ANEMONE_CHECK(g.k > 0);
-  const int64_t depth = even_block(g.k, kMostUnits * tiles.depth, 2);
+  const Blocking& blocking = blocking_for(g, tiles);
+  const int64_t depth = block_depth(g, tiles, blocking);
   const int64_t units = divide_up(depth, tiles.depth);
-  const int64_t width = even_block(g.n, kMostFloats / units, tiles.columns);
+  const int64_t width = even_block(g.n, blocking.floats / units, tiles.columns);
   float* packed = kept_floats<0>(static_cast<size_t>(units * width));
   for (int64_t column = 0; column < g.n; column += width) {
     for (int64_t k = 0; k < g.k; k += depth) {
       Block(g, tiles, column, std::min(width, g.n - column), k, std::min(depth, g.k - k), packed)
-          .run(pool);
+          .run(pool, blocking.group);
     }
   }
 }

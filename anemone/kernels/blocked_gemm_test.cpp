@@ -106,7 +106,7 @@ TEST(BlockedGemm, SumsOverSeveralBlocksOfDepthAndWidth) {
 // is a smaller one, and the last panel no whole one.
 TEST(BlockedGemm, GroupsOfPanelsPassLargeBlocks) {
   for (const Variant& variant : variants()) {
-    for (const bool ta : {false, true}) check(variant, 131, 410, 960, ta, false, 1, 1);
+    for (const bool ta : {false, true}) check(variant, 131, 450, 1440, ta, false, 1, 1);
   }
 }
 
