@@ -62,14 +62,16 @@ void run(const Options& o) {
     previous = id;
   });
   if (!o.json) {
-    return print(
-        fmt::format("\n\n{} tokens, {:.1f} tokens/s\n", result.ids.size(), result.tokens_per_s));
+    return print(fmt::format("\n\nprompt of {} tokens in {:.0f} ms; {} tokens, {:.1f} tokens/s\n",
+                             prompt.size(), result.prompt_ms, result.ids.size(),
+                             result.tokens_per_s));
   }
   std::vector<int> all = prompt;
   all.insert(all.end(), result.ids.begin(), result.ids.end());
   print_json({{"prompt_ids", prompt},
               {"ids", result.ids},
               {"text", tokenizer->decode(all)},
+              {"prompt_ms", result.prompt_ms},
               {"tokens_per_s", result.tokens_per_s}});
 }
 

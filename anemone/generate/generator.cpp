@@ -10,14 +10,19 @@
 namespace anemone {
 namespace {
 
+// Of every layer.
+const std::vector<std::string> kOwnSide = {"k_cache", "v_cache", "new_k", "new_v"};
+
+// Tokens that repay compiling a program for as many.
+constexpr size_t kLeastTogether = 8;
+
 std::vector<int64_t> first_positions(int64_t count) {
   std::vector<int64_t> positions(static_cast<size_t>(count));
   std::iota(positions.begin(), positions.end(), int64_t{0});
   return positions;
 }
 
-StageChain decode_chain(const LlamaConfig& config, int64_t capacity, DType stored) {
-  StageChain chain = llama_decode_chain(config, capacity);
+StageChain stored_in(DType stored, StageChain chain) {
   if (stored == DType::kFp32) return chain;
   for (Stage& stage : chain.stages) narrow_weights(stage.function, stage.weights, stored);
   return chain;
@@ -27,23 +32,21 @@ StageChain decode_chain(const LlamaConfig& config, int64_t capacity, DType store
 
 Generator::Generator(Device& device, const LlamaConfig& config, int64_t capacity,
                      const ParameterLookup& values, DType stored)
-    : config_(config),
+    : device_(device),
+      values_(values),
+      stored_(stored),
+      config_(config),
       capacity_(capacity),
-      program_(device, decode_chain(config, capacity, stored), values,
-               {"k_cache", "v_cache", "new_k", "new_v"}),
+      program_(device, stored_in(stored, llama_decode_chain(config, capacity)), values, kOwnSide),
       tables_(rope_tables(config, first_positions(capacity))),
       cosine_(DType::kFp32, {1, config.head_size / 2, 1, 1}),
       sine_(DType::kFp32, {1, config.head_size / 2, 1, 1}),
-      logits_(DType::kFp32, {1, config.vocab_size, 1, 1}),
-      column_(DType::kFp32, {1, config.kv_heads * config.head_size, 1, 1}) {
+      logits_(DType::kFp32, {1, config.vocab_size, 1, 1}) {
   ANEMONE_CHECK(capacity >= 1 && capacity <= config.max_sequence);
 }
 
 std::span<const float> Generator::feed(int token) {
-  if (position_ >= capacity_) {
-    fail(fmt::format("position {}", position_),
-         fmt::format("the sequence is longer than the {} positions of the cache", capacity_));
-  }
+  require_room(1);
   for (int64_t i = 0; i < config_.head_size / 2; ++i) {
     const auto at = static_cast<size_t>(i * capacity_ + position_);
     cosine_.as<float>()[static_cast<size_t>(i)] = tables_.cosine.as<float>()[at];
@@ -55,25 +58,55 @@ std::span<const float> Generator::feed(int token) {
   program_.side("cos")->write(cosine_);
   program_.side("sin")->write(sine_);
   program_.run();
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    const auto use = static_cast<size_t>(1 + 2 * layer);  // embed, (attention, ffn), …
-    append_column("new_k", "k_cache", use);
-    append_column("new_v", "v_cache", use);
-  }
-  ++position_;
+  append(program_, 1);
   program_.output().read(logits_);
   return logits_.as<float>();
 }
 
-void Generator::append_column(const char* fresh, const char* cache, size_t use) {
-  program_.side(fresh, use)->read(column_);
-  const TensorView memory = program_.side(cache, use)->map();
-  ANEMONE_CHECK(memory.data != nullptr);
-  const auto values = column_.as<float>();
-  for (size_t c = 0; c < values.size(); ++c) {
-    memory.as<float>()[c * static_cast<size_t>(capacity_) + static_cast<size_t>(position_)] =
-        values[c];
+std::span<const float> Generator::feed(std::span<const int> tokens) {
+  ANEMONE_CHECK(!tokens.empty());
+  require_room(static_cast<int64_t>(tokens.size()));
+  if (position_ == 0 && tokens.size() >= kLeastTogether) {
+    prefill(tokens);
+  } else {
+    for (int token : tokens) feed(token);
   }
+  return logits_.as<float>();
+}
+
+void Generator::require_room(int64_t tokens) const {
+  if (position_ + tokens <= capacity_) return;
+  fail(fmt::format("position {}", capacity_),
+       fmt::format("the sequence is longer than the {} positions of the cache", capacity_));
+}
+
+void Generator::prefill(std::span<const int> tokens) {
+  const auto length = static_cast<int64_t>(tokens.size());
+  ForwardProgram program(device_, stored_in(stored_, llama_prefill_chain(config_, length)), values_,
+                         kOwnSide);
+  program.side("tokens")->write(
+      Tensor::of<int32_t>({length}, std::vector<int32_t>(tokens.begin(), tokens.end())));
+  program.run();
+  append(program, length);
+  program.output().read(logits_);
+}
+
+// New keys and values of every layer, [G*K, columns], go behind those of the caches.
+void Generator::append(ForwardProgram& from, int64_t columns) {
+  const int64_t rows = config_.kv_heads * config_.head_size;
+  for (int64_t layer = 0; layer < config_.layers; ++layer) {
+    const auto use = static_cast<size_t>(1 + 2 * layer);  // embed, (attention, ffn), …
+    for (const auto& [fresh, cache] : {std::pair{"new_k", "k_cache"}, {"new_v", "v_cache"}}) {
+      const TensorView source = from.side(fresh, use)->map();
+      const TensorView target = program_.side(cache, use)->map();
+      ANEMONE_CHECK(source.data && target.data);
+      for (int64_t row = 0; row < rows; ++row) {
+        std::copy_n(source.as<float>().begin() + row * columns, columns,
+                    target.as<float>().begin() + row * capacity_ + position_);
+      }
+    }
+  }
+  position_ += columns;
 }
 
 Generated generate(Generator& generator, std::span<const int> prompt, int64_t tokens,
@@ -81,9 +114,10 @@ Generated generate(Generator& generator, std::span<const int> prompt, int64_t to
                    const std::function<void(int id)>& on_token) {
   ANEMONE_CHECK(!prompt.empty());
   Sampler sampler(options);
-  std::span<const float> logits;
-  for (int id : prompt) logits = generator.feed(id);
   Generated result;
+  const Stopwatch prompt_watch;
+  std::span<const float> logits = generator.feed(prompt);
+  result.prompt_ms = prompt_watch.elapsed_ms();
   const Stopwatch watch;
   int64_t fed = 0;
   while (static_cast<int64_t>(result.ids.size()) < tokens) {

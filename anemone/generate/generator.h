@@ -1,4 +1,4 @@
-// Text generation with a key/value cache, one token at a time.
+// Text generation with a key/value cache: a prompt at once, then one token at a time.
 #pragma once
 
 #include <functional>
@@ -21,23 +21,33 @@ class Generator {
   // Runs `token` at the next position and returns the logits [V] for the one after; they are valid
   // until the next call. Throws Error when the cache is full.
   std::span<const float> feed(int token);
+  // The same for several tokens, of which there is at least one. The first tokens of a text,
+  // where they are not few, run together, for which a program of their length is compiled; later
+  // ones one after the other. `values` of the constructor is asked again.
+  std::span<const float> feed(std::span<const int> tokens);
 
   int64_t position() const { return position_; }
   void restart() { position_ = 0; }
 
  private:
-  void append_column(const char* fresh, const char* cache, size_t use);
+  void require_room(int64_t tokens) const;
+  void prefill(std::span<const int> tokens);
+  void append(ForwardProgram& from, int64_t columns);
 
+  Device& device_;
+  ParameterLookup values_;
+  DType stored_;
   LlamaConfig config_;
   int64_t capacity_, position_ = 0;
   ForwardProgram program_;
   RopeTables tables_;
-  Tensor cosine_, sine_, logits_, column_;
+  Tensor cosine_, sine_, logits_;
 };
 
 struct Generated {
-  std::vector<int> ids;  // new ones, without the stop token
-  double tokens_per_s = 0;
+  std::vector<int> ids;     // new ones, without the stop token
+  double prompt_ms = 0;     // until the first of them could be picked
+  double tokens_per_s = 0;  // of the others
 };
 
 // Feeds the prompt, then samples up to `tokens` ids, stopping at one of `stop_ids`. `on_token` sees

@@ -13,14 +13,15 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr double kTolerance = 1e-4;
-constexpr int64_t kCapacity = 8;
-const std::vector<int> kTokens = {1, 7, 7, 0, 11, 3, 9, 2};
+constexpr int64_t kCapacity = 14;
+const std::vector<int> kTokens = {1, 7, 7, 0, 11, 3, 9, 2, 4, 4, 10, 6, 5, 8};
 
 // A tiny grouped-query model on the CPU.
 struct Model {
   explicit Model(bool tied = true) {
     ModelWeights weights = tiny_weights(tied);
     config = weights.config;
+    config.max_sequence = 16;
     for (const auto& [name, tensor] : weights.tensors) {
       for (float& value : tensor.as<float>()) value *= 0.4f;
       buffers[name] = device->allocate(Type::tensor(DType::kFp32, tensor.shape()));
@@ -61,6 +62,13 @@ struct Model {
   LlamaConfig config;
   std::map<std::string, std::unique_ptr<Buffer>> buffers;
 };
+
+void expect_near(std::span<const float> actual, std::span<const float> expected, double tolerance) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t v = 0; v < expected.size(); ++v) {
+    EXPECT_NEAR(actual[v], expected[v], tolerance) << "token " << v;
+  }
+}
 
 std::vector<std::vector<float>> feed_all(Generator& generator) {
   std::vector<std::vector<float>> rows;
@@ -123,9 +131,50 @@ TEST(Generator, WeightsStoredInBf16GiveTheLogitsOfRoundedOnes) {
   }
 }
 
+TEST(Generator, APromptAtOnceLeavesWhatItsTokensOneByOneDo) {
+  for (const DType stored : {DType::kFp32, DType::kBf16}) {
+    for (const size_t length : {1u, 7u, 8u, 11u, 14u}) {
+      Model model;
+      if (stored == DType::kBf16) model.round_to_bf16(stored);
+      Generator one_by_one = model.generator(kCapacity, stored);
+      Generator at_once = model.generator(kCapacity, stored);
+      const auto rows = feed_all(one_by_one);
+      const std::span<const int> tokens = kTokens;
+      expect_near(at_once.feed(tokens.first(length)), rows[length - 1], kTolerance);
+      EXPECT_EQ(at_once.position(), static_cast<int64_t>(length));
+      for (size_t t = length; t < kTokens.size(); ++t) {
+        expect_near(at_once.feed(kTokens[t]), rows[t], kTolerance);
+      }
+    }
+  }
+}
+
+TEST(Generator, SeveralLaterTokensGoOnFromTheCache) {
+  Model model;
+  Generator one_by_one = model.generator(), in_pieces = model.generator();
+  const auto rows = feed_all(one_by_one);
+  const std::span<const int> tokens = kTokens;
+  in_pieces.feed(tokens.first(3));
+  expect_near(in_pieces.feed(tokens.subspan(3, 9)), rows[11], kTolerance);
+  in_pieces.restart();
+  expect_near(in_pieces.feed(tokens.first(10)), rows[9], kTolerance);
+}
+
+TEST(Generator, APromptLongerThanTheCacheIsAnErrorBeforeAnythingRuns) {
+  Model model;
+  Generator generator = model.generator(4);
+  try {
+    generator.feed(std::span<const int>(kTokens));
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.message(), HasSubstr("longer than the 4 positions"));
+  }
+  EXPECT_EQ(generator.position(), 0);
+}
+
 TEST(Generator, CapacityDoesNotChangeTheLogits) {
   Model model;
-  Generator exact = model.generator(), roomy = model.generator(10);
+  Generator exact = model.generator(), roomy = model.generator(16);
   const auto a = feed_all(exact), b = feed_all(roomy);
   for (size_t t = 0; t < a.size(); ++t) {
     for (size_t v = 0; v < a[t].size(); ++v) EXPECT_NEAR(a[t][v], b[t][v], 1e-5) << t;

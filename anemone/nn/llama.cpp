@@ -61,9 +61,11 @@ struct Classifier {
   Value normal, weight;
 };
 
-// Final norm, and the classifier's weight.
-Classifier classifier(Stage& stage, Builder& b, const LlamaConfig& config, int64_t columns) {
-  const Value x = b.input("x", kType, {1, config.dim, 1, columns});
+// Final norm, of all columns or the last, and the classifier's weight.
+Classifier classifier(Stage& stage, Builder& b, const LlamaConfig& config, int64_t columns,
+                      bool only_last = false) {
+  Value x = b.input("x", kType, {1, config.dim, 1, columns});
+  if (only_last) x = b.slice_by_size(x, {0, 0, 0, columns - 1}, {1, config.dim, 1, 1});
   const Value normal = rms_norm(stage, b, "norm", x, config);
   return {normal, weight(stage, b, "lm_head", {config.vocab_size, config.dim, 1, 1})};
 }
@@ -72,14 +74,36 @@ std::string classifier_parameter(const LlamaConfig& config) {
   return config.tied_classifier ? "model.embed_tokens.weight" : "lm_head.weight";
 }
 
+// The attention of whole sequences.
+Heads attend(Stage& stage, Builder& b, const LlamaConfig& config, int64_t batch, int64_t sequence) {
+  std::vector<int64_t> positions(static_cast<size_t>(batch * sequence));
+  for (size_t s = 0; s < positions.size(); ++s) {
+    positions[s] = static_cast<int64_t>(s) % sequence;
+  }
+  RopeTables tables = rope_tables(config, positions);
+  const Value x = b.input("x", kType, {1, config.dim, 1, batch * sequence});
+  const Value normal = rms_norm(stage, b, "input_layernorm", x, config);
+  const Value cosine = b.constant(std::move(tables.cosine), "cosine");
+  const Value sine = b.constant(std::move(tables.sine), "sine");
+  const Heads heads = project(stage, b, normal, cosine, sine, config);
+  const Value mixed = b.op("anemone.causal_attention", {{"q", heads.q},
+                                                        {"k", heads.k},
+                                                        {"v", heads.v},
+                                                        {"head_size", b.integer(config.head_size)},
+                                                        {"sequence", b.integer(sequence)}});
+  finish_attention(stage, b, x, mixed, config);
+  return heads;
+}
+
 // The stages in order with `attention` in the middle.
 StageChain assemble(const LlamaConfig& config, Stage attention, int64_t columns, Head head) {
   StageChain chain;
   chain.stages.push_back(embed_stage(config, columns));
   chain.stages.push_back(std::move(attention));
   chain.stages.push_back(ffn_stage(config, columns));
-  chain.stages.push_back(head == Head::kLogits
-                             ? logits_stage(config, columns)
+  const bool only_last = head == Head::kLastLogits;
+  chain.stages.push_back(head == Head::kLogits || only_last
+                             ? logits_stage(config, columns, only_last)
                              : loss_stage(config, columns, head == Head::kLossInParts));
   chain.uses.push_back({0, "embed", {"model.embed_tokens.weight"}});
   for (int64_t layer = 0; layer < config.layers; ++layer) {
@@ -116,22 +140,7 @@ Stage embed_stage(const LlamaConfig& config, int64_t columns) {
 Stage attention_stage(const LlamaConfig& config, int64_t batch, int64_t sequence) {
   Stage stage = start("attention");
   Builder b(stage.function);
-  std::vector<int64_t> positions(static_cast<size_t>(batch * sequence));
-  for (size_t s = 0; s < positions.size(); ++s) {
-    positions[s] = static_cast<int64_t>(s) % sequence;
-  }
-  RopeTables tables = rope_tables(config, positions);
-  const Value x = b.input("x", kType, {1, config.dim, 1, batch * sequence});
-  const Value normal = rms_norm(stage, b, "input_layernorm", x, config);
-  const Value cosine = b.constant(std::move(tables.cosine), "cosine");
-  const Value sine = b.constant(std::move(tables.sine), "sine");
-  const Heads heads = project(stage, b, normal, cosine, sine, config);
-  const Value mixed = b.op("anemone.causal_attention", {{"q", heads.q},
-                                                        {"k", heads.k},
-                                                        {"v", heads.v},
-                                                        {"head_size", b.integer(config.head_size)},
-                                                        {"sequence", b.integer(sequence)}});
-  finish_attention(stage, b, x, mixed, config);
+  attend(stage, b, config, batch, sequence);
   return stage;
 }
 
@@ -147,11 +156,11 @@ Stage ffn_stage(const LlamaConfig& config, int64_t columns) {
   return stage;
 }
 
-Stage logits_stage(const LlamaConfig& config, int64_t columns) {
+Stage logits_stage(const LlamaConfig& config, int64_t columns, bool only_last) {
   Stage stage = start("logits");
   stage.data_output = "logits";
   Builder b(stage.function);
-  const Classifier c = classifier(stage, b, config, columns);
+  const Classifier c = classifier(stage, b, config, columns, only_last);
   b.output("logits", b.conv1x1(c.normal, c.weight));
   return stage;
 }
@@ -172,6 +181,15 @@ Stage loss_stage(const LlamaConfig& config, int64_t columns, bool in_parts) {
       b.ops(in_parts ? "anemone.classifier_loss" : "anemone.cross_entropy", std::move(arguments));
   b.output("loss", results[0]);
   b.output(in_parts ? "probabilities" : "log_sum_exp", results[1]);
+  return stage;
+}
+
+Stage prefill_attention_stage(const LlamaConfig& config, int64_t sequence) {
+  Stage stage = start("prefill_attention");
+  Builder b(stage.function);
+  const Heads heads = attend(stage, b, config, 1, sequence);
+  b.output("new_k", heads.k);
+  b.output("new_v", heads.v);
   return stage;
 }
 
@@ -207,6 +225,10 @@ StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequenc
 
 StageChain llama_decode_chain(const LlamaConfig& config, int64_t capacity) {
   return assemble(config, decode_attention_stage(config, capacity), 1, Head::kLogits);
+}
+
+StageChain llama_prefill_chain(const LlamaConfig& config, int64_t sequence) {
+  return assemble(config, prefill_attention_stage(config, sequence), sequence, Head::kLastLogits);
 }
 
 RopeTables rope_tables(const LlamaConfig& config, const std::vector<int64_t>& positions) {

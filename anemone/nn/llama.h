@@ -20,8 +20,8 @@ Stage attention_stage(const LlamaConfig& config, int64_t batch, int64_t sequence
 // x → y = x + down_proj(silu(gate_proj(n)) * up_proj(n)) with n = rms_norm(x).
 Stage ffn_stage(const LlamaConfig& config, int64_t columns);
 
-// x → logits [1, V, 1, S]
-Stage logits_stage(const LlamaConfig& config, int64_t columns);
+// x → logits [1, V, 1, S], or [1, V, 1, 1] of the last column.
+Stage logits_stage(const LlamaConfig& config, int64_t columns, bool only_last = false);
 
 // x, targets int32 [S] → loss [1] (mean over S), log_sum_exp [S]. With `in_parts` classifier,
 // softmax and loss can run on different devices, and the second output is probabilities
@@ -33,11 +33,17 @@ Stage loss_stage(const LlamaConfig& config, int64_t columns, bool in_parts = fal
 // → y, and new_k and new_v [1, G*K, 1, 1] for the next column.
 Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity);
 
-enum class Head { kLogits, kLoss, kLossInParts };
+// The stage of training for one sequence, with its keys and values as outputs for the cache: new_k
+// and new_v [1, G*K, 1, S].
+Stage prefill_attention_stage(const LlamaConfig& config, int64_t sequence);
+
+enum class Head { kLogits, kLastLogits, kLoss, kLossInParts };
 // Training or evaluation of whole sequences.
 StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequence, Head head);
 // Generation with a cache of `capacity` columns a layer.
 StageChain llama_decode_chain(const LlamaConfig& config, int64_t capacity);
+// The first `sequence` tokens of a text at once: what a cache needs, and the logits of the last.
+StageChain llama_prefill_chain(const LlamaConfig& config, int64_t sequence);
 
 // cos(t theta^(-2i/K)) and sin of the same for pairs i and positions t (Su et al. 2021), computed
 // in double: [1, K/2, 1, positions.size()] fp32.

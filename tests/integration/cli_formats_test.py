@@ -53,7 +53,7 @@ class EndToEnd(CliTest):
         base = ("generate", "--model", model, "--prompt", "Once upon a time", "--tokens", 20)
         for flags in (["--temperature", 0], ["--temperature", 0.8, "--top-p", 0.9, "--seed", 3]):
             first, second = (self.ok_json(*base, *flags) for _ in range(2))
-            self.assertEqual(set(first), {"prompt_ids", "ids", "text", "tokens_per_s"})
+            self.assertEqual(set(first), {"prompt_ids", "prompt_ms", "ids", "text", "tokens_per_s"})
             self.assertEqual(first["ids"], second["ids"])
             self.assertTrue(first["text"].startswith("Once upon a time"))
             self.assertEqual(first["prompt_ids"][0], 1)
@@ -126,7 +126,8 @@ class RealData(CliTest):
         model, tokenizer = shared_data("stories260K.bin"), shared_data("tok512.bin")
         _, llama = oracle()
         config, weights = llama.read_llama2c(model)
-        for prompt in ("", "Once upon a time", "Lily and Tom", "The dog said: \"Hé!\""):
+        many_tokens = "Lily and Tom went to the park. They saw a big dog. The dog was sad."  # run at once
+        for prompt in ("", "Once upon a time", "Lily and Tom", "The dog said: \"Hé!\"", many_tokens):
             result = self.ok_json("generate", "--model", model, "--tokenizer", tokenizer, "--prompt",
                                   prompt, "--tokens", 25, "--temperature", 0)
             self.assertEqual(result["ids"], llama.greedy(config, weights, result["prompt_ids"], 25))

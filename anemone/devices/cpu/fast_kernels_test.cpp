@@ -48,7 +48,7 @@ TEST(FastKernels, BroadcastAndNarrowElementwiseFallsBack) {
   expect_fast({fp32({3}, 1).cast(DType::kFp16), fp32({3}, 2).cast(DType::kFp16)}, add, false);
 }
 
-TEST(FastKernels, WeightsInBf16ForOneTokenAndNoOtherType) {
+TEST(FastKernels, WeightsInBf16AndNoOtherNarrowType) {
   const auto linear = [](Builder& b, const auto& v) {
     return b.ops("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[1]}});
   };
@@ -57,7 +57,12 @@ TEST(FastKernels, WeightsInBf16ForOneTokenAndNoOtherType) {
     expect_fast({x.clone(), weight.cast(DType::kBf16)}, linear);
     expect_fast({x.clone(), weight.cast(DType::kFp16)}, linear, false);
   }
-  expect_fast({fp32({1, 4, 1, 3}, 1), fp32({2, 4, 1, 1}, 2).cast(DType::kBf16)}, linear, false);
+  for (const Shape& shape : {Shape{2, 4, 1, 1}, Shape{48, 33, 1, 1}, Shape{131, 40, 1, 1}}) {
+    for (const int64_t width : {2, 37}) {
+      const Tensor weight = fp32(shape, 2).cast(DType::kBf16);
+      expect_fast({fp32({1, shape[1], 1, width}, 1), weight.clone()}, linear);
+    }
+  }
 }
 
 TEST(FastKernels, RowsOfATableInBf16AndTheirWidening) {
