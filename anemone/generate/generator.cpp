@@ -57,9 +57,7 @@ std::span<const float> Generator::feed(int token) {
   program_.side("position")->write({DType::kInt32, {1}, &position});
   program_.side("cos")->write(cosine_);
   program_.side("sin")->write(sine_);
-  program_.run();
-  append(program_, 1);
-  program_.output().read(logits_);
+  run(program_, 1);
   return logits_.as<float>();
 }
 
@@ -86,27 +84,31 @@ void Generator::prefill(std::span<const int> tokens) {
                          kOwnSide);
   program.side("tokens")->write(
       Tensor::of<int32_t>({length}, std::vector<int32_t>(tokens.begin(), tokens.end())));
-  program.run();
-  append(program, length);
+  run(program, length);
+}
+
+// Of `columns` new tokens. A layer's cache grows as soon as it has run, while what attention read
+// of the cache is still near.
+void Generator::run(ForwardProgram& program, int64_t columns) {
+  program.run([&](size_t use) {
+    append(program, use, "new_k", "k_cache", columns);
+    append(program, use, "new_v", "v_cache", columns);
+  });
+  position_ += columns;
   program.output().read(logits_);
 }
 
-// New keys and values of every layer, [G*K, columns], go behind those of the caches.
-void Generator::append(ForwardProgram& from, int64_t columns) {
-  const int64_t rows = config_.kv_heads * config_.head_size;
-  for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    const auto use = static_cast<size_t>(1 + 2 * layer);  // embed, (attention, ffn), …
-    for (const auto& [fresh, cache] : {std::pair{"new_k", "k_cache"}, {"new_v", "v_cache"}}) {
-      const TensorView source = from.side(fresh, use)->map();
-      const TensorView target = program_.side(cache, use)->map();
-      ANEMONE_CHECK(source.data && target.data);
-      for (int64_t row = 0; row < rows; ++row) {
-        std::copy_n(source.as<float>().begin() + row * columns, columns,
-                    target.as<float>().begin() + row * capacity_ + position_);
-      }
-    }
+// [G*K, columns] go behind what is in the cache, if the use of a stage has any.
+void Generator::append(ForwardProgram& from, size_t use, const char* fresh, const char* cache,
+                       int64_t columns) {
+  Buffer* buffer = from.side(fresh, use);
+  if (!buffer) return;
+  const TensorView source = buffer->map(), target = program_.side(cache, use)->map();
+  ANEMONE_CHECK(source.data && target.data);
+  for (int64_t row = 0; row < config_.kv_heads * config_.head_size; ++row) {
+    std::copy_n(source.as<float>().begin() + row * columns, columns,
+                target.as<float>().begin() + row * capacity_ + position_);
   }
-  position_ += columns;
 }
 
 Generated generate(Generator& generator, std::span<const int> prompt, int64_t tokens,

@@ -32,7 +32,9 @@ class Generator {
  private:
   void require_room(int64_t tokens) const;
   void prefill(std::span<const int> tokens);
-  void append(ForwardProgram& from, int64_t columns);
+  void run(ForwardProgram& program, int64_t columns);
+  void append(ForwardProgram& from, size_t use, const char* fresh, const char* cache,
+              int64_t columns);
 
   Device& device_;
   ParameterLookup values_;

@@ -68,10 +68,14 @@ Buffer* ForwardProgram::side(const std::string& name, size_t index) {
   return found == own_.at(index).end() ? nullptr : found->second.get();
 }
 
-void ForwardProgram::run() {
-  for (Step& step : steps_) {
-    const ScopedEvent event(timeline_, step.event, step.flops, step.bytes);
-    step.request->run();
+void ForwardProgram::run(const std::function<void(size_t use)>& after) {
+  for (size_t use = 0; use < steps_.size(); ++use) {
+    const Step& step = steps_[use];
+    {
+      const ScopedEvent event(timeline_, step.event, step.flops, step.bytes);
+      step.request->run();
+    }
+    if (after) after(use);
   }
 }
 

@@ -33,7 +33,8 @@ class ForwardProgram {
   Buffer* side(const std::string& name, size_t index);
   Buffer& output() { return *output_; }
 
-  void run();
+  // Calls `after` with the index of each use of a stage that has run.
+  void run(const std::function<void(size_t use)>& after = {});
 
  private:
   Timeline* timeline_;
