@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Greedy decoding by llama2.c's run.c and by `anemone generate`, in turns, on the same 110M weights.
+
+  tools/compare_run_c.py PATH/run.c --tokenizer PATH/tokenizer.bin
+
+run.c (https://github.com/karpathy/llama2.c) is compiled as its `make runomp` does. The weights are
+random: what a token costs does not depend on what they are. Both must write the same text.
+"""
+import argparse
+import array
+import json
+import os
+import pathlib
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+DIM, HIDDEN, LAYERS, HEADS, VOCAB, POSITIONS = 768, 2048, 12, 12, 32000, 256
+STOPS = (1, 2)  # BOS and EOS end a text
+
+
+def fail(message):
+    sys.exit(f"compare_run_c: {message}")
+
+
+def write_model(path):
+    """llama2.c's first format, with a classifier of its own: one that is tied repeats its input."""
+    generator = random.Random(1)
+    noise = array.array("f", (generator.gauss(0, 0.02) for _ in range(1 << 20)))
+
+    def write(file, count):
+        start = generator.randrange(len(noise))
+        while count > 0:
+            part = noise[start:start + count]
+            part.tofile(file)
+            count, start = count - len(part), 0
+
+    def ones(file, count):
+        array.array("f", [1.0] * count).tofile(file)
+
+    with open(path, "wb") as file:
+        array.array("i", [DIM, HIDDEN, LAYERS, HEADS, HEADS, -VOCAB, POSITIONS]).tofile(file)
+        write(file, VOCAB * DIM)
+        ones(file, LAYERS * DIM)
+        for rows in (DIM, DIM, DIM, DIM):
+            write(file, LAYERS * rows * DIM)
+        ones(file, LAYERS * DIM)
+        write(file, 3 * LAYERS * DIM * HIDDEN)
+        ones(file, DIM)
+        ones(file, POSITIONS * DIM // HEADS)  # tables that neither reads
+        array.array("f", [0.0] * (DIM * (max(STOPS) + 1))).tofile(file)
+        write(file, (VOCAB - max(STOPS) - 1) * DIM)
+
+
+def run(command, threads):
+    """Its outputs; random weights need not write UTF-8."""
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    done = subprocess.run([str(part) for part in command], capture_output=True, env=environment)
+    if done.returncode != 0:
+        fail(f"`{command[0]}` ended with status {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
+def peer_rate(program, model, o):
+    text, log = run([program, model, "-t", "0", "-n", str(o.tokens), "-i", "", "-z", o.tokenizer], o.threads)
+    found = re.search(r"achieved tok/s: ([0-9.]+)", log + text)
+    if not found:
+        fail("run.c did not say `achieved tok/s`")
+    return float(found.group(1)), text
+
+
+def own_rate(model, o, dtype):
+    text, _ = run([o.anemone, "generate", "--model", model, "--tokenizer", o.tokenizer, "--prompt", "",
+                   "--temperature", "0", "--tokens", o.tokens - 1, "--threads", o.threads, "--dtype", dtype,
+                   "--json"], o.threads)
+    result = json.loads(text)
+    return result["tokens_per_s"], result["text"]
+
+
+def compare(program, model, o):
+    rates = {"run.c": [], "fp32": [], "bf16": []}
+    for _ in range(o.rounds):
+        rate, peer_text = peer_rate(program, model, o)
+        rates["run.c"].append(rate)
+        for dtype in ("fp32", "bf16"):
+            rate, text = own_rate(model, o, dtype)
+            rates[dtype].append(rate)
+            if dtype == "fp32" and peer_text.strip()[:40] != text.strip()[:40]:
+                fail(f"the texts differ: {peer_text[:40]!r} and {text[:40]!r}")
+    return rates
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("source", type=pathlib.Path, help="run.c")
+    parser.add_argument("--tokenizer", type=pathlib.Path, required=True, help="llama2.c's tokenizer.bin, 32000 tokens")
+    parser.add_argument("--anemone", default="build/release/cli/anemone", help="the program (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tokens", type=int, default=POSITIONS, help="of a text (%(default)s)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    o = parser.parse_args()
+    for path in (o.source, o.tokenizer, pathlib.Path(o.anemone)):
+        if not path.exists():
+            fail(f"there is no {path}")
+    if not 2 <= o.tokens <= POSITIONS or o.rounds < 1:
+        fail(f"--tokens must be 2 to {POSITIONS}, --rounds 1 or more")
+    with tempfile.TemporaryDirectory() as folder:
+        program, model = pathlib.Path(folder, "run"), pathlib.Path(folder, "stories110m.bin")
+        run(["gcc", "-Ofast", "-fopenmp", "-march=native", o.source, "-lm", "-o", program], o.threads)
+        write_model(model)
+        rates = compare(program, model, o)
+    peer = rates["run.c"]
+    print(f"{o.threads} threads, {o.tokens} tokens, median of {o.rounds} rounds")
+    for name, values in rates.items():
+        ratios = sorted(own / other for own, other in zip(values, peer))
+        print(f"{name:<6} {statistics.median(values):7.1f} tokens/s, {statistics.median(ratios):.2f} x run.c"
+              f" ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+main()
