@@ -31,49 +31,55 @@ HWY_INLINE void EachRun(size_t columns, const F& f) {
   Each(columns - s, [&](auto tag, size_t i) HWY_ATTR { f(Vectors<1>(), tag, s + i); });
 }
 
-void InverseRms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
-                float* out) {
+// finish(tag, s, sums) of the sums over rows of what term(tag, row, s, sum) adds to a sum, for
+// every column. Even and odd rows apart: two short sums lose less than a long one.
+template <typename Term, typename Finish>
+HWY_INLINE void SumDown(size_t rows, size_t columns, const Term& term, const Finish& finish) {
   EachRun(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
     constexpr size_t kCount = decltype(vectors)::count;
     const size_t lanes = hn::Lanes(d);
-    hn::Vec<decltype(d)> sums[kCount];
+    hn::Vec<decltype(d)> even[kCount], odd[kCount];
     ANEMONE_UNROLL
-    for (size_t v = 0; v < kCount; ++v) sums[v] = hn::Zero(d);
-    for (size_t c = 0; c < rows; ++c) {
+    for (size_t v = 0; v < kCount; ++v) even[v] = odd[v] = hn::Zero(d);
+    for (size_t row = 0; row + 2 <= rows; row += 2) {
       ANEMONE_UNROLL
-      for (size_t v = 0; v < kCount; ++v) {
-        const auto a = hn::LoadU(d, x + c * stride + s + v * lanes);
-        sums[v] = hn::MulAdd(a, a, sums[v]);
-      }
+      for (size_t v = 0; v < kCount; ++v) even[v] = term(d, row, s + v * lanes, even[v]);
+      ANEMONE_UNROLL
+      for (size_t v = 0; v < kCount; ++v) odd[v] = term(d, row + 1, s + v * lanes, odd[v]);
     }
     ANEMONE_UNROLL
     for (size_t v = 0; v < kCount; ++v) {
-      const auto mean = hn::Mul(sums[v], hn::Set(d, 1.0f / static_cast<float>(rows)));
-      const auto root = hn::Sqrt(hn::Add(mean, hn::Set(d, epsilon)));
-      hn::StoreU(hn::Div(hn::Set(d, 1.0f), root), d, out + s + v * lanes);
+      if (rows % 2 != 0) even[v] = term(d, rows - 1, s + v * lanes, even[v]);
+      finish(d, s + v * lanes, hn::Add(even[v], odd[v]));
     }
   });
 }
 
+void InverseRms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
+                float* out) {
+  SumDown(
+      rows, columns,
+      [&](auto d, size_t row, size_t s, auto sum) HWY_ATTR {
+        const auto a = hn::LoadU(d, x + row * stride + s);
+        return hn::MulAdd(a, a, sum);
+      },
+      [&](auto d, size_t s, auto sum) HWY_ATTR {
+        const auto mean = hn::Mul(sum, hn::Set(d, 1.0f / static_cast<float>(rows)));
+        const auto root = hn::Sqrt(hn::Add(mean, hn::Set(d, epsilon)));
+        hn::StoreU(hn::Div(hn::Set(d, 1.0f), root), d, out + s);
+      });
+}
+
 void WeightedDot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
                  size_t stride, float* out) {
-  EachRun(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
-    constexpr size_t kCount = decltype(vectors)::count;
-    const size_t lanes = hn::Lanes(d);
-    hn::Vec<decltype(d)> sums[kCount];
-    ANEMONE_UNROLL
-    for (size_t v = 0; v < kCount; ++v) sums[v] = hn::Zero(d);
-    for (size_t c = 0; c < rows; ++c) {
-      const auto factor = hn::Set(d, weight[c]);
-      ANEMONE_UNROLL
-      for (size_t v = 0; v < kCount; ++v) {
-        const size_t at = c * stride + s + v * lanes;
-        sums[v] = hn::MulAdd(hn::Mul(hn::LoadU(d, a + at), hn::LoadU(d, b + at)), factor, sums[v]);
-      }
-    }
-    ANEMONE_UNROLL
-    for (size_t v = 0; v < kCount; ++v) hn::StoreU(sums[v], d, out + s + v * lanes);
-  });
+  SumDown(
+      rows, columns,
+      [&](auto d, size_t row, size_t s, auto sum) HWY_ATTR {
+        const size_t at = row * stride + s;
+        const auto product = hn::Mul(hn::LoadU(d, a + at), hn::LoadU(d, b + at));
+        return hn::MulAdd(product, hn::Set(d, weight[row]), sum);
+      },
+      [&](auto d, size_t s, auto sum) HWY_ATTR { hn::StoreU(sum, d, out + s); });
 }
 
 // Sums of exp(x - maximum) so far, and the maximum.
