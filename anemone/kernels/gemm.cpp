@@ -35,6 +35,16 @@ void library_gemm(const Gemm& g) {
 #endif
 }
 
+// Of C, from which on the library's kernels begin anew: more for AVX2 than for AVX-512.
+int64_t library_rows() {
+#if defined(ANEMONE_GEMM_ONEDNN)
+  static const bool wide =
+      (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+  if (wide) return 48;
+#endif
+  return 96;
+}
+
 // One column of C: memory-bound, where a GEMM library is at its worst.
 bool is_matrix_vector(const Gemm& g) {
   return g.n == 1 && !g.transpose_a && g.beta == 0 && g.c_stride == 1 &&
@@ -79,9 +89,10 @@ void gemm(const Gemm& g) {
 // would run another kernel, which adds up in another order.
 void gemm(ThreadPool& pool, const Gemm& g) {
   if (const Tiles* tiles = own_tiles(g)) return blocked_gemm(pool, g, *tiles);
-  constexpr int64_t kRows = 48, kColumns = 64;
-  const bool by_rows = g.m >= g.n || g.m >= kRows * pool.threads();
-  const int64_t tile = is_matrix_vector(g) ? 1 : by_rows ? kRows : kColumns;
+  constexpr int64_t kColumns = 64;
+  const int64_t rows = library_rows();
+  const bool by_rows = g.m >= g.n || g.m >= rows * pool.threads();
+  const int64_t tile = is_matrix_vector(g) ? 1 : by_rows ? rows : kColumns;
   const int64_t length = by_rows ? g.m : g.n;
   const int64_t tiles = std::max<int64_t>(length / tile, 1);
   if (g.m == 0 || g.n == 0) return;
