@@ -62,7 +62,7 @@ void run(const Options& o) {
     previous = id;
   });
   if (!o.json) {
-    return print(fmt::format("\n\nprompt of {} tokens in {:.0f} ms; {} tokens, {:.1f} tokens/s\n",
+    return print(fmt::format("\n\nprompt of {} tokens in {:.1f} ms; {} tokens, {:.1f} tokens/s\n",
                              prompt.size(), result.prompt_ms, result.ids.size(),
                              result.tokens_per_s));
   }
