@@ -45,8 +45,7 @@ def write_model(path):
         array.array("i", [DIM, HIDDEN, LAYERS, HEADS, HEADS, -VOCAB, POSITIONS]).tofile(file)
         write(file, VOCAB * DIM)
         ones(file, LAYERS * DIM)
-        for rows in (DIM, DIM, DIM, DIM):
-            write(file, LAYERS * rows * DIM)
+        write(file, 4 * LAYERS * DIM * DIM)
         ones(file, LAYERS * DIM)
         write(file, 3 * LAYERS * DIM * HIDDEN)
         ones(file, DIM)
