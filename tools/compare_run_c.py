@@ -4,7 +4,7 @@
   tools/compare_run_c.py PATH/run.c --tokenizer PATH/tokenizer.bin
 
 run.c (https://github.com/karpathy/llama2.c) is compiled as its `make runomp` does. The weights are
-random: what a token costs does not depend on what they are. Both must write the same text.
+random: what a token costs does not depend on what they are. Both texts must begin alike.
 """
 import argparse
 import array

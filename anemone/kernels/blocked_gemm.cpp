@@ -18,8 +18,8 @@ struct Blocking {
 // Near: the second-level cache holds a block.
 constexpr Blocking kNear = {768, 768 * 1024 / sizeof(float), 1};
 // Far: the third level does, and the second a group of panels of A, for all of which a panel of B
-// is fetched once. A is then packed once for more columns. Where two processors share no third
-// level it costs more than it brings for a B that is hardly larger.
+// is fetched once. A is then packed once for more columns. For a B that is hardly larger it
+// costs more than it brings in runs where panels that another processor packed come slowly.
 constexpr Blocking kFar = {1024, 4 * 1024 * 1024 / sizeof(float), 4};
 // A group is at most this part of a thread's share of what is left, so that all end at about the
 // same time.
