@@ -17,14 +17,27 @@ namespace {
 
 constexpr int64_t kLanes = 16, kVectors = 2, kColumns = kVectors * kLanes;
 constexpr int kRows = 8;
+constexpr __mmask16 kEveryLane = 0xFFFF;
 
-// Low halves from `even`, high halves from `odd`: pairs along k of 16 columns.
-ANEMONE_BF16_INLINE __m512i pairs(__m512 even, __m512 odd, __m512i order) {
-  const __m512bh both = _mm512_cvtne2ps_pbh(odd, even);
-  return _mm512_permutexvar_epi16(order, reinterpret_cast<const __m512i&>(both));
+// Up to 16 numbers of each of two rows, one after the other; an `odd` that is not there is 0.
+ANEMONE_BF16_INLINE __m512i both_rows(const float* even, const float* odd, __mmask16 mask) {
+  const __m512 high = odd ? _mm512_maskz_loadu_ps(mask, odd) : _mm512_setzero_ps();
+  const __m512bh both = _mm512_cvtne2ps_pbh(high, _mm512_maskz_loadu_ps(mask, even));
+  return reinterpret_cast<const __m512i&>(both);
 }
 
-// Positions of pairs() in the result of the conversion: 0, 16, 1, 17, …
+ANEMONE_BF16_INLINE __m512i both_rows(const BFloat16* even, const BFloat16* odd, __mmask16 mask) {
+  const __m256i low = _mm256_maskz_loadu_epi16(mask, even);
+  const __m256i high = odd ? _mm256_maskz_loadu_epi16(mask, odd) : _mm256_setzero_si256();
+  return _mm512_mask_broadcast_i64x4(_mm512_maskz_broadcast_i64x4(0x0F, low), 0xF0, high);
+}
+
+// Low halves from the even row, high halves from the odd one: pairs along k of 16 columns.
+ANEMONE_BF16_INLINE __m512i pairs(__m512i both, __m512i order) {
+  return _mm512_permutexvar_epi16(order, both);
+}
+
+// Positions of pairs() in both rows: 0, 16, 1, 17, …
 ANEMONE_BF16 inline __m512i pair_order() {
   alignas(64) static constexpr int16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                      21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
@@ -37,21 +50,21 @@ ANEMONE_BF16 inline __mmask16 first(int64_t n) {
 }
 
 // Rows k and k + 1 of `n` columns as pairs, `width` of them, the rest 0.
-ANEMONE_BF16 void pack_two_rows(const float* even, const float* odd, int64_t n, int64_t width,
+template <typename T>
+ANEMONE_BF16 void pack_two_rows(const T* even, const T* odd, int64_t n, int64_t width,
                                 float* out) {
   const __m512i order = pair_order();
   for (int64_t j = 0; j < width; j += kLanes) {
-    const __mmask16 mask = first(n - j);
-    const __m512 low = _mm512_maskz_loadu_ps(mask, even + j);
-    const __m512 high = odd ? _mm512_maskz_loadu_ps(mask, odd + j) : _mm512_setzero_ps();
-    _mm512_storeu_si512(out + j, pairs(low, high, order));
+    const __m512i both = both_rows(even + j, odd ? odd + j : nullptr, first(n - j));
+    _mm512_storeu_si512(out + j, pairs(both, order));
   }
 }
 
-ANEMONE_BF16 void pack_rows_in_pairs(const float* from, int64_t stride, int64_t k, int64_t n,
+template <typename T>
+ANEMONE_BF16 void pack_rows_in_pairs(const T* from, int64_t stride, int64_t k, int64_t n,
                                      int64_t width, float* out) {
   for (int64_t u = 0; 2 * u < k; ++u) {
-    const float* even = from + 2 * u * stride;
+    const T* even = from + 2 * u * stride;
     pack_two_rows(even, 2 * u + 1 < k ? even + stride : nullptr, n, width, out + u * width);
   }
 }
@@ -71,13 +84,32 @@ ANEMONE_BF16 void pack_along(const float* from, int64_t k, float* out) {
   }
 }
 
-// Four rows of 8 numbers as a 4 x 4 block of pairs, transposed.
-ANEMONE_BF16 inline void transpose_block(const float* from, int64_t stride, float* out) {
-  __m128i rows[4];
-  for (int r = 0; r < 4; ++r) {
-    const __m128bh half = _mm256_cvtneps_pbh(_mm256_loadu_ps(from + r * stride));
-    rows[r] = reinterpret_cast<const __m128i&>(half);
+ANEMONE_BF16 void pack_along(const BFloat16* from, int64_t k, float* out) {
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= k; i += 2 * kLanes) {
+    _mm512_storeu_si512(out + i / 2, _mm512_loadu_si512(from + i));
   }
+  for (; i < k; i += kLanes) {
+    const auto units = static_cast<uint8_t>(first((k - i + 1) / 2));
+    _mm256_mask_storeu_epi32(out + i / 2, units,
+                             _mm256_maskz_loadu_epi16(first(k - i), from + i));
+  }
+}
+
+ANEMONE_BF16_INLINE __m128i load_eight(const float* from) {
+  const __m128bh half = _mm256_cvtneps_pbh(_mm256_loadu_ps(from));
+  return reinterpret_cast<const __m128i&>(half);
+}
+
+ANEMONE_BF16_INLINE __m128i load_eight(const BFloat16* from) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+}
+
+// Four rows of 8 numbers as a 4 x 4 block of pairs, transposed.
+template <typename T>
+ANEMONE_BF16 inline void transpose_block(const T* from, int64_t stride, float* out) {
+  __m128i rows[4];
+  for (int r = 0; r < 4; ++r) rows[r] = load_eight(from + r * stride);
   const __m128i low01 = _mm_unpacklo_epi32(rows[0], rows[1]);
   const __m128i low23 = _mm_unpacklo_epi32(rows[2], rows[3]);
   const __m128i high01 = _mm_unpackhi_epi32(rows[0], rows[1]);
@@ -92,7 +124,8 @@ ANEMONE_BF16 inline void transpose_block(const float* from, int64_t stride, floa
 }
 
 // out[u][j] = the pair at 2 u of row j.
-ANEMONE_BF16 void pack_transposed(const float* from, int64_t stride, int64_t k, int64_t n,
+template <typename T>
+ANEMONE_BF16 void pack_transposed(const T* from, int64_t stride, int64_t k, int64_t n,
                                   float* out) {
   int64_t j = 0;
   for (; j + 4 <= n; j += 4) {
@@ -115,51 +148,79 @@ ANEMONE_BF16_INLINE void store_halves(float* to, int64_t half, __m512i both) {
   _mm512_mask_storeu_epi32(to + half - kHalfRows, 0xFF00, both);
 }
 
-ANEMONE_BF16 void pack_columns(const float* a, int64_t stride, int64_t rows, int64_t k,
-                               float* panel) {
+template <typename T>
+ANEMONE_BF16 void pack_columns(const T* a, int64_t stride, int64_t rows, int64_t k, float* panel) {
   const __m512i order = pair_order();
   const __mmask16 mask = first(rows);
   const int64_t half = (k + 1) / 2 * kHalfRows;
   for (int64_t i = 0; i < k; i += 2, a += 2 * stride, panel += kHalfRows) {
-    const __m512 low = _mm512_maskz_loadu_ps(mask, a);
-    const __m512 high = i + 1 < k ? _mm512_maskz_loadu_ps(mask, a + stride) : _mm512_setzero_ps();
-    store_halves(panel, half, pairs(low, high, order));
+    const __m512i both = both_rows(a, i + 1 < k ? a + stride : nullptr, mask);
+    store_halves(panel, half, pairs(both, order));
   }
 }
 
-void pack_a(const float* a, int64_t stride, bool transposed, int64_t rows, int64_t k,
-            float* panel) {
+template <typename T>
+void pack_a_of(const T* a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel) {
   if (transposed) return pack_columns(a, stride, rows, k, panel);
   const int64_t units = (k + 1) / 2;
   for (int64_t i = 0; i < rows; ++i) pack_along(a + i * stride, k, panel + i * units);
 }
 
-void pack_b(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
+void pack_a(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel) {
+  a.is_bf16() ? pack_a_of(a.bf16(), stride, transposed, rows, k, panel)
+              : pack_a_of(a.fp32(), stride, transposed, rows, k, panel);
+}
+
+template <typename T>
+void pack_b_of(const T* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
   if (!transposed) return pack_rows_in_pairs(b, stride, k, n, kColumns, panel);
   const int64_t units = (k + 1) / 2;
   if (n < kColumns) std::memset(panel, 0, static_cast<size_t>(units * kColumns) * sizeof(float));
   pack_transposed(b, stride, k, n, panel);
 }
 
+void pack_b(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
+  b.is_bf16() ? pack_b_of(b.bf16(), stride, transposed, k, n, panel)
+              : pack_b_of(b.fp32(), stride, transposed, k, n, panel);
+}
+
 // --- packing a panel of A while another one is multiplied ---
 
 constexpr int64_t kTurn = 16;  // units of the product between steps
 
-PackingAhead pack_ahead(const float* a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+// Columns of A, two rows a step.
+PackingAhead columns_ahead(const float* a, int64_t stride, int64_t k) {
+  PackingAhead ahead{.from = a};
+  ahead.row = ahead.left = k / 2;
+  ahead.second = stride;
+  ahead.stride = 2 * stride;
+  ahead.half = k / 2 * kHalfRows;
+  // Few rows, because where they are a power of two apart few lines of them fit the cache.
+  ahead.prefetched = 8 * ahead.stride;
+  return ahead;
+}
+
+// Rows of A, 32 numbers a step. Two of bf16 lie in the place of a float.
+PackingAhead rows_ahead(Numbers a, int64_t stride, int64_t k) {
+  const int64_t in_a_float = a.is_bf16() ? 2 : 1;
+  PackingAhead ahead{.from = a.fp32(), .copies = a.is_bf16()};
+  ahead.row = k / (2 * kLanes);
+  ahead.left = kPanelRows * ahead.row;
+  ahead.second = ahead.copies ? 0 : kLanes;
+  ahead.stride = 2 * kLanes / in_a_float;
+  ahead.jump = (stride - k) / in_a_float;
+  ahead.prefetched = stride / in_a_float;  // a row ahead, some thousands of cycles
+  return ahead;
+}
+
+PackingAhead pack_ahead(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
                         float* panel, int64_t calls) {
-  const int64_t step = transposed ? 2 : 2 * kLanes;  // along k
-  if (rows != kPanelRows || k % step != 0) return {};
-  PackingAhead ahead{.from = a, .to = panel};
-  ahead.second = transposed ? stride : kLanes;
-  ahead.stride = transposed ? 2 * stride : step;
-  ahead.row = k / step;
-  ahead.jump = transposed ? 0 : stride - k;
-  ahead.half = transposed ? k / 2 * kHalfRows : 0;
+  if (rows != kPanelRows || k % (transposed ? 2 : 2 * kLanes) != 0) return {};
+  if (a.is_bf16() && (transposed || stride % 2 != 0)) return {};
+  PackingAhead ahead =
+      transposed ? columns_ahead(a.fp32(), stride, k) : rows_ahead(a, stride, k);
   ahead.left_in_row = ahead.row;
-  ahead.left = transposed ? ahead.row : rows * ahead.row;
-  // A row of A ahead, some thousands of cycles; of columns less, because where rows are a power of
-  // two apart few lines of them fit the cache.
-  ahead.prefetched = transposed ? 8 * ahead.stride : stride;
+  ahead.to = panel;
   const int64_t turns = std::max<int64_t>(calls * (kPanelRows / kRows) * (k / 2 / kTurn), 1);
   ahead.pace = (ahead.left + turns - 1) / turns;
   return ahead;
@@ -172,11 +233,12 @@ ANEMONE_BF16_INLINE void take_steps(PackingAhead& ahead, int64_t most) {
     const float *low = ahead.from, *high = low + ahead.second;
     __builtin_prefetch(low + ahead.prefetched);
     __builtin_prefetch(high + ahead.prefetched);
+    const __m512i both =
+        ahead.copies ? _mm512_loadu_si512(low) : both_rows(low, high, kEveryLane);
     if (ahead.half == 0) {
-      const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(high), _mm512_loadu_ps(low));
-      _mm512_storeu_si512(ahead.to, reinterpret_cast<const __m512i&>(both));
+      _mm512_storeu_si512(ahead.to, both);
     } else {
-      store_halves(ahead.to, ahead.half, pairs(_mm512_loadu_ps(low), _mm512_loadu_ps(high), order));
+      store_halves(ahead.to, ahead.half, pairs(both, order));
     }
     ahead.from += ahead.stride;
     ahead.to += ahead.half > 0 ? kHalfRows : kLanes;

@@ -102,17 +102,17 @@ class Block {
   void pack_b(int64_t panel, int64_t k, int64_t rows) const {
     const int64_t first = column_ + panel * tiles_.columns, from = depth_ + k;
     const int64_t count = std::min(tiles_.columns, column_ + n_ - first);
-    const float* b =
+    const Numbers b =
         g_.transpose_b ? g_.b + first * g_.b_stride + from : g_.b + from * g_.b_stride + first;
     tiles_.pack_b(b, g_.b_stride, g_.transpose_b, rows, count,
                   panel_b(panel) + k / tiles_.depth * tiles_.columns);
   }
 
-  const float* a_at(int64_t row) const {
+  Numbers a_at(int64_t row) const {
     return g_.transpose_a ? g_.a + depth_ * g_.a_stride + row : g_.a + row * g_.a_stride + depth_;
   }
 
-  bool packs_a() const { return tiles_.packs_rows || g_.transpose_a; }
+  bool packs_a() const { return tiles_.packs_rows || g_.transpose_a || g_.a.is_bf16(); }
 
   int64_t panels_a() const { return divide_up(g_.m, kPanelRows); }
   int64_t size_a() const { return packs_a() ? kPanelRows * units() : 0; }
@@ -195,7 +195,7 @@ class Block {
   void multiply_panels(int64_t panel_a, const float* packed_a, int64_t panel,
                        PackingAhead& ahead) const {
     const int64_t row = panel_a * kPanelRows, column = panel * tiles_.columns;
-    const float* a = packs_a() ? packed_a : a_at(row);
+    const float* a = packs_a() ? packed_a : a_at(row).fp32();
     const int64_t stride = packs_a() ? units() : g_.a_stride;
     const bool add = depth_ > 0 || g_.beta != 0;
     tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(), rows_of(panel_a),

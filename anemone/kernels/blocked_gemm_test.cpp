@@ -27,19 +27,32 @@ std::vector<Variant> variants() {
   return all;
 }
 
+std::vector<BFloat16> rounded(const std::vector<float>& x) {
+  std::vector<BFloat16> result;
+  for (float value : x) result.push_back(to_bfloat16(value));
+  return result;
+}
+
+enum class From { kFp32, kBf16 };
+
 // Against the same product in fp64, with rows longer than their columns and canaries around C.
 void check(const Variant& variant, int64_t m, int64_t n, int64_t k, bool ta, bool tb, float beta,
-           int threads) {
+           int threads, From from = From::kFp32) {
   ThreadPool pool(threads);
-  const int64_t a_stride = (ta ? m : k) + 3, b_stride = (tb ? k : n) + 1, c_stride = n + 2;
+  const bool narrow = from == From::kBf16;
+  // In bf16 pairs of numbers are read where rows are an even number of them apart.
+  const int64_t a_stride = (ta ? m : k) + (narrow ? 4 : 3), b_stride = (tb ? k : n) + 1;
+  const int64_t c_stride = n + 2;
   const auto a =
       random_floats(static_cast<size_t>(((ta ? k : m) - 1) * a_stride + (ta ? m : k)), 1);
   const auto b =
       random_floats(static_cast<size_t>(((tb ? n : k) - 1) * b_stride + (tb ? k : n)), 2);
   const auto before = random_floats(static_cast<size_t>((m - 1) * c_stride + n), 3);
   Guarded c(before);
-  blocked_gemm(pool,
-               {ta, tb, m, n, k, a.data(), a_stride, b.data(), b_stride, beta, c.data(), c_stride},
+  const std::vector<BFloat16> narrow_a = rounded(a), narrow_b = rounded(b);
+  const Numbers from_a = narrow ? Numbers(narrow_a.data()) : Numbers(a.data());
+  const Numbers from_b = narrow ? Numbers(narrow_b.data()) : Numbers(b.data());
+  blocked_gemm(pool, {ta, tb, m, n, k, from_a, a_stride, from_b, b_stride, beta, c.data(), c_stride},
                variant.tiles);
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t j = 0; j < n; ++j) {
@@ -48,9 +61,9 @@ void check(const Variant& variant, int64_t m, int64_t n, int64_t k, bool ta, boo
       for (int64_t x = 0; x < k; ++x) {
         const double product =
             rounded(a[static_cast<size_t>(ta ? x * a_stride + i : i * a_stride + x)],
-                    variant.to_bf16) *
+                    variant.to_bf16 || narrow) *
             rounded(b[static_cast<size_t>(tb ? j * b_stride + x : x * b_stride + j)],
-                    variant.to_bf16);
+                    variant.to_bf16 || narrow);
         sum += product;
         size += std::abs(product);
       }
@@ -75,7 +88,9 @@ TEST(BlockedGemm, EqualsFp64InEveryOrientationAndSize) {
                                   {100, 70, 129}}) {
       for (const bool ta : {false, true}) {
         for (const bool tb : {false, true}) {
-          check(variant, m, n, k, ta, tb, ta == tb ? 1.0f : 0.0f, 2);
+          for (const From from : {From::kFp32, From::kBf16}) {
+            check(variant, m, n, k, ta, tb, ta == tb ? 1.0f : 0.0f, 2, from);
+          }
         }
       }
     }
@@ -89,7 +104,11 @@ TEST(BlockedGemm, PanelsThatArePackedAheadAreThoseOfA) {
     for (const auto& [m, n, k] :
          {std::tuple{64, 33, 96}, {70, 300, 64}, {64, 32, 32}, {48, 40, 2}}) {
       for (const bool ta : {false, true}) {
-        for (const int threads : {1, 2}) check(variant, m, n, k, ta, false, 1, threads);
+        for (const int threads : {1, 2}) {
+          for (const From from : {From::kFp32, From::kBf16}) {
+            check(variant, m, n, k, ta, false, 1, threads, from);
+          }
+        }
       }
     }
   }

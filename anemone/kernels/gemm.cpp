@@ -20,17 +20,18 @@ namespace anemone {
 namespace {
 
 void library_gemm(const Gemm& g) {
+  ANEMONE_CHECK(!g.a.is_bf16() && !g.b.is_bf16());
 #if defined(ANEMONE_GEMM_ACCELERATE)
   cblas_sgemm(CblasRowMajor, g.transpose_a ? CblasTrans : CblasNoTrans,
               g.transpose_b ? CblasTrans : CblasNoTrans, static_cast<int>(g.m),
-              static_cast<int>(g.n), static_cast<int>(g.k), 1.0f, g.a, static_cast<int>(g.a_stride),
-              g.b, static_cast<int>(g.b_stride), g.beta, g.c, static_cast<int>(g.c_stride));
+              static_cast<int>(g.n), static_cast<int>(g.k), 1.0f, g.a.fp32(),
+              static_cast<int>(g.a_stride), g.b.fp32(), static_cast<int>(g.b_stride), g.beta, g.c, static_cast<int>(g.c_stride));
 #elif defined(ANEMONE_GEMM_ONEDNN)
   thread_local const bool single = (omp_set_num_threads(1), true);
   static_cast<void>(single);
   const dnnl_status_t status =
-      dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f, g.a,
-                 g.a_stride, g.b, g.b_stride, g.beta, g.c, g.c_stride);
+      dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f,
+                 g.a.fp32(), g.a_stride, g.b.fp32(), g.b_stride, g.beta, g.c, g.c_stride);
   ANEMONE_CHECK(status == dnnl_success);
 #endif
 }
@@ -47,7 +48,8 @@ int64_t library_rows() {
 
 // One column of C: memory-bound, where a GEMM library is at its worst.
 bool is_matrix_vector(const Gemm& g) {
-  return g.n == 1 && !g.transpose_a && g.beta == 0 && g.c_stride == 1 &&
+  return g.n == 1 && !g.transpose_a && g.beta == 0 && g.c_stride == 1 && !g.a.is_bf16() &&
+         !g.b.is_bf16() &&
          (g.transpose_b || g.b_stride == 1);
 }
 
@@ -81,8 +83,8 @@ Gemm part_of(const Gemm& g, bool by_rows, int64_t begin, int64_t end) {
 void gemm(const Gemm& g) {
   if (g.m == 0 || g.n == 0) return;
   if (!is_matrix_vector(g)) return g.bf16 ? blocked_gemm(g, bf16_tiles()) : library_gemm(g);
-  simd::matrix_vector(g.a, static_cast<size_t>(g.m), static_cast<size_t>(g.k),
-                      static_cast<size_t>(g.a_stride), g.b, g.c);
+  simd::matrix_vector(g.a.fp32(), static_cast<size_t>(g.m), static_cast<size_t>(g.k),
+                      static_cast<size_t>(g.a_stride), g.b.fp32(), g.c);
 }
 
 // Pieces are whole tiles of the library's kernels and the last one takes the rest: a thinner piece

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "anemone/base/threads.h"
+#include "anemone/kernels/numbers.h"
 
 namespace anemone {
 
@@ -13,14 +14,15 @@ namespace anemone {
 struct Gemm {
   bool transpose_a = false, transpose_b = false;
   int64_t m = 0, n = 0, k = 0;
-  const float* a = nullptr;
+  Numbers a;
   int64_t a_stride = 0;
-  const float* b = nullptr;
+  Numbers b;
   int64_t b_stride = 0;
   float beta = 0;
   float* c = nullptr;
   int64_t c_stride = 0;
-  // A and B are rounded to bf16 (where C has several columns); products and sums stay fp32.
+  // A and B are rounded to bf16 (where C has several columns); products and sums stay fp32. What
+  // already is bf16 is an operand of such products only.
   bool bf16 = false;
 };
 

@@ -43,21 +43,33 @@ HWY_INLINE VF Operand(DF d, VF x) {
   return x;
 }
 
-template <bool kRound>
-void CopyRow(const float* from, int64_t n, float* to) {
+template <bool kRound, class DF>
+HWY_INLINE hn::Vec<DF> LoadOperand(DF d, const float* from) {
+  return Operand<kRound>(d, hn::LoadU(d, from));
+}
+
+template <bool kRound, class DF>
+HWY_INLINE hn::Vec<DF> LoadOperand(DF d, const BFloat16* from) {
+  const hn::Rebind<uint16_t, DF> half;
+  const hn::RebindToUnsigned<DF> whole;
+  const auto bits = hn::LoadU(half, reinterpret_cast<const uint16_t*>(from));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(whole, bits)));
+}
+
+template <bool kRound, typename T>
+void CopyRow(const T* from, int64_t n, float* to) {
   Each(static_cast<size_t>(n), [&](auto d, size_t i) HWY_ATTR {
-    hn::StoreU(Operand<kRound>(d, hn::LoadU(d, from + i)), d, to + i);
+    hn::StoreU(LoadOperand<kRound>(d, from + i), d, to + i);
   });
 }
 
 #if HWY_TARGET != HWY_SCALAR
 // Four rows by four columns.
-template <bool kRound>
-HWY_INLINE void TransposeBlock(const float* from, int64_t from_stride, float* to,
-                               int64_t to_stride) {
+template <bool kRound, typename T>
+HWY_INLINE void TransposeBlock(const T* from, int64_t from_stride, float* to, int64_t to_stride) {
   const hn::CappedTag<float, 4> d;
   const auto row = [&](int64_t i) HWY_ATTR {
-    return Operand<kRound>(d, hn::LoadU(d, from + i * from_stride));
+    return LoadOperand<kRound>(d, from + i * from_stride);
   };
   const auto a = row(0), b = row(1), c = row(2), e = row(3);
   const auto ac_low = hn::InterleaveLower(d, a, c), ac_high = hn::InterleaveUpper(d, a, c);
@@ -69,16 +81,16 @@ HWY_INLINE void TransposeBlock(const float* from, int64_t from_stride, float* to
 }
 constexpr int64_t kBlock = 4;
 #else
-template <bool kRound>
-HWY_INLINE void TransposeBlock(const float* from, int64_t, float* to, int64_t) {
+template <bool kRound, typename T>
+HWY_INLINE void TransposeBlock(const T* from, int64_t, float* to, int64_t) {
   CopyRow<kRound>(from, 1, to);
 }
 constexpr int64_t kBlock = 1;
 #endif
 
 // to[i * to_stride + j] = from[j * from_stride + i]
-template <bool kRound>
-void Transpose(const float* from, int64_t from_stride, int64_t n, int64_t k, float* to,
+template <bool kRound, typename T>
+void Transpose(const T* from, int64_t from_stride, int64_t n, int64_t k, float* to,
                int64_t to_stride) {
   const int64_t whole_n = n / kBlock * kBlock, whole_k = k / kBlock * kBlock;
   for (int64_t j = 0; j < whole_n; j += kBlock) {
@@ -94,8 +106,9 @@ void Transpose(const float* from, int64_t from_stride, int64_t n, int64_t k, flo
   }
 }
 
-template <bool kRound>
-void PackA(const float* a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel) {
+template <bool kRound, typename T>
+void PackRowsOf(const T* a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+                float* panel) {
   if (!transposed) {
     for (int64_t i = 0; i < rows; ++i) CopyRow<kRound>(a + i * stride, k, panel + i * k);
     return;
@@ -108,11 +121,24 @@ void PackA(const float* a, int64_t stride, bool transposed, int64_t rows, int64_
 }
 
 template <bool kRound>
-void PackB(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
+void PackA(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel) {
+  a.is_bf16() ? PackRowsOf<kRound>(a.bf16(), stride, transposed, rows, k, panel)
+              : PackRowsOf<kRound>(a.fp32(), stride, transposed, rows, k, panel);
+}
+
+template <bool kRound, typename T>
+void PackColumnsOf(const T* b, int64_t stride, bool transposed, int64_t k, int64_t n,
+                   float* panel) {
   const int64_t columns = PanelColumns();
   if (n < columns) std::memset(panel, 0, static_cast<size_t>(k * columns) * sizeof(float));
   if (transposed) return Transpose<kRound>(b, stride, n, k, panel, columns);
   for (int64_t u = 0; u < k; ++u) CopyRow<kRound>(b + u * stride, n, panel + u * columns);
+}
+
+template <bool kRound>
+void PackB(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel) {
+  b.is_bf16() ? PackColumnsOf<kRound>(b.bf16(), stride, transposed, k, n, panel)
+              : PackColumnsOf<kRound>(b.fp32(), stride, transposed, k, n, panel);
 }
 
 // --- the product ---

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "anemone/kernels/numbers.h"
+
 // Before loops over the sums of a tile, which stay in registers only where these are unrolled.
 #if defined(__clang__)
 #define ANEMONE_UNROLL _Pragma("unroll")
@@ -29,6 +31,7 @@ struct PackingAhead {
   float* to = nullptr;
   int64_t half = 0;  // from the first half of a panel of transposed A to the second
   int64_t pace = 1;  // steps at a time
+  bool copies = false;  // bf16 numbers, two of which are taken for one fp32 number
 };
 
 // A unit is 32 bits: one fp32 number, or two bf16 ones that are next to each other along k. Panels
@@ -39,15 +42,15 @@ struct Tiles {
   const char* name;
   int64_t columns;  // of a panel of B
   int64_t depth;    // numbers along k in a unit
-  // Whether row-major A must be packed; else it is multiplied where it lies.
+  // Whether row-major A in fp32 must be packed; else it is multiplied where it lies.
   bool packs_rows;
 
   // `rows` <= kPanelRows rows and `k` columns of op(A), whose rows begin `stride` apart, or whose
   // columns do where it is transposed.
-  void (*pack_a)(const float* a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+  void (*pack_a)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
                  float* panel);
   // `k` rows and `n` <= columns columns of op(B), likewise. The rest of the panel becomes 0.
-  void (*pack_b)(const float* b, int64_t stride, bool transposed, int64_t k, int64_t n,
+  void (*pack_b)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n,
                  float* panel);
   // c [rows, n] = a · b, or c + a · b. Element (i, u) of `a` is at a[i * row_stride + u], or where
   // a panel of transposed A has it. Meanwhile some of `ahead` is packed.
@@ -56,7 +59,7 @@ struct Tiles {
                    PackingAhead& ahead);
   // What pack_a() does, in steps that multiply() takes in so many calls; none where it cannot. Null
   // where multiply() takes no steps.
-  PackingAhead (*pack_ahead)(const float* a, int64_t stride, bool transposed, int64_t rows,
+  PackingAhead (*pack_ahead)(Numbers a, int64_t stride, bool transposed, int64_t rows,
                              int64_t k, float* panel, int64_t calls);
   // Takes the steps that are left.
   void (*finish)(PackingAhead& ahead);
