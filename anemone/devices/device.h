@@ -27,6 +27,7 @@ struct DeviceInfo {
   bool simulated = false;
   int threads = 0;                      // 0 where it means nothing
   DType float_type = DType::kFp32;      // of the programs it likes
+  DType product_type = DType::kFp32;    // that operands of matrix products are rounded to
   int column_multiple = 1;              // of the columns of a sequence in those programs
   double peak_tflops = 0;               // 0: not known
   std::vector<std::string> notes = {};  // what else a person should know

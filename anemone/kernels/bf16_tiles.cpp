@@ -51,8 +51,7 @@ ANEMONE_BF16 inline __mmask16 first(int64_t n) {
 
 // Rows k and k + 1 of `n` columns as pairs, `width` of them, the rest 0.
 template <typename T>
-ANEMONE_BF16 void pack_two_rows(const T* even, const T* odd, int64_t n, int64_t width,
-                                float* out) {
+ANEMONE_BF16 void pack_two_rows(const T* even, const T* odd, int64_t n, int64_t width, float* out) {
   const __m512i order = pair_order();
   for (int64_t j = 0; j < width; j += kLanes) {
     const __m512i both = both_rows(even + j, odd ? odd + j : nullptr, first(n - j));
@@ -91,8 +90,7 @@ ANEMONE_BF16 void pack_along(const BFloat16* from, int64_t k, float* out) {
   }
   for (; i < k; i += kLanes) {
     const auto units = static_cast<uint8_t>(first((k - i + 1) / 2));
-    _mm256_mask_storeu_epi32(out + i / 2, units,
-                             _mm256_maskz_loadu_epi16(first(k - i), from + i));
+    _mm256_mask_storeu_epi32(out + i / 2, units, _mm256_maskz_loadu_epi16(first(k - i), from + i));
   }
 }
 
@@ -125,8 +123,7 @@ ANEMONE_BF16 inline void transpose_block(const T* from, int64_t stride, float* o
 
 // out[u][j] = the pair at 2 u of row j.
 template <typename T>
-ANEMONE_BF16 void pack_transposed(const T* from, int64_t stride, int64_t k, int64_t n,
-                                  float* out) {
+ANEMONE_BF16 void pack_transposed(const T* from, int64_t stride, int64_t k, int64_t n, float* out) {
   int64_t j = 0;
   for (; j + 4 <= n; j += 4) {
     for (int64_t i = 0; i + 8 <= k; i += 8) {
@@ -217,8 +214,7 @@ PackingAhead pack_ahead(Numbers a, int64_t stride, bool transposed, int64_t rows
                         float* panel, int64_t calls) {
   if (rows != kPanelRows || k % (transposed ? 2 : 2 * kLanes) != 0) return {};
   if (a.is_bf16() && (transposed || stride % 2 != 0)) return {};
-  PackingAhead ahead =
-      transposed ? columns_ahead(a.fp32(), stride, k) : rows_ahead(a, stride, k);
+  PackingAhead ahead = transposed ? columns_ahead(a.fp32(), stride, k) : rows_ahead(a, stride, k);
   ahead.left_in_row = ahead.row;
   ahead.to = panel;
   const int64_t turns = std::max<int64_t>(calls * (kPanelRows / kRows) * (k / 2 / kTurn), 1);
@@ -233,8 +229,7 @@ ANEMONE_BF16_INLINE void take_steps(PackingAhead& ahead, int64_t most) {
     const float *low = ahead.from, *high = low + ahead.second;
     __builtin_prefetch(low + ahead.prefetched);
     __builtin_prefetch(high + ahead.prefetched);
-    const __m512i both =
-        ahead.copies ? _mm512_loadu_si512(low) : both_rows(low, high, kEveryLane);
+    const __m512i both = ahead.copies ? _mm512_loadu_si512(low) : both_rows(low, high, kEveryLane);
     if (ahead.half == 0) {
       _mm512_storeu_si512(ahead.to, both);
     } else {

@@ -52,7 +52,8 @@ void check(const Variant& variant, int64_t m, int64_t n, int64_t k, bool ta, boo
   const std::vector<BFloat16> narrow_a = rounded(a), narrow_b = rounded(b);
   const Numbers from_a = narrow ? Numbers(narrow_a.data()) : Numbers(a.data());
   const Numbers from_b = narrow ? Numbers(narrow_b.data()) : Numbers(b.data());
-  blocked_gemm(pool, {ta, tb, m, n, k, from_a, a_stride, from_b, b_stride, beta, c.data(), c_stride},
+  blocked_gemm(pool,
+               {ta, tb, m, n, k, from_a, a_stride, from_b, b_stride, beta, c.data(), c_stride},
                variant.tiles);
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t j = 0; j < n; ++j) {

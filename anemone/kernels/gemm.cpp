@@ -25,7 +25,8 @@ void library_gemm(const Gemm& g) {
   cblas_sgemm(CblasRowMajor, g.transpose_a ? CblasTrans : CblasNoTrans,
               g.transpose_b ? CblasTrans : CblasNoTrans, static_cast<int>(g.m),
               static_cast<int>(g.n), static_cast<int>(g.k), 1.0f, g.a.fp32(),
-              static_cast<int>(g.a_stride), g.b.fp32(), static_cast<int>(g.b_stride), g.beta, g.c, static_cast<int>(g.c_stride));
+              static_cast<int>(g.a_stride), g.b.fp32(), static_cast<int>(g.b_stride), g.beta, g.c,
+              static_cast<int>(g.c_stride));
 #elif defined(ANEMONE_GEMM_ONEDNN)
   thread_local const bool single = (omp_set_num_threads(1), true);
   static_cast<void>(single);
@@ -49,8 +50,7 @@ int64_t library_rows() {
 // One column of C: memory-bound, where a GEMM library is at its worst.
 bool is_matrix_vector(const Gemm& g) {
   return g.n == 1 && !g.transpose_a && g.beta == 0 && g.c_stride == 1 && !g.a.is_bf16() &&
-         !g.b.is_bf16() &&
-         (g.transpose_b || g.b_stride == 1);
+         !g.b.is_bf16() && (g.transpose_b || g.b_stride == 1);
 }
 
 // Null where the library is to do it.

@@ -10,7 +10,7 @@ namespace anemone {
 class Numbers {
  public:
   Numbers() = default;
-  Numbers(const float* numbers) : data_(numbers) {}                      // NOLINT: a pointer
+  Numbers(const float* numbers) : data_(numbers) {}                     // NOLINT: a pointer
   Numbers(const BFloat16* numbers) : data_(numbers), is_bf16_(true) {}  // NOLINT: likewise
 
   bool is_bf16() const { return is_bf16_; }

@@ -50,6 +50,17 @@ HWY_INLINE V TanhOf(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Tanh(d, x));
 }
 
+// The nearest bf16 number, ties to even; what is no number stays none.
+template <class DF, class VF = hn::Vec<DF>>
+HWY_INLINE VF RoundToBf16(DF d, VF x) {
+  const hn::RebindToUnsigned<DF> du;
+  const auto bits = hn::BitCast(du, x);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
+  const VF result = hn::BitCast(d, hn::And(rounded, hn::Set(du, 0xFFFF0000u)));
+  return hn::IfThenElse(hn::IsNaN(x), x, result);
+}
+
 }  // namespace anemone::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

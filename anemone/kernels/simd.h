@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "anemone/base/half.h"
+
 namespace anemone::simd {
 
 // "AVX3", "AVX2", "NEON", …
@@ -31,6 +33,9 @@ void swiglu_backward(const float* gate, const float* up, const float* dy, float*
 // Rotates (even, odd) by the angles of cos and sin; `sign` -1 rotates back.
 void rotate(const float* even, const float* odd, const float* cosine, const float* sine, float sign,
             float* out_even, float* out_odd, size_t n);
+
+// The nearest bf16 numbers, ties to even; what is no number stays none.
+void to_bf16(const float* x, BFloat16* out, size_t n);
 
 // --- a grid of int8 or uint8 ---
 // out = round(x / scale) + zero_point, halves to even, clamped to what `out` holds; its lowest

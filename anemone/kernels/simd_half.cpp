@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "anemone/kernels/half_numerics.h"
+#include "anemone/kernels/simd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "anemone/kernels/simd_half.cpp"
@@ -53,6 +54,17 @@ void NanToInfinity(float* x, size_t n) {
   });
 }
 
+void ToBf16(const float* x, BFloat16* out, size_t n) {
+  Each(n, [&](auto d, size_t i) HWY_ATTR {
+    const hn::RebindToSigned<decltype(d)> whole;
+    const hn::Rebind<uint16_t, decltype(d)> half;
+    const auto rounded =
+        hn::BitCast(hn::RebindToUnsigned<decltype(d)>(), RoundToBf16(d, hn::LoadU(d, x + i)));
+    const auto bits = hn::BitCast(whole, hn::ShiftRight<16>(rounded));
+    hn::StoreU(hn::DemoteTo(half, bits), half, reinterpret_cast<uint16_t*>(out + i));
+  });
+}
+
 // The nearest number of 11 bits, as above: for whole numbers, among which there are no subnormals.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V RoundTo11Bits(D d, V x) {
@@ -94,10 +106,12 @@ namespace anemone::simd {
 
 HWY_EXPORT(FinishAll);
 HWY_EXPORT(NanToInfinity);
+HWY_EXPORT(ToBf16);
 HWY_EXPORT(GridMatmul);
 
 void finish(float* x, size_t n, const Finish& how) { HWY_DYNAMIC_DISPATCH(FinishAll)(x, n, how); }
 void nan_to_infinity(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(NanToInfinity)(x, n); }
+void to_bf16(const float* x, BFloat16* out, size_t n) { HWY_DYNAMIC_DISPATCH(ToBf16)(x, out, n); }
 void grid_matmul(const float* a, size_t a_row, size_t a_step, const float* b, float* out,
                  size_t begin, size_t end, size_t inner, size_t columns, float ceiling) {
   HWY_DYNAMIC_DISPATCH(GridMatmul)

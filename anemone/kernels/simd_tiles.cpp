@@ -25,17 +25,7 @@ using V = hn::Vec<D>;
 
 inline int64_t PanelColumns() { return kVectors * static_cast<int64_t>(hn::Lanes(D())); }
 
-// --- rounding to bf16, ties to even; what is no number stays none ---
-
-template <class DF, class VF = hn::Vec<DF>>
-HWY_INLINE VF RoundToBf16(DF d, VF x) {
-  const hn::RebindToUnsigned<DF> du;
-  const auto bits = hn::BitCast(du, x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
-  const VF result = hn::BitCast(d, hn::And(rounded, hn::Set(du, 0xFFFF0000u)));
-  return hn::IfThenElse(hn::IsNaN(x), x, result);
-}
+// --- operands ---
 
 template <bool kRound, class DF, class VF = hn::Vec<DF>>
 HWY_INLINE VF Operand(DF d, VF x) {
@@ -58,9 +48,8 @@ HWY_INLINE hn::Vec<DF> LoadOperand(DF d, const BFloat16* from) {
 
 template <bool kRound, typename T>
 void CopyRow(const T* from, int64_t n, float* to) {
-  Each(static_cast<size_t>(n), [&](auto d, size_t i) HWY_ATTR {
-    hn::StoreU(LoadOperand<kRound>(d, from + i), d, to + i);
-  });
+  Each(static_cast<size_t>(n),
+       [&](auto d, size_t i) HWY_ATTR { hn::StoreU(LoadOperand<kRound>(d, from + i), d, to + i); });
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -68,9 +57,8 @@ void CopyRow(const T* from, int64_t n, float* to) {
 template <bool kRound, typename T>
 HWY_INLINE void TransposeBlock(const T* from, int64_t from_stride, float* to, int64_t to_stride) {
   const hn::CappedTag<float, 4> d;
-  const auto row = [&](int64_t i) HWY_ATTR {
-    return LoadOperand<kRound>(d, from + i * from_stride);
-  };
+  const auto row = [&](int64_t i)
+                       HWY_ATTR { return LoadOperand<kRound>(d, from + i * from_stride); };
   const auto a = row(0), b = row(1), c = row(2), e = row(3);
   const auto ac_low = hn::InterleaveLower(d, a, c), ac_high = hn::InterleaveUpper(d, a, c);
   const auto be_low = hn::InterleaveLower(d, b, e), be_high = hn::InterleaveUpper(d, b, e);

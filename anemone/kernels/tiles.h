@@ -29,8 +29,8 @@ struct PackingAhead {
   int64_t left_in_row = 1;
   int64_t prefetched = 0;  // from the step to what is asked for meanwhile
   float* to = nullptr;
-  int64_t half = 0;  // from the first half of a panel of transposed A to the second
-  int64_t pace = 1;  // steps at a time
+  int64_t half = 0;     // from the first half of a panel of transposed A to the second
+  int64_t pace = 1;     // steps at a time
   bool copies = false;  // bf16 numbers, two of which are taken for one fp32 number
 };
 
@@ -47,11 +47,9 @@ struct Tiles {
 
   // `rows` <= kPanelRows rows and `k` columns of op(A), whose rows begin `stride` apart, or whose
   // columns do where it is transposed.
-  void (*pack_a)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
-                 float* panel);
+  void (*pack_a)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel);
   // `k` rows and `n` <= columns columns of op(B), likewise. The rest of the panel becomes 0.
-  void (*pack_b)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n,
-                 float* panel);
+  void (*pack_b)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel);
   // c [rows, n] = a · b, or c + a · b. Element (i, u) of `a` is at a[i * row_stride + u], or where
   // a panel of transposed A has it. Meanwhile some of `ahead` is packed.
   void (*multiply)(const float* a, int64_t row_stride, bool transposed, const float* b,
@@ -59,8 +57,8 @@ struct Tiles {
                    PackingAhead& ahead);
   // What pack_a() does, in steps that multiply() takes in so many calls; none where it cannot. Null
   // where multiply() takes no steps.
-  PackingAhead (*pack_ahead)(Numbers a, int64_t stride, bool transposed, int64_t rows,
-                             int64_t k, float* panel, int64_t calls);
+  PackingAhead (*pack_ahead)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+                             float* panel, int64_t calls);
   // Takes the steps that are left.
   void (*finish)(PackingAhead& ahead);
 };

@@ -1,6 +1,7 @@
 // The passes: each returns whether it changed the function. One file each.
 #pragma once
 
+#include <set>
 #include <span>
 #include <string>
 
@@ -37,6 +38,12 @@ bool fuse_accumulation(Function& function);
 // Inputs of `weights` that only linear layers and gathers read become `dtype`, a float type of
 // fewer bits than fp32, and are widened where they are read: anemone.narrow_linear.
 bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype);
+
+// What one of the functions returns and others take under the same name becomes `dtype` on the way,
+// where nothing but matrix products of a device that rounds their operands to `dtype` reads it: the
+// numbers stay the same. Names in `kept` stay as they are.
+bool narrow_ports(std::span<Function* const> functions, const std::set<std::string>& kept,
+                  DType dtype);
 
 // Puts the arguments of every operation into the order of its parameters, which programs are free
 // to vary (Core ML's compiler sorts them by name): kernels find operands by position.

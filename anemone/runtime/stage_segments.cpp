@@ -172,6 +172,22 @@ StageSegments segment_stage(const Stage& stage, const Placement& placement, cons
   return result;
 }
 
+void narrow_host_ports(const Stage& stage, DType products, std::vector<StageSegment>& segments) {
+  if (products == DType::kFp32) return;
+  std::set<std::string> kept = {stage.data_output, "d" + stage.data_output, stage.data_input,
+                                "d" + stage.data_input};
+  std::vector<Function*> host;
+  for (StageSegment& segment : segments) {
+    if (!segment.on_device) {
+      host.push_back(&segment.function);
+      continue;
+    }
+    for (Value input : segment.function.inputs) kept.insert(input->name);
+    for (Value output : segment.function.outputs) kept.insert(output->name);
+  }
+  narrow_ports(host, kept, products);
+}
+
 namespace {
 
 // Elements whose exponential, or something like it, an operation takes.

@@ -32,6 +32,10 @@ struct StageSegments {
 StageSegments segment_stage(const Stage& stage, const Placement& placement, const Device& device,
                             bool strict);
 
+// What segments of the host hand to each other within the stage takes the type to which the host
+// rounds the operands of products, where nothing else reads it.
+void narrow_host_ports(const Stage& stage, DType products, std::vector<StageSegment>& segments);
+
 // What a host has to do for a function.
 HostWork host_work(const Function& function);
 

@@ -12,6 +12,7 @@ std::vector<StageSegments> segment_all(const TrainingSetup& setup, const StageCh
   std::vector<StageSegments> result;
   for (const Stage& stage : chain.stages) {
     result.push_back(segment_stage(stage, setup.placement, setup.device, setup.strict));
+    narrow_host_ports(stage, setup.host.info().product_type, result.back().segments);
   }
   return result;
 }

@@ -1,10 +1,13 @@
 // Training with the operands of matrix products rounded to bf16: what fp32 does, but for rounding.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "anemone/base/test_directory.h"
 #include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/nn/llama.h"
+#include "anemone/runtime/stage_segments.h"
 #include "anemone/train/trainer.h"
 #include "anemone/weights/load_model.h"
 #include "anemone/weights/test_weights.h"
@@ -74,6 +77,34 @@ TEST_F(Bf16Training, FollowsTheLossesOfFp32WithinItsRoundingAndIsNotFp32) {
     EXPECT_NEAR(bf16[i], fp32[i], allowed(first, fp32[i])) << "update " << i + 1;
     EXPECT_NE(bf16[i], fp32[i]) << "update " << i + 1;
   }
+}
+
+// What programs of a stage hand to each other in bf16, sorted.
+std::vector<std::string> handed_on_in_bf16(const Stage& stage) {
+  ThreadPool pool(1);
+  const auto device = make_cpu_device(pool, {.bf16 = true});
+  StageSegments all = segment_stage(stage, find_pipeline("host"), *device, true);
+  narrow_host_ports(stage, device->info().product_type, all.segments);
+  std::vector<std::string> names;
+  for (const StageSegment& segment : all.segments) {
+    for (Value output : segment.function.outputs) {
+      if (output->type.dtype == DType::kBf16) names.push_back(output->name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(Bf16Ports, AreTheOperandsOfProductsThatWeightGradientsReadAgain) {
+  const LlamaConfig config = engine_sized_config();
+  EXPECT_EQ(handed_on_in_bf16(ffn_stage(config, 64)),
+            (std::vector<std::string>{"hidden", "post_attention_layernorm_out", "swiglu_backward",
+                                      "swiglu_backward_1"}));
+  EXPECT_EQ(handed_on_in_bf16(attention_stage(config, 2, 32)),
+            (std::vector<std::string>{"causal_attention_backward_2", "input_layernorm_out", "mixed",
+                                      "rope", "rope_1"}));
+  EXPECT_EQ(handed_on_in_bf16(loss_stage(config, 64)),
+            (std::vector<std::string>{"cross_entropy_backward", "norm_out"}));
 }
 
 TEST_F(Bf16Training, DoesNotDependOnTheNumberOfThreads) {

@@ -115,7 +115,9 @@ class CpuExecutable final : public Executable {
         kernels_[op.get()] = make_kernel(*op);
       }
     }
-    plan_ = plan_memory(function_, kernels_, options);
+    NarrowStorage narrow;
+    if (device.bf16) narrow = find_narrow_storage(function_, kernels_);
+    plan_ = plan_memory(function_, kernels_, options, std::move(narrow));
     size_t scratch = 0;
     for (const Operation* step : plan_.steps) {
       scratch = std::max(scratch, kernels_.at(step)->scratch_bytes(pool.threads()));
@@ -183,8 +185,8 @@ class CpuExecutable final : public Executable {
   }
 
   // What a value is a view of.
-  static Value root_of(Value value) {
-    while (value && value->producer && is_view(*value->producer)) {
+  Value root_of(Value value) const {
+    while (value && value->producer && plan_.narrow.is_free(*value->producer)) {
       value = value->producer->arguments[0].operands[0].value;
     }
     return value;
@@ -256,7 +258,7 @@ class CpuExecutable final : public Executable {
 
   TensorView view(Value value, const std::vector<void*>& in, const std::vector<void*>& out) const {
     const Place& place = plan_.places.at(value);
-    TensorView result{value->type.dtype, value->type.shape, nullptr};
+    TensorView result{plan_.narrow.dtype(value), value->type.shape, nullptr};
     switch (place.kind) {
       case Place::Kind::kInput:
         result.data = in[place.index];
@@ -291,7 +293,7 @@ class CpuExecutable final : public Executable {
   CpuOptions device_;
   Function function_;
   std::vector<std::pair<std::string, std::string>> in_place_;
-  std::unordered_map<const Operation*, std::unique_ptr<Kernel>> kernels_;
+  Kernels kernels_;
   MemoryPlan plan_;
   AlignedBytes arena_, scratch_;
   std::vector<std::pair<std::string, Type>> inputs_, outputs_;
@@ -304,6 +306,7 @@ class CpuDevice final : public Device {
     const std::string kernels = std::string(simd::target_name()) + " kernels, ";
     info_ = {"cpu", kernels + (options.bf16 ? "products in bf16 with fp32 sums" : "fp32"), false,
              pool.threads()};
+    if (options.bf16) info_.product_type = DType::kBf16;
     if (options.bf16 && !has_bf16_instructions()) {
       info_.notes.push_back(
           "bf16 is emulated: this processor has no instructions for it; the numbers are the same, "

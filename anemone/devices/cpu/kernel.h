@@ -1,6 +1,7 @@
 // A kernel: one operation, prepared for its shapes, ready to run on memory.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "anemone/base/threads.h"
 #include "anemone/ir/program.h"
+#include "anemone/kernels/numbers.h"
 
 namespace anemone {
 
@@ -22,8 +24,18 @@ struct KernelRun {
   bool from_zero = false;
 
   const float* input(size_t index) const { return static_cast<const float*>(in[index].data); }
+  // Of a kernel that reads_bf16(index).
+  Numbers operand(size_t index) const {
+    if (in[index].dtype != DType::kBf16) return input(index);
+    return static_cast<const BFloat16*>(in[index].data);
+  }
   float* output(size_t index = 0) const { return static_cast<float*>(out[index].data); }
   float* scratch_floats() const { return reinterpret_cast<float*>(scratch); }
+};
+
+// Positions of operands and of outputs.
+struct Positions {
+  std::vector<size_t> operands = {}, outputs = {};
 };
 
 class Kernel {
@@ -36,7 +48,24 @@ class Kernel {
   virtual bool adds_to_operand_0() const { return false; }
   // Whether `output` may be written over `operand`, which nobody reads afterwards.
   virtual bool may_overwrite(size_t /*operand*/, size_t /*output*/) const { return false; }
+
+  // Whether it takes the memory of an fp32 operand, or output, in bf16 too.
+  bool reads_bf16(size_t operand) const { return contains(bf16_.operands, operand); }
+  bool writes_bf16(size_t output) const { return contains(bf16_.outputs, output); }
+  void take_bf16(Positions positions) { bf16_ = std::move(positions); }
+
+ private:
+  static bool contains(const std::vector<size_t>& positions, size_t position) {
+    return std::find(positions.begin(), positions.end(), position) != positions.end();
+  }
+
+  Positions bf16_;
 };
+
+inline std::unique_ptr<Kernel> also_in_bf16(std::unique_ptr<Kernel> kernel, Positions positions) {
+  kernel->take_bf16(std::move(positions));
+  return kernel;
+}
 
 // (operand, output) pairs of Kernel::may_overwrite.
 using Overwrites = std::vector<std::pair<size_t, size_t>>;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "anemone/ops/registry.h"
 
@@ -17,10 +18,11 @@ struct Storage {
 
 class Planner {
  public:
-  using Kernels = std::unordered_map<const Operation*, std::unique_ptr<Kernel>>;
-
-  Planner(const Function& function, const Kernels& kernels, const CompileOptions& options)
-      : function_(function), kernels_(kernels), options_(options) {}
+  Planner(const Function& function, const Kernels& kernels, const CompileOptions& options,
+          NarrowStorage narrow)
+      : function_(function), kernels_(kernels), options_(options) {
+    plan_.narrow = std::move(narrow);
+  }
 
   MemoryPlan run() {
     find_last_uses();
@@ -53,8 +55,10 @@ class Planner {
     }
   }
 
+  bool is_free(const Operation& op) const { return plan_.narrow.is_free(op); }
+
   size_t assign(Value value, Place place) {
-    const size_t bytes = is_static(value->type.shape) ? value->type.bytes() : 0;
+    const size_t bytes = is_static(value->type.shape) ? plan_.narrow.bytes(value) : 0;
     storages_.push_back({place, bytes, 0, last_use(value)});
     storage_of_[value] = storages_.size() - 1;
     return storages_.size() - 1;
@@ -82,7 +86,7 @@ class Planner {
   void hand_down(Value output) {
     const size_t storage = storage_of_.at(output);
     Value value = output;
-    while (value->producer && is_view(*value->producer)) {
+    while (value->producer && is_free(*value->producer)) {
       value = OpArgs(*value->producer).value("x");
       if (!value || !value->producer || value->producer->type == "const" ||
           storage_of_.contains(value)) {
@@ -102,7 +106,7 @@ class Planner {
       plan_.steps.push_back(&op);  // a constant that is returned is copied out
       return;
     }
-    if (is_view(op) && share_with_source(op)) return;
+    if (is_free(op) && share_with_source(op)) return;
     plan_.steps.push_back(&op);
     for (size_t i = 0; i < op.outputs.size(); ++i) {
       if (storage_of_.contains(op.outputs[i])) {
@@ -132,7 +136,7 @@ class Planner {
       if (holds_result_before(op, output, candidate)) continue;
       Storage& storage = storages_[candidate];
       if (storage.place.kind != Place::Kind::kArena || storage.last > index ||
-          storage.bytes != op.outputs[output]->type.bytes()) {
+          storage.bytes != plan_.narrow.bytes(op.outputs[output])) {
         continue;
       }
       storage_of_[op.outputs[output]] = candidate;
@@ -194,7 +198,7 @@ class Planner {
   // The value whose computation fills the storage of an output: what it is a view of.
   Value written_value(Value output) const {
     Value value = output;
-    while (value->producer && is_view(*value->producer)) {
+    while (value->producer && is_free(*value->producer)) {
       const Value source = OpArgs(*value->producer).value("x");
       if (!source || storage_of_.at(source) != storage_of_.at(output)) break;
       value = source;
@@ -252,9 +256,9 @@ class Planner {
 
 }  // namespace
 
-MemoryPlan plan_memory(const Function& function, const Planner::Kernels& kernels,
-                       const CompileOptions& options) {
-  return Planner(function, kernels, options).run();
+MemoryPlan plan_memory(const Function& function, const Kernels& kernels,
+                       const CompileOptions& options, NarrowStorage narrow) {
+  return Planner(function, kernels, options, std::move(narrow)).run();
 }
 
 }  // namespace anemone

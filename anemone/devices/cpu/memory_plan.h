@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "anemone/devices/cpu/kernel.h"
+#include "anemone/devices/cpu/narrow_storage.h"
 #include "anemone/devices/device.h"
 
 namespace anemone {
@@ -22,14 +22,14 @@ struct MemoryPlan {
   std::unordered_map<Value, Place> places;
   std::vector<const Operation*> steps;  // what runs, in order: no constants, no free views
   size_t arena_bytes = 0;
+  NarrowStorage narrow;
 };
 
 // `kernels` holds one for every operation but constants; they say what may be overwritten.
 // A view takes no memory and no time unless it must become an output of its own. An element-wise
 // result takes the place of an operand that dies there.
 // Throws Error(kInvalidInput) where a pair of `in_place` cannot be honoured.
-MemoryPlan plan_memory(const Function& function,
-                       const std::unordered_map<const Operation*, std::unique_ptr<Kernel>>& kernels,
-                       const CompileOptions& options);
+MemoryPlan plan_memory(const Function& function, const Kernels& kernels,
+                       const CompileOptions& options, NarrowStorage narrow = {});
 
 }  // namespace anemone

@@ -57,10 +57,40 @@ void probabilities(const AttentionShape& a, bool bf16, Block block, const float*
   }
 }
 
-void forward_head(const AttentionShape& a, bool bf16, const float* q, const float* k,
-                  const float* v, float* out, float* p) {
+// Part of an output as fp32: its own memory, or where that is bf16 a matrix that is rounded to it
+// by finish().
+struct Part {
+  float* data;
+  int64_t stride;
+  BFloat16* narrow = nullptr;
+
+  // From element `first` of the output on, whose rows are `width` long.
+  static Part of(const KernelRun& run, size_t output, int64_t first, int64_t width, float* matrix,
+                 int64_t columns) {
+    if (run.out[output].dtype != DType::kBf16) return {run.output(output) + first, width};
+    return {matrix, columns, static_cast<BFloat16*>(run.out[output].data) + first};
+  }
+
+  void finish(int64_t rows, int64_t columns, int64_t width) const {
+    if (!narrow) return;
+    for (int64_t row = 0; row < rows; ++row) {
+      simd::to_bf16(data + row * stride, narrow + row * width, static_cast<size_t>(columns));
+    }
+  }
+};
+
+// Scratch of a thread: probabilities, and a block of results.
+size_t forward_floats(const AttentionShape& a) {
+  return static_cast<size_t>(query_block(a) * (a.sequence + a.head_size));
+}
+
+void forward_head(const AttentionShape& a, const KernelRun& run, int64_t own, int64_t shared,
+                  float* p) {
+  const float *q = run.input(0) + own, *k = run.input(1) + shared, *v = run.input(2) + shared;
   for_each_block(a, [&](Block block) {
-    probabilities(a, bf16, block, q, k, p);
+    probabilities(a, run.bf16, block, q, k, p);
+    const Part out = Part::of(run, 0, own + block.first, a.width(), p + query_block(a) * a.sequence,
+                              block.count);
     gemm({.transpose_b = true,  // out [K, count] = v [K, keys] · pᵀ
           .m = a.head_size,
           .n = block.count,
@@ -69,31 +99,30 @@ void forward_head(const AttentionShape& a, bool bf16, const float* q, const floa
           .a_stride = a.width(),
           .b = p,
           .b_stride = a.sequence,
-          .c = out + block.first,
-          .c_stride = a.width(),
-          .bf16 = bf16});
+          .c = out.data,
+          .c_stride = out.stride,
+          .bf16 = run.bf16});
+    out.finish(a.head_size, block.count, a.width());
   });
 }
 
 std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const AttentionShape a = attention_shape(args);
-  const auto block_floats = static_cast<size_t>(query_block(a) * a.sequence);
-  return kernel_of(
+  auto kernel = kernel_of(
       [=](const KernelRun& run) {
         const auto count = static_cast<size_t>(a.batch * a.heads);
         run.pool.parallel_for(count, 1, [&](size_t begin, size_t end, int part) {
-          float* p = run.scratch_floats() + static_cast<size_t>(part) * block_floats;
+          float* p = run.scratch_floats() + static_cast<size_t>(part) * forward_floats(a);
           for (size_t i = begin; i < end; ++i) {
             const int64_t b = static_cast<int64_t>(i) / a.heads;
             const int64_t head = static_cast<int64_t>(i) % a.heads;
-            const int64_t shared = head_offset(a, b, head / a.group());
-            forward_head(a, run.bf16, run.input(0) + head_offset(a, b, head), run.input(1) + shared,
-                         run.input(2) + shared, run.output() + head_offset(a, b, head), p);
+            forward_head(a, run, head_offset(a, b, head), head_offset(a, b, head / a.group()), p);
           }
         });
       },
-      {}, 0, block_floats * sizeof(float));
+      {}, 0, forward_floats(a) * sizeof(float));
+  return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 
 // One head of the backward operation. dk and dv are added to where `accumulate` (later heads of a
@@ -102,11 +131,13 @@ struct HeadBackward {
   const AttentionShape& a;
   bool bf16;
   const float *q, *k, *v, *dy;
-  float *dq, *dk, *dv;
+  float* dq;
+  const Part &dk, &dv;
   float *p, *dp;
 
   // target [K, keys] += source [K, count] · weights [count, keys]
-  void add_product(const float* source, const float* weights, Block block, float* target) const {
+  void add_product(const float* source, const float* weights, Block block,
+                   const Part& target) const {
     gemm({.m = a.head_size,
           .n = block.keys(),
           .k = block.count,
@@ -115,8 +146,8 @@ struct HeadBackward {
           .b = weights,
           .b_stride = a.sequence,
           .beta = 1,
-          .c = target,
-          .c_stride = a.width(),
+          .c = target.data,
+          .c_stride = target.stride,
           .bf16 = bf16});
   }
 
@@ -153,19 +184,26 @@ struct HeadBackward {
   }
 };
 
-void clear_head(const AttentionShape& a, float* head) {
+void clear_head(const AttentionShape& a, const Part& head) {
   for (int64_t c = 0; c < a.head_size; ++c) {
-    std::fill_n(head + c * a.width(), a.sequence, 0.0f);
+    std::fill_n(head.data + c * head.stride, a.sequence, 0.0f);
   }
+}
+
+// Scratch of a thread: probabilities and their gradients, and the sums of a head.
+size_t backward_floats(const AttentionShape& a) {
+  return static_cast<size_t>((2 * query_block(a) + a.head_size) * a.sequence);
 }
 
 // All query heads that share key head `kv` of sequence b, one after the other: their sums into dk
 // and dv have one order.
 void backward_group(const AttentionShape& a, const KernelRun& run, int64_t b, int64_t kv,
                     float* scratch) {
-  const int64_t shared = head_offset(a, b, kv);
-  clear_head(a, run.output(1) + shared);
-  clear_head(a, run.output(2) + shared);
+  const int64_t shared = head_offset(a, b, kv), block_floats = query_block(a) * a.sequence;
+  const Part dk{run.output(1) + shared, a.width()};
+  const Part dv = Part::of(run, 2, shared, a.width(), scratch + 2 * block_floats, a.sequence);
+  clear_head(a, dk);
+  clear_head(a, dv);
   for (int64_t head = kv * a.group(); head < (kv + 1) * a.group(); ++head) {
     const int64_t own = head_offset(a, b, head);
     const HeadBackward backward{a,
@@ -175,30 +213,32 @@ void backward_group(const AttentionShape& a, const KernelRun& run, int64_t b, in
                                 run.input(2) + shared,
                                 run.input(3) + own,
                                 run.output(0) + own,
-                                run.output(1) + shared,
-                                run.output(2) + shared,
+                                dk,
+                                dv,
                                 scratch,
-                                scratch + query_block(a) * a.sequence};
+                                scratch + block_floats};
     for_each_block(a, [&](Block block) { backward.run_block(block); });
   }
+  dv.finish(a.head_size, a.sequence, a.width());
 }
 
 std::unique_ptr<Kernel> causal_attention_backward(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const AttentionShape a = attention_shape(args);
-  const auto scratch_floats = static_cast<size_t>(2 * query_block(a) * a.sequence);
-  return kernel_of(
+  auto kernel = kernel_of(
       [=](const KernelRun& run) {
         const auto count = static_cast<size_t>(a.batch * a.kv_heads);
         run.pool.parallel_for(count, 1, [&](size_t begin, size_t end, int part) {
-          float* scratch = run.scratch_floats() + static_cast<size_t>(part) * scratch_floats;
+          float* scratch = run.scratch_floats() + static_cast<size_t>(part) * backward_floats(a);
           for (size_t i = begin; i < end; ++i) {
             const auto index = static_cast<int64_t>(i);
             backward_group(a, run, index / a.kv_heads, index % a.kv_heads, scratch);
           }
         });
       },
-      {}, 0, scratch_floats * sizeof(float));
+      {}, 0, backward_floats(a) * sizeof(float));
+  // Queries and keys are turned back before a product reads their gradients.
+  return also_in_bf16(std::move(kernel), {.outputs = {2}});
 }
 
 // Scores of the cached keys are a weighted sum of the cache's rows, which are contiguous in time.

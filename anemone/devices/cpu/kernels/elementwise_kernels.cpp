@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/room.h"
 #include "anemone/kernels/simd.h"
 
 namespace anemone {
@@ -24,7 +25,7 @@ namespace {
 // Elements below which a loop is not worth splitting, and the granularity where it is.
 constexpr size_t kGrain = 4096;
 
-size_t elements(const TensorView& view) { return view.bytes() / sizeof(float); }
+size_t elements(const TensorView& view) { return static_cast<size_t>(view.size()); }
 
 using Unary = void (*)(const float*, float*, size_t);
 using Binary = void (*)(const float*, const float*, float*, size_t);
@@ -42,10 +43,19 @@ std::unique_ptr<Kernel> unary(const OpArgs& args) {
       {{0, 0}});
 }
 
-// From a float type of fewer bits.
-std::unique_ptr<Kernel> widen(const OpArgs& args) {
+void narrow(const KernelRun& run) {
+  auto* out = static_cast<BFloat16*>(run.out[0].data);
+  run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
+    simd::to_bf16(run.input(0) + begin, out + begin, end - begin);
+  });
+}
+
+// From one float type to another.
+std::unique_ptr<Kernel> cast(const OpArgs& args) {
   const Type &from = args.type("x"), &to = args.op().outputs[0]->type;
-  if (!from.is_tensor() || !is_float(from.dtype) || to.dtype != DType::kFp32) return nullptr;
+  if (!from.is_tensor() || !is_float(from.dtype)) return nullptr;
+  if (from.dtype == DType::kFp32 && to.dtype == DType::kBf16) return kernel_of(narrow);
+  if (to.dtype != DType::kFp32) return nullptr;
   return kernel_of([](const KernelRun& run) { convert(run.in[0], run.out[0]); });
 }
 
@@ -97,26 +107,33 @@ std::unique_ptr<Kernel> binary(const OpArgs& args) {
 
 std::unique_ptr<Kernel> swiglu_backward(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
-  return kernel_of(
+  auto kernel = kernel_of(
       [](const KernelRun& run) {
         run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
-          simd::swiglu_backward(run.input(0) + begin, run.input(1) + begin, run.input(2) + begin,
-                                run.output(0) + begin, run.output(1) + begin, end - begin);
+          in_rooms(begin, end, [&](size_t at, size_t count) {
+            Room dgate(run, 0, at, count), dup(run, 1, at, count);
+            simd::swiglu_backward(run.input(0) + at, run.input(1) + at, run.input(2) + at,
+                                  dgate.data(), dup.data(), count);
+          });
         });
       },
       {{0, 0}, {1, 1}, {2, 0}, {2, 1}});
+  return also_in_bf16(std::move(kernel), {.outputs = {0, 1}});
 }
 
 std::unique_ptr<Kernel> swiglu(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
-  return kernel_of(
+  auto kernel = kernel_of(
       [](const KernelRun& run) {
         run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
-          simd::swiglu(run.input(0) + begin, run.input(1) + begin, run.output() + begin,
-                       end - begin);
+          in_rooms(begin, end, [&](size_t at, size_t count) {
+            simd::swiglu(run.input(0) + at, run.input(1) + at, Room(run, 0, at, count).data(),
+                         count);
+          });
         });
       },
       {{0, 0}, {1, 0}});
+  return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 
 // x [1, C, 1, S]: pairs of rows; the table's rows repeat for every head.
@@ -126,18 +143,23 @@ std::unique_ptr<Kernel> rope(const OpArgs& args) {
   const auto table_rows = static_cast<size_t>(args.shape("cos")[1]);
   const auto width = static_cast<size_t>(args.shape("x")[3]);
   const float sign = args.boolean("inverse", false) ? -1.0f : 1.0f;
-  return kernel_of(
+  auto kernel = kernel_of(
       [=](const KernelRun& run) {
         run.pool.parallel_for(rows, 1 + kGrain / (2 * width), [&](size_t begin, size_t end, int) {
           for (size_t row = begin; row < end; ++row) {
-            const size_t even = 2 * row * width, table = row % table_rows * width;
-            simd::rotate(run.input(0) + even, run.input(0) + even + width, run.input(1) + table,
-                         run.input(2) + table, sign, run.output() + even,
-                         run.output() + even + width, width);
+            const size_t table = row % table_rows * width;
+            in_rooms(0, width, [&](size_t first, size_t count) {
+              const size_t even = 2 * row * width + first, odd = even + width;
+              Room out_even(run, 0, even, count), out_odd(run, 0, odd, count);
+              simd::rotate(run.input(0) + even, run.input(0) + odd, run.input(1) + table + first,
+                           run.input(2) + table + first, sign, out_even.data(), out_odd.data(),
+                           count);
+            });
           }
         });
       },
       {{0, 0}});
+  return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 
 }  // namespace
@@ -147,7 +169,7 @@ KernelFamily elementwise_kernels() {
       {"add", binary<simd::add, simd::add_scalar>},
       {"sub", binary<simd::sub, sub_scalar>},
       {"mul", binary<simd::mul, simd::mul_scalar>},
-      {"cast", widen},
+      {"cast", cast},
       {"exp", unary<simd::exp>},
       {"sigmoid", unary<simd::sigmoid>},
       {"silu", unary<simd::silu>},

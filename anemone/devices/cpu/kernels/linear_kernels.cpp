@@ -29,18 +29,19 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
   if (!is_pointwise(args)) return nullptr;
   const int64_t outputs = args.shape("weight")[0], channels = args.shape("weight")[1];
   const int64_t width = args.shape("x")[2] * args.shape("x")[3];
-  return kernel_of([=](const KernelRun& run) {
+  auto kernel = kernel_of([=](const KernelRun& run) {
     gemm(run.pool, {.m = outputs,
                     .n = width,
                     .k = channels,
                     .a = run.input(1),
                     .a_stride = channels,
-                    .b = run.input(0),
+                    .b = run.operand(0),
                     .b_stride = width,
                     .c = run.output(),
                     .c_stride = width,
                     .bf16 = run.bf16});
   });
+  return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
 }
 
 // y [O] = W [O, C] · x [C], W in bf16.
@@ -101,19 +102,20 @@ std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
   if (!is_pointwise(args)) return nullptr;
   const int64_t channels = args.shape("weight")[0], outputs = args.shape("weight")[1];
   const int64_t width = args.shape("x")[2] * args.shape("x")[3];
-  return kernel_of([=](const KernelRun& run) {
+  auto kernel = kernel_of([=](const KernelRun& run) {
     gemm(run.pool, {.transpose_a = true,
                     .m = outputs,
                     .n = width,
                     .k = channels,
                     .a = run.input(1),
                     .a_stride = outputs,
-                    .b = run.input(0),
+                    .b = run.operand(0),
                     .b_stride = width,
                     .c = run.output(),
                     .c_stride = width,
                     .bf16 = run.bf16});
   });
+  return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
 }
 
 // The operands of matmul and linear put the matrices at positions 0 and 1 of the arguments.
@@ -141,11 +143,11 @@ std::unique_ptr<Kernel> matmul(const OpArgs& args) {
       product(x, y, args.boolean("transpose_x", false), args.boolean("transpose_y", false));
   if (shape.k == 0) return nullptr;
   const int64_t batches = element_count({x.begin(), x.end() - 2});
-  return kernel_of([=](const KernelRun& run) {
+  auto kernel = kernel_of([=](const KernelRun& run) {
     const auto one = [&](int64_t batch) {
       Gemm g = shape;
-      g.a = run.input(0) + batch * g.m * g.k;
-      g.b = run.input(1) + batch * g.k * g.n;
+      g.a = run.operand(0) + batch * g.m * g.k;
+      g.b = run.operand(1) + batch * g.k * g.n;
       g.c = run.output() + batch * g.m * g.n;
       g.bf16 = run.bf16;
       return g;
@@ -155,6 +157,7 @@ std::unique_ptr<Kernel> matmul(const OpArgs& args) {
       for (size_t batch = begin; batch < end; ++batch) gemm(one(static_cast<int64_t>(batch)));
     });
   });
+  return shape.n == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0, 1}});
 }
 
 // out = sum + x · y; `sum` may be `out`.
@@ -163,20 +166,21 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
   const Gemm shape = product(args.shape("x"), args.shape("y"), args.boolean("transpose_x", false),
                              args.boolean("transpose_y", false));
   if (shape.k == 0) return nullptr;
-  return kernel_of<true>(
+  auto kernel = kernel_of<true>(
       [=](const KernelRun& run) {
         if (run.input(0) != run.output() && !run.from_zero) {
           std::memcpy(run.output(), run.input(0), run.out[0].bytes());
         }
         Gemm g = shape;
-        g.a = run.input(1);
-        g.b = run.input(2);
+        g.a = run.operand(1);
+        g.b = run.operand(2);
         g.c = run.output();
         g.beta = run.from_zero ? 0 : 1;
         g.bf16 = run.bf16;
         gemm(run.pool, g);
       },
       {{0, 0}});
+  return also_in_bf16(std::move(kernel), {.operands = {1, 2}});
 }
 
 // g x [C, S], with zeros in the columns of targets that are ignored.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/room.h"
 #include "anemone/kernels/simd.h"
 #include "anemone/ops/targets.h"
 
@@ -51,11 +52,27 @@ std::unique_ptr<Kernel> cross_entropy(const OpArgs& args) {
   });
 }
 
+// One less `scale` in the row of every column's target. In fp32 from the logits again, because a
+// difference of what has been rounded is another number.
+void subtract_targets(const KernelRun& run, Targets targets, float scale) {
+  for (size_t s = 0; s < targets.size(); ++s) {
+    if (targets[s] == kIgnoredTarget) continue;
+    const size_t at = static_cast<size_t>(targets[s]) * targets.size() + s;
+    if (run.out[0].dtype != DType::kBf16) {
+      run.output()[at] -= scale;
+      continue;
+    }
+    Room out(run, 0, at, 1);
+    simd::scaled_softmax(run.input(0) + at, run.input(2) + s, scale, out.data(), 1);
+    *out.data() -= scale;
+  }
+}
+
 // In place on the logits: the largest value of a training step need not exist twice.
 std::unique_ptr<Kernel> cross_entropy_backward(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const Size size = size_of(args);
-  return kernel_of(
+  auto kernel = kernel_of(
       [=](const KernelRun& run) {
         const Targets targets = run.in[1].as<const int32_t>();
         require_inside(targets, size.vocab);
@@ -63,18 +80,19 @@ std::unique_ptr<Kernel> cross_entropy_backward(const OpArgs& args) {
         const float scale = run.input(3)[0] / static_cast<float>(counted_targets(targets));
         run.pool.parallel_for(size.vocab, kRowGrain, [&](size_t begin, size_t end, int) {
           for (size_t row = begin; row < end; ++row) {
-            float* out = run.output() + row * size.columns;
-            simd::scaled_softmax(run.input(0) + row * size.columns, run.input(2), scale, out,
-                                 size.columns);
-            if (ignores) clear_ignored(targets, out);
+            in_rooms(0, size.columns, [&](size_t first, size_t count) {
+              const size_t at = row * size.columns + first;
+              Room out(run, 0, at, count);
+              simd::scaled_softmax(run.input(0) + at, run.input(2) + first, scale, out.data(),
+                                   count);
+              if (ignores) clear_ignored(targets.subspan(first, count), out.data());
+            });
           }
         });
-        for (size_t s = 0; s < size.columns; ++s) {
-          if (targets[s] == kIgnoredTarget) continue;
-          run.output()[static_cast<size_t>(targets[s]) * size.columns + s] -= scale;
-        }
+        subtract_targets(run, targets, scale);
       },
       {{0, 0}});
+  return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 
 std::unique_ptr<Kernel> target_shares(const OpArgs& args) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/room.h"
 #include "anemone/kernels/simd.h"
 
 namespace anemone {
@@ -28,7 +29,7 @@ std::unique_ptr<Kernel> rms_norm(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const Size size = size_of(args);
   const auto epsilon = static_cast<float>(args.number("epsilon", 1e-5));
-  return kernel_of(
+  auto kernel = kernel_of(
       [=](const KernelRun& run) {
         float* inverse = run.scratch_floats();
         run.pool.parallel_for(size.columns, kColumnGrain, [&](size_t begin, size_t end, int) {
@@ -38,12 +39,17 @@ std::unique_ptr<Kernel> rms_norm(const OpArgs& args) {
         if (size.columns == 1) return scale_column(run, size.rows, inverse[0]);
         run.pool.parallel_for(size.rows, kRowGrain, [&](size_t begin, size_t end, int) {
           for (size_t row = begin; row < end; ++row) {
-            simd::scale_row(run.input(0) + row * size.columns, inverse, run.input(1)[row],
-                            run.output() + row * size.columns, size.columns);
+            in_rooms(0, size.columns, [&](size_t first, size_t count) {
+              const size_t at = row * size.columns + first;
+              simd::scale_row(run.input(0) + at, inverse + first, run.input(1)[row],
+                              Room(run, 0, at, count).data(), count);
+            });
           }
         });
       },
       {{0, 0}}, size.columns * sizeof(float));
+  if (size.columns == 1) return kernel;
+  return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 
 // Columns first (1/rms and the dot product), then rows: sums run in one order whatever the threads.
