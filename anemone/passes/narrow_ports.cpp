@@ -7,6 +7,9 @@ namespace anemone {
 namespace {
 
 bool is_factor(const Operation& op, const std::string& argument) {
+  if (op.type.starts_with("anemone.causal_attention")) {
+    return argument == "q" || argument == "k" || argument == "v" || argument == "dy";
+  }
   if (op.type == "matmul" || op.type == "anemone.matmul_add") {
     return argument == "x" || argument == "y";
   }
@@ -29,6 +32,16 @@ bool is_only_factor(const Function& function, Value value) {
     }
   }
   return true;
+}
+
+// What products make is added up in fp32 memory: to round it would be another pass over it.
+bool is_product(Value value) {
+  while (value->producer && is_view(*value->producer) && OpArgs(*value->producer).value("x")) {
+    value = OpArgs(*value->producer).value("x");
+  }
+  static const std::set<std::string> types = {"conv", "conv_transpose", "matmul",
+                                              "anemone.matmul_add"};
+  return value->producer && types.contains(value->producer->type);
 }
 
 // A product with one column rounds nothing.
@@ -83,7 +96,7 @@ bool narrow_ports(std::span<Function* const> functions, const std::set<std::stri
   bool changed = false;
   for (Function* maker : functions) {
     for (Value output : std::vector<Value>(maker->outputs)) {
-      if (kept.contains(output->name) || !has_columns(output->type)) continue;
+      if (kept.contains(output->name) || !has_columns(output->type) || is_product(output)) continue;
       std::vector<Function*> readers;
       std::copy_if(functions.begin(), functions.end(), std::back_inserter(readers),
                    [&](Function* other) { return input_called(*other, output->name) != nullptr; });

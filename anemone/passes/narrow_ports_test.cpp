@@ -77,6 +77,16 @@ TEST(NarrowPorts, KeepSingleColumnsWhoseProductsRoundNothing) {
   EXPECT_FALSE(narrow(a, b));
 }
 
+TEST(NarrowPorts, KeepResultsOfProducts) {
+  Function a("maker", "ios18");
+  Builder build(a);
+  const Value x = build.input("x", DType::kFp32, {3, kColumns});
+  build.output("t", build.reshape(build.matmul(build.input("w", DType::kFp32, {3, 3}), x),
+                                  {1, 3, 1, kColumns}));
+  Function b = reader();
+  EXPECT_FALSE(narrow(a, b));
+}
+
 TEST(NarrowPorts, KeepWhatNobodyTakes) {
   Function a = maker(), b = maker();
   Function* const functions[] = {&a, &b};

@@ -40,8 +40,9 @@ bool fuse_accumulation(Function& function);
 bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype);
 
 // What one of the functions returns and others take under the same name becomes `dtype` on the way,
-// where nothing but matrix products of a device that rounds their operands to `dtype` reads it: the
-// numbers stay the same. Names in `kept` stay as they are.
+// where nothing but matrix products (and attention's) of a device that rounds their operands to
+// `dtype` reads it: the numbers stay the same. Names in `kept` stay as they are, and so do results
+// of products.
 bool narrow_ports(std::span<Function* const> functions, const std::set<std::string>& kept,
                   DType dtype);
 

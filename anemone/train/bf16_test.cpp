@@ -101,8 +101,8 @@ TEST(Bf16Ports, AreTheOperandsOfProductsThatWeightGradientsReadAgain) {
             (std::vector<std::string>{"hidden", "post_attention_layernorm_out", "swiglu_backward",
                                       "swiglu_backward_1"}));
   EXPECT_EQ(handed_on_in_bf16(attention_stage(config, 2, 32)),
-            (std::vector<std::string>{"causal_attention_backward_2", "input_layernorm_out", "mixed",
-                                      "rope", "rope_1"}));
+            (std::vector<std::string>{"causal_attention_backward_2", "input_layernorm_out", "k",
+                                      "mixed", "q", "rope", "rope_1"}));
   EXPECT_EQ(handed_on_in_bf16(loss_stage(config, 64)),
             (std::vector<std::string>{"cross_entropy_backward", "norm_out"}));
 }

@@ -202,6 +202,38 @@ TEST(NarrowResults, OfTheLossAreRoundedOnceAndZeroWhereIgnored) {
   });
 }
 
+// Queries and keys that are turned by rope() come in bf16, values and dy from products do not.
+TEST(NarrowResults, AttentionOfThemIsThatOfItsOperandsRounded) {
+  constexpr int64_t kSize = 8, kSequence = 70;
+  const Shape shape = {1, 2 * kSize, 1, 2 * kSequence};
+  const Inputs wide = {fp32(shape, 1, -2, 2), fp32(shape, 2, -2, 2), fp32(shape, 3),
+                       fp32(shape, 4)};
+  const Inputs narrow = {wide[0].tensor->cast(DType::kBf16), wide[1].tensor->cast(DType::kBf16),
+                         wide[2], wide[3]};
+  const auto build = [&](Builder& b, const std::vector<Value>& v) {
+    const auto wide_value = [&](Value x) {
+      return x->type.dtype == DType::kFp32 ? x : b.cast(x, DType::kFp32);
+    };
+    const Value q = wide_value(v[0]), k = wide_value(v[1]);
+    std::vector<Argument> arguments = {{"q", q},
+                                       {"k", k},
+                                       {"v", v[2]},
+                                       {"head_size", b.integer(kSize)},
+                                       {"sequence", b.integer(kSequence)}};
+    std::vector<Value> results = b.ops("anemone.causal_attention", arguments);
+    arguments.insert(arguments.begin() + 3, {"dy", v[3]});
+    for (Value x : b.ops("anemone.causal_attention_backward", arguments)) results.push_back(x);
+    return results;
+  };
+  const Function from_fp32 = make_function(wide, build), from_bf16 = make_function(narrow, build);
+  ASSERT_EQ(Found(from_bf16.clone()).narrow.casts.size(), 2u);
+  const NamedTensors expected = run_in_bf16(from_fp32, name_inputs(from_fp32, wide));
+  const NamedTensors actual = run_in_bf16(from_bf16, name_inputs(from_bf16, narrow));
+  for (const auto& [name, tensor] : expected) {
+    EXPECT_EQ(compare(actual.at(name), tensor).max_absolute, 0) << name;
+  }
+}
+
 // Products of what is bf16 already, in every orientation that training has.
 TEST(NarrowResults, ProductsOfThemAreThoseOfTheirOperandsRounded) {
   const Inputs wide = {fp32({1, 37, 1, 50}, 1), fp32({21, 37, 1, 1}, 2), fp32({37, 21, 1, 1}, 3)};

@@ -38,7 +38,7 @@ void for_each_block(const AttentionShape& a, Visit&& visit) {
 }
 
 // p [count, T] = softmax of the scaled scores of a block.
-void probabilities(const AttentionShape& a, bool bf16, Block block, const float* q, const float* k,
+void probabilities(const AttentionShape& a, bool bf16, Block block, Numbers q, Numbers k,
                    float* p) {
   gemm({.transpose_a = true,
         .m = block.count,
@@ -86,7 +86,7 @@ size_t forward_floats(const AttentionShape& a) {
 
 void forward_head(const AttentionShape& a, const KernelRun& run, int64_t own, int64_t shared,
                   float* p) {
-  const float *q = run.input(0) + own, *k = run.input(1) + shared, *v = run.input(2) + shared;
+  const Numbers q = run.operand(0) + own, k = run.operand(1) + shared, v = run.operand(2) + shared;
   for_each_block(a, [&](Block block) {
     probabilities(a, run.bf16, block, q, k, p);
     const Part out = Part::of(run, 0, own + block.first, a.width(), p + query_block(a) * a.sequence,
@@ -122,7 +122,9 @@ std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
         });
       },
       {}, 0, forward_floats(a) * sizeof(float));
-  return also_in_bf16(std::move(kernel), {.outputs = {0}});
+  // A sequence of one token has products of one column, which round nothing.
+  if (a.sequence == 1) return kernel;
+  return also_in_bf16(std::move(kernel), {.operands = {0, 1, 2}, .outputs = {0}});
 }
 
 // One head of the backward operation. dk and dv are added to where `accumulate` (later heads of a
@@ -130,14 +132,13 @@ std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
 struct HeadBackward {
   const AttentionShape& a;
   bool bf16;
-  const float *q, *k, *v, *dy;
+  Numbers q, k, v, dy;
   float* dq;
   const Part &dk, &dv;
   float *p, *dp;
 
   // target [K, keys] += source [K, count] · weights [count, keys]
-  void add_product(const float* source, const float* weights, Block block,
-                   const Part& target) const {
+  void add_product(Numbers source, const float* weights, Block block, const Part& target) const {
     gemm({.m = a.head_size,
           .n = block.keys(),
           .k = block.count,
@@ -208,10 +209,10 @@ void backward_group(const AttentionShape& a, const KernelRun& run, int64_t b, in
     const int64_t own = head_offset(a, b, head);
     const HeadBackward backward{a,
                                 run.bf16,
-                                run.input(0) + own,
-                                run.input(1) + shared,
-                                run.input(2) + shared,
-                                run.input(3) + own,
+                                run.operand(0) + own,
+                                run.operand(1) + shared,
+                                run.operand(2) + shared,
+                                run.operand(3) + own,
                                 run.output(0) + own,
                                 dk,
                                 dv,
@@ -238,7 +239,8 @@ std::unique_ptr<Kernel> causal_attention_backward(const OpArgs& args) {
       },
       {}, 0, backward_floats(a) * sizeof(float));
   // Queries and keys are turned back before a product reads their gradients.
-  return also_in_bf16(std::move(kernel), {.outputs = {2}});
+  if (a.sequence == 1) return kernel;
+  return also_in_bf16(std::move(kernel), {.operands = {0, 1, 2, 3}, .outputs = {2}});
 }
 
 // Scores of the cached keys are a weighted sum of the cache's rows, which are contiguous in time.
