@@ -37,15 +37,19 @@ void library_gemm(const Gemm& g) {
 #endif
 }
 
-// Of C, from which on the library's kernels begin anew: more for AVX2 than for AVX-512.
-int64_t library_rows() {
+// Whether the library has kernels for AVX-512 and takes them.
+bool library_is_wide() {
 #if defined(ANEMONE_GEMM_ONEDNN)
   static const bool wide =
       (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
-  if (wide) return 48;
+  return wide;
+#else
+  return false;
 #endif
-  return 96;
 }
+
+// Of C, from which on the library's kernels begin anew: more for AVX2 than for AVX-512.
+int64_t library_rows() { return library_is_wide() ? 48 : 96; }
 
 // One column of C: memory-bound, where a GEMM library is at its worst.
 bool is_matrix_vector(const Gemm& g) {
@@ -53,14 +57,25 @@ bool is_matrix_vector(const Gemm& g) {
          !g.b.is_bf16() && (g.transpose_b || g.b_stride == 1);
 }
 
+// In fp32, as measured (docs/performance.md).
+bool library_loses(const Gemm& g) {
+  // A tall C, such as a classifier's: packing of A costs it more than it brings.
+  constexpr int64_t kTall = 8192;
+  if (g.m >= kTall && !g.transpose_a) return true;
+  if (!library_is_wide()) return false;  // not measured
+  // Down the columns of A one page follows the other.
+  constexpr int64_t kPage = 4096 / sizeof(float);
+  if (g.transpose_a) return g.a_stride % kPage == 0;
+  // Long sums of transposed B: weight gradients of several sequences.
+  constexpr int64_t kLong = 768;
+  return g.transpose_b && g.k >= kLong;
+}
+
 // Null where the library is to do it.
 const Tiles* own_tiles(const Gemm& g) {
   if (g.m == 0 || g.n == 0 || is_matrix_vector(g)) return nullptr;
   if (g.bf16) return &bf16_tiles();
-  // A tall C, such as a classifier's: there the library's packing of A costs more than it brings.
-  constexpr int64_t kTall = 8192;
-  if (is_worth_blocking(g) && g.m >= kTall && !g.transpose_a) return &fp32_tiles();
-  return nullptr;
+  return is_worth_blocking(g) && library_loses(g) ? &fp32_tiles() : nullptr;
 }
 
 // Rows or columns [begin, end) of the product.

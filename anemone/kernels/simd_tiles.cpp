@@ -129,11 +129,46 @@ void PackB(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, flo
               : PackColumnsOf<kRound>(b.fp32(), stride, transposed, k, n, panel);
 }
 
+// --- packing a panel of transposed A while another one is multiplied ---
+
+constexpr int64_t kTurn = 32;  // units of the product between steps
+
+// A step is a row of the stored A: a column of each half of the panel.
+PackingAhead PackAhead(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+                       float* panel, int64_t calls) {
+  if (!transposed || a.is_bf16() || rows != kPanelRows) return {};
+  PackingAhead ahead{.left = k, .from = a.fp32(), .stride = stride, .to = panel};
+  ahead.half = k * kHalfRows;
+  ahead.prefetched = 16 * stride;
+  const int64_t turns = std::max<int64_t>(calls * (kPanelRows / kRows) * (k / kTurn), 1);
+  ahead.pace = (ahead.left + turns - 1) / turns;
+  return ahead;
+}
+
+HWY_INLINE void CopyHalf(const float* from, float* to) {
+  const hn::CappedTag<float, kHalfRows> d;
+  for (size_t i = 0; i < kHalfRows; i += hn::Lanes(d)) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+}
+
+HWY_INLINE void TakeSteps(PackingAhead& ahead, int64_t most) {
+  for (int64_t steps = std::min(most, ahead.left); steps > 0; --steps) {
+    __builtin_prefetch(ahead.from + ahead.prefetched);
+    CopyHalf(ahead.from, ahead.to);
+    CopyHalf(ahead.from + kHalfRows, ahead.to + ahead.half);
+    ahead.from += ahead.stride;
+    ahead.to += kHalfRows;
+    --ahead.left;
+  }
+}
+
+void FinishPacking(PackingAhead& ahead) { TakeSteps(ahead, ahead.left); }
+
 // --- the product ---
 
 template <int kCount, bool kTransposed>
 HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const float* HWY_RESTRICT b,
-                     int64_t units, int64_t n, float* HWY_RESTRICT c, int64_t c_stride, bool add) {
+                     int64_t units, int64_t n, float* HWY_RESTRICT c, int64_t c_stride, bool add,
+                     PackingAhead& ahead) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V sums[kCount][kVectors];
@@ -147,15 +182,19 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
     ANEMONE_UNROLL
     for (int64_t v = 0; v < kVectors; ++v) __builtin_prefetch(c + i * c_stride + v * lanes, 1);
   }
-  for (int64_t u = 0; u < units; ++u) {
-    const V b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
-    b += kVectors * lanes;
-    ANEMONE_UNROLL
-    for (int i = 0; i < kCount; ++i) {
-      const V value = hn::Set(d, kTransposed ? a[u * kHalfRows + i] : a[i * row_stride + u]);
-      sums[i][0] = hn::MulAdd(value, b0, sums[i][0]);
-      sums[i][1] = hn::MulAdd(value, b1, sums[i][1]);
+  for (int64_t u = 0; u < units;) {
+    const int64_t end = kTransposed && ahead.left > 0 ? std::min(u + kTurn, units) : units;
+    for (; u < end; ++u) {
+      const V b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
+      b += kVectors * lanes;
+      ANEMONE_UNROLL
+      for (int i = 0; i < kCount; ++i) {
+        const V value = hn::Set(d, kTransposed ? a[u * kHalfRows + i] : a[i * row_stride + u]);
+        sums[i][0] = hn::MulAdd(value, b0, sums[i][0]);
+        sums[i][1] = hn::MulAdd(value, b1, sums[i][1]);
+      }
     }
+    if (kTransposed && ahead.left > 0) TakeSteps(ahead, ahead.pace);
   }
   if (n == kVectors * lanes) {
     ANEMONE_UNROLL
@@ -180,26 +219,28 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
 
 template <bool kTransposed>
 HWY_INLINE void Rows(const float* a, int64_t row_stride, const float* b, int64_t units,
-                     int64_t rows, int64_t n, float* c, int64_t c_stride, bool add) {
+                     int64_t rows, int64_t n, float* c, int64_t c_stride, bool add,
+                     PackingAhead& ahead) {
   const auto at = [&](int64_t i) {
     return kTransposed ? a + i / kHalfRows * units * kHalfRows + i % kHalfRows : a + i * row_stride;
   };
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
-    Tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add);
+    Tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add,
+                             ahead);
   }
   for (; i + 2 <= rows; i += 2) {
-    Tile<2, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add);
+    Tile<2, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add, ahead);
   }
   if (i < rows) {
-    Tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add);
+    Tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add, ahead);
   }
 }
 
 void Multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
-              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add, PackingAhead&) {
-  if (transposed) return Rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add);
-  Rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add);
+              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add, PackingAhead& ahead) {
+  if (transposed) return Rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add, ahead);
+  Rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add, ahead);
 }
 
 // As many sums as hide the latency of one. They stay small, and are looked at in the end.
@@ -218,7 +259,8 @@ double Spin(int64_t turns) {
 }
 
 Tiles Fp32Tiles() {
-  return {"fp32", PanelColumns(), 1, false, PackA<false>, PackB<false>, Multiply, nullptr, nullptr};
+  return {"fp32",       PanelColumns(), 1,         false,        PackA<false>,
+          PackB<false>, Multiply,       PackAhead, FinishPacking};
 }
 
 Tiles EmulatedTiles() {
