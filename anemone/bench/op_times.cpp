@@ -3,6 +3,8 @@
 #include <array>
 #include <string_view>
 
+#include "anemone/ops/op_args.h"
+
 namespace anemone {
 namespace {
 
@@ -18,7 +20,6 @@ constexpr std::array kKinds = {Kind{"conv_transpose", "gemm dx"},
                                Kind{"anemone.narrow_linear", "gemm forward"},
                                Kind{"matmul", "gemm forward"},
                                Kind{"anemone.expected_rows", "gemm dx"},
-                               Kind{"anemone.matmul_add", "gemm dw"},
                                Kind{"anemone.classifier_weight_gradient", "gemm dw"},
                                Kind{"anemone.causal_attention", "attention"},
                                Kind{"anemone.decode_attention", "attention"},
@@ -37,6 +38,12 @@ constexpr std::array kKinds = {Kind{"conv_transpose", "gemm dx"},
 }  // namespace
 
 std::string kind_of(const Operation& op) {
+  // A product that adds to something: of which kind, its orientation says.
+  if (op.type == "anemone.matmul_add") {
+    const OpArgs args(op);
+    if (args.boolean("transpose_y", false)) return "gemm dw";
+    return args.boolean("transpose_x", false) ? "gemm dx" : "gemm forward";
+  }
   for (const Kind& kind : kKinds) {
     if (op.type.starts_with(kind.type)) return kind.kind;
   }

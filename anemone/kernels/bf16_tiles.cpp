@@ -246,12 +246,12 @@ ANEMONE_BF16_INLINE void take_steps(PackingAhead& ahead, int64_t most) {
 
 ANEMONE_BF16 void finish(PackingAhead& ahead) { take_steps(ahead, ahead.left); }
 
-// C is asked for before it is needed: it comes from memory where gradients are added up.
+// C, or what it is added to, is asked for before it is needed: it comes from memory where gradients
+// are added up.
 template <int kCount, bool kTransposed>
 ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
-                              const float* __restrict b, int64_t units, int64_t n,
-                              float* __restrict c, int64_t c_stride, bool add,
-                              PackingAhead& ahead) {
+                              const float* __restrict b, int64_t units, int64_t n, float* c,
+                              int64_t c_stride, const float* sum, PackingAhead& ahead) {
   __m512 sums[kCount][kVectors];
   ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
@@ -261,7 +261,11 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
   ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
     ANEMONE_UNROLL
-    for (int v = 0; v < kVectors; ++v) __builtin_prefetch(c + i * c_stride + v * kLanes, 1);
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t at = i * c_stride + v * kLanes;
+      __builtin_prefetch(c + at, 1);
+      if (sum && sum != c) __builtin_prefetch(sum + at);
+    }
   }
   for (int64_t u = 0; u < units;) {
     const int64_t end = ahead.left > 0 ? std::min(u + kTurn, units) : units;
@@ -284,36 +288,39 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
     ANEMONE_UNROLL
     for (int v = 0; v < kVectors; ++v) {
       const __mmask16 mask = first(n - v * kLanes);
-      float* to = c + i * c_stride + v * kLanes;
-      const __m512 old = add ? _mm512_maskz_loadu_ps(mask, to) : _mm512_setzero_ps();
-      _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(old, sums[i][v]));
+      const int64_t at = i * c_stride + v * kLanes;
+      const __m512 old = sum ? _mm512_maskz_loadu_ps(mask, sum + at) : _mm512_setzero_ps();
+      _mm512_mask_storeu_ps(c + at, mask, _mm512_add_ps(old, sums[i][v]));
     }
   }
 }
 
 template <bool kTransposed>
 ANEMONE_BF16 void multiply_rows(const float* a, int64_t row_stride, const float* b, int64_t units,
-                                int64_t rows, int64_t n, float* c, int64_t c_stride, bool add,
-                                PackingAhead& ahead) {
+                                int64_t rows, int64_t n, float* c, int64_t c_stride,
+                                const float* sum, PackingAhead& ahead) {
   const auto at = [&](int64_t i) {
     return kTransposed ? a + i / kHalfRows * units * kHalfRows + i % kHalfRows : a + i * row_stride;
   };
+  const auto sum_of = [&](int64_t i) { return sum ? sum + i * c_stride : nullptr; };
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
-    tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add,
+    tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, sum_of(i),
                              ahead);
   }
   for (; i < rows; ++i) {
-    tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add, ahead);
+    tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, sum_of(i),
+                         ahead);
   }
 }
 
 void multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
-              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add, PackingAhead& ahead) {
+              int64_t rows, int64_t n, float* c, int64_t c_stride, const float* sum,
+              PackingAhead& ahead) {
   if (transposed) {
-    return multiply_rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add, ahead);
+    return multiply_rows<true>(a, row_stride, b, units, rows, n, c, c_stride, sum, ahead);
   }
-  multiply_rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add, ahead);
+  multiply_rows<false>(a, row_stride, b, units, rows, n, c, c_stride, sum, ahead);
 }
 
 ANEMONE_BF16 double spin(int64_t turns) {

@@ -197,10 +197,11 @@ class Block {
     const int64_t row = panel_a * kPanelRows, column = panel * tiles_.columns;
     const float* a = packs_a() ? packed_a : a_at(row).fp32();
     const int64_t stride = packs_a() ? units() : g_.a_stride;
-    const bool add = depth_ > 0 || g_.beta != 0;
+    const float* sum = depth_ > 0 ? g_.c : g_.sum;
+    const int64_t at = row * g_.c_stride + column_ + column;
     tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(), rows_of(panel_a),
-                    std::min(tiles_.columns, n_ - column),
-                    g_.c + row * g_.c_stride + column_ + column, g_.c_stride, add, ahead);
+                    std::min(tiles_.columns, n_ - column), g_.c + at, g_.c_stride,
+                    sum ? sum + at : nullptr, ahead);
   }
 
   const Gemm& g_;
@@ -210,7 +211,6 @@ class Block {
 };
 
 void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
-  ANEMONE_CHECK(g.beta == 0 || g.beta == 1);
   ANEMONE_CHECK(g.k > 0);
   const Blocking& blocking = blocking_for(g, tiles);
   const int64_t depth = block_depth(g, tiles, blocking);
@@ -235,8 +235,7 @@ void blocked_gemm(const Gemm& g, const Tiles& tiles) { multiply_blocks(nullptr, 
 
 bool is_worth_blocking(const Gemm& g) {
   constexpr int64_t kLeastRows = 32, kLeastColumns = 32, kLeastDepth = 32;
-  return g.m >= kLeastRows && g.n >= kLeastColumns && g.k >= kLeastDepth &&
-         (g.beta == 0 || g.beta == 1);
+  return g.m >= kLeastRows && g.n >= kLeastColumns && g.k >= kLeastDepth;
 }
 
 }  // namespace anemone

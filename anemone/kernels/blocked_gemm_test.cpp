@@ -34,9 +34,11 @@ std::vector<BFloat16> rounded(const std::vector<float>& x) {
 }
 
 enum class From { kFp32, kBf16 };
+// What the product is added to.
+enum class To { kZeros, kC, kOther };
 
 // Against the same product in fp64, with rows longer than their columns and canaries around C.
-void check(const Variant& variant, int64_t m, int64_t n, int64_t k, bool ta, bool tb, float beta,
+void check(const Variant& variant, int64_t m, int64_t n, int64_t k, bool ta, bool tb, To to,
            int threads, From from = From::kFp32) {
   ThreadPool pool(threads);
   const bool narrow = from == From::kBf16;
@@ -52,13 +54,15 @@ void check(const Variant& variant, int64_t m, int64_t n, int64_t k, bool ta, boo
   const std::vector<BFloat16> narrow_a = rounded(a), narrow_b = rounded(b);
   const Numbers from_a = narrow ? Numbers(narrow_a.data()) : Numbers(a.data());
   const Numbers from_b = narrow ? Numbers(narrow_b.data()) : Numbers(b.data());
-  blocked_gemm(pool,
-               {ta, tb, m, n, k, from_a, a_stride, from_b, b_stride, beta, c.data(), c_stride},
+  const auto other = random_floats(before.size(), 4);
+  const float* sum = to == To::kZeros ? nullptr : to == To::kC ? c.data() : other.data();
+  blocked_gemm(pool, {ta, tb, m, n, k, from_a, a_stride, from_b, b_stride, sum, c.data(), c_stride},
                variant.tiles);
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t j = 0; j < n; ++j) {
       const auto at = static_cast<size_t>(i * c_stride + j);
-      double sum = beta * before[at], size = std::abs(sum);
+      double sum = to == To::kZeros ? 0 : to == To::kC ? before[at] : other[at];
+      double size = std::abs(sum);
       for (int64_t x = 0; x < k; ++x) {
         const double product =
             rounded(a[static_cast<size_t>(ta ? x * a_stride + i : i * a_stride + x)],
@@ -90,7 +94,7 @@ TEST(BlockedGemm, EqualsFp64InEveryOrientationAndSize) {
       for (const bool ta : {false, true}) {
         for (const bool tb : {false, true}) {
           for (const From from : {From::kFp32, From::kBf16}) {
-            check(variant, m, n, k, ta, tb, ta == tb ? 1.0f : 0.0f, 2, from);
+            check(variant, m, n, k, ta, tb, ta == tb ? To::kC : To::kZeros, 2, from);
           }
         }
       }
@@ -107,7 +111,7 @@ TEST(BlockedGemm, PanelsThatArePackedAheadAreThoseOfA) {
       for (const bool ta : {false, true}) {
         for (const int threads : {1, 2}) {
           for (const From from : {From::kFp32, From::kBf16}) {
-            check(variant, m, n, k, ta, false, 1, threads, from);
+            check(variant, m, n, k, ta, false, To::kC, threads, from);
           }
         }
       }
@@ -117,8 +121,10 @@ TEST(BlockedGemm, PanelsThatArePackedAheadAreThoseOfA) {
 
 TEST(BlockedGemm, SumsOverSeveralBlocksOfDepthAndWidth) {
   for (const Variant& variant : variants()) {
-    check(variant, 20, 40, 2500, false, false, 0, 2);
-    check(variant, 20, 1100, 1030, true, true, 1, 2);
+    check(variant, 20, 40, 2500, false, false, To::kZeros, 2);
+    check(variant, 20, 40, 2500, false, false, To::kOther, 2);
+    check(variant, 20, 1100, 1030, true, true, To::kC, 2);
+    check(variant, 20, 1100, 1030, true, true, To::kOther, 2);
   }
 }
 
@@ -126,7 +132,7 @@ TEST(BlockedGemm, SumsOverSeveralBlocksOfDepthAndWidth) {
 // is a smaller one, and the last panel no whole one.
 TEST(BlockedGemm, GroupsOfPanelsPassLargeBlocks) {
   for (const Variant& variant : variants()) {
-    for (const bool ta : {false, true}) check(variant, 131, 450, 1440, ta, false, 1, 1);
+    for (const bool ta : {false, true}) check(variant, 131, 450, 1440, ta, false, To::kC, 1);
   }
 }
 
@@ -139,9 +145,10 @@ TEST(BlockedGemm, DoesNotDependOnTheNumberOfThreads) {
     for (const int threads : {1, 2, 3}) {
       ThreadPool pool(threads);
       results.emplace_back(static_cast<size_t>(m * n));
-      blocked_gemm(pool,
-                   {false, false, m, n, k, a.data(), k, b.data(), n, 0, results.back().data(), n},
-                   variant.tiles);
+      blocked_gemm(
+          pool,
+          {false, false, m, n, k, a.data(), k, b.data(), n, nullptr, results.back().data(), n},
+          variant.tiles);
     }
     EXPECT_EQ(results[0], results[1]);
     EXPECT_EQ(results[0], results[2]);
@@ -155,7 +162,7 @@ TEST(BlockedGemm, WhatIsNoNumberStaysNone) {
     std::vector<float> a(n * n, 1), b(n * n, 1), c(n * n);
     a[0] = NAN;
     b[n + 1] = INFINITY;
-    blocked_gemm(pool, {false, false, n, n, n, a.data(), n, b.data(), n, 0, c.data(), n},
+    blocked_gemm(pool, {false, false, n, n, n, a.data(), n, b.data(), n, nullptr, c.data(), n},
                  variant.tiles);
     EXPECT_TRUE(std::isnan(c[0])) << variant.name;
     EXPECT_TRUE(std::isinf(c[n + 1])) << variant.name;

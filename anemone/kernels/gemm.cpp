@@ -19,20 +19,28 @@ extern "C" void omp_set_num_threads(int threads);
 namespace anemone {
 namespace {
 
+void copy_rows(const float* from, const Gemm& g) {
+  for (int64_t row = 0; row < g.m; ++row) {
+    std::copy_n(from + row * g.c_stride, g.n, g.c + row * g.c_stride);
+  }
+}
+
 void library_gemm(const Gemm& g) {
   ANEMONE_CHECK(!g.a.is_bf16() && !g.b.is_bf16());
+  if (g.sum && g.sum != g.c) copy_rows(g.sum, g);
+  const float beta = g.sum ? 1.0f : 0.0f;
 #if defined(ANEMONE_GEMM_ACCELERATE)
   cblas_sgemm(CblasRowMajor, g.transpose_a ? CblasTrans : CblasNoTrans,
               g.transpose_b ? CblasTrans : CblasNoTrans, static_cast<int>(g.m),
               static_cast<int>(g.n), static_cast<int>(g.k), 1.0f, g.a.fp32(),
-              static_cast<int>(g.a_stride), g.b.fp32(), static_cast<int>(g.b_stride), g.beta, g.c,
+              static_cast<int>(g.a_stride), g.b.fp32(), static_cast<int>(g.b_stride), beta, g.c,
               static_cast<int>(g.c_stride));
 #elif defined(ANEMONE_GEMM_ONEDNN)
   thread_local const bool single = (omp_set_num_threads(1), true);
   static_cast<void>(single);
   const dnnl_status_t status =
       dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f,
-                 g.a.fp32(), g.a_stride, g.b.fp32(), g.b_stride, g.beta, g.c, g.c_stride);
+                 g.a.fp32(), g.a_stride, g.b.fp32(), g.b_stride, beta, g.c, g.c_stride);
   ANEMONE_CHECK(status == dnnl_success);
 #endif
 }
@@ -53,8 +61,8 @@ int64_t library_rows() { return library_is_wide() ? 48 : 96; }
 
 // One column of C: memory-bound, where a GEMM library is at its worst.
 bool is_matrix_vector(const Gemm& g) {
-  return g.n == 1 && !g.transpose_a && g.beta == 0 && g.c_stride == 1 && !g.a.is_bf16() &&
-         !g.b.is_bf16() && (g.transpose_b || g.b_stride == 1);
+  return g.n == 1 && !g.transpose_a && (!g.sum || g.sum != g.c) && g.c_stride == 1 &&
+         !g.a.is_bf16() && !g.b.is_bf16() && (g.transpose_b || g.b_stride == 1);
 }
 
 // In fp32, as measured (docs/performance.md).
@@ -85,10 +93,12 @@ Gemm part_of(const Gemm& g, bool by_rows, int64_t begin, int64_t end) {
     part.m = end - begin;
     part.a += g.transpose_a ? begin : begin * g.a_stride;
     part.c += begin * g.c_stride;
+    if (g.sum) part.sum += begin * g.c_stride;
   } else {
     part.n = end - begin;
     part.b += g.transpose_b ? begin * g.b_stride : begin;
     part.c += begin;
+    if (g.sum) part.sum += begin;
   }
   return part;
 }
@@ -100,6 +110,7 @@ void gemm(const Gemm& g) {
   if (!is_matrix_vector(g)) return g.bf16 ? blocked_gemm(g, bf16_tiles()) : library_gemm(g);
   simd::matrix_vector(g.a.fp32(), static_cast<size_t>(g.m), static_cast<size_t>(g.k),
                       static_cast<size_t>(g.a_stride), g.b.fp32(), g.c);
+  if (g.sum) simd::add(g.c, g.sum, g.c, static_cast<size_t>(g.m));
 }
 
 // Pieces are whole tiles of the library's kernels and the last one takes the rest: a thinner piece

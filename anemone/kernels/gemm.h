@@ -9,8 +9,8 @@
 
 namespace anemone {
 
-// C [m, n] = op(A) · op(B) + beta * C, row-major. op(A) is [m, k] and op(B) [k, n]; a transposed
-// operand is stored [k, m] or [n, k]. Strides are elements from one stored row to the next.
+// C [m, n] = op(A) · op(B) + sum, row-major. op(A) is [m, k] and op(B) [k, n]; a transposed operand
+// is stored [k, m] or [n, k]. Strides are elements from one stored row to the next.
 struct Gemm {
   bool transpose_a = false, transpose_b = false;
   int64_t m = 0, n = 0, k = 0;
@@ -18,7 +18,7 @@ struct Gemm {
   int64_t a_stride = 0;
   Numbers b;
   int64_t b_stride = 0;
-  float beta = 0;
+  const float* sum = nullptr;  // with the stride of C, which it may be; null for zeros
   float* c = nullptr;
   int64_t c_stride = 0;
   // A and B are rounded to bf16 (where C has several columns); products and sums stay fp32. What

@@ -37,21 +37,22 @@ struct Stored {
 struct Case {
   Sizes size;
   bool transpose_a, transpose_b;
-  float beta;
+  bool adds;
   Stored a{transpose_a, size.m, size.k, 1}, b{transpose_b, size.k, size.n, 2};
   int64_t c_stride = size.n + 3;
 
   size_t c_floats() const { return static_cast<size_t>((size.m - 1) * c_stride + size.n); }
-  // With beta 0 what is there before must not matter.
+  // Where nothing is added what is there before must not matter.
   Guarded start() const {
-    return beta == 0 ? Guarded(c_floats()) : Guarded(random_floats(c_floats(), 3));
+    return adds ? Guarded(random_floats(c_floats(), 3)) : Guarded(c_floats());
   }
   Gemm gemm(float* c) const {
-    return {transpose_a, transpose_b,   size.m,   size.n, size.k, a.data.data(),
-            a.stride,    b.data.data(), b.stride, beta,   c,      c_stride};
+    return {transpose_a, transpose_b,        size.m,   size.n,
+            size.k,      a.data.data(),      a.stride, b.data.data(),
+            b.stride,    adds ? c : nullptr, c,        c_stride};
   }
   double expected(const std::vector<float>& before, int64_t i, int64_t j) const {
-    double sum = beta == 0 ? 0 : beta * before[static_cast<size_t>(i * c_stride + j)];
+    double sum = adds ? before[static_cast<size_t>(i * c_stride + j)] : 0;
     for (int64_t k = 0; k < size.k; ++k) sum += a.at(transpose_a, i, k) * b.at(transpose_b, k, j);
     return sum;
   }
@@ -61,10 +62,10 @@ template <typename Visit>
 void for_each_case(Visit&& visit) {
   for (const Sizes& size : kShapes) {
     for (int mode = 0; mode < 8; ++mode) {
-      const Case c{size, (mode & 1) != 0, (mode & 2) != 0, (mode & 4) != 0 ? 1.0f : 0.0f};
+      const Case c{size, (mode & 1) != 0, (mode & 2) != 0, (mode & 4) != 0};
       SCOPED_TRACE(std::to_string(size.m) + "x" + std::to_string(size.n) + "x" +
                    std::to_string(size.k) + (c.transpose_a ? " aT" : "") +
-                   (c.transpose_b ? " bT" : "") + " beta " + std::to_string(c.beta));
+                   (c.transpose_b ? " bT" : "") + " adds " + std::to_string(c.adds));
       visit(c);
     }
   }
@@ -81,7 +82,7 @@ bool gaps_untouched(const Case& c, const std::vector<float>& before,
   return true;
 }
 
-TEST(Gemm, EqualsFp64LoopsForEveryTranspositionAndBeta) {
+TEST(Gemm, EqualsFp64LoopsForEveryTranspositionWithAndWithoutASum) {
   for_each_case([](const Case& c) {
     Guarded out = c.start();
     const std::vector<float> before = out.values();
@@ -138,6 +139,30 @@ TEST(Gemm, AVectorOfContiguousOrSpacedElements) {
       expect_close(c[i], sum, kSummed, 17);
     }
     EXPECT_TRUE(c.intact());
+  }
+}
+
+// Through the library, our own product and the product of a matrix and a vector.
+TEST(Gemm, AddsToASumThatIsNotC) {
+  ThreadPool pool(2);
+  for (const bool bf16 : {false, true}) {
+    for (const Sizes& size : {Sizes{100, 257, 40}, Sizes{100, 1, 40}, Sizes{8200, 33, 40}}) {
+      const Case c{size, false, false, false};
+      const auto sum = random_floats(c.c_floats(), 7);
+      std::vector<float> alone(c.c_floats()), together(c.c_floats());
+      Gemm g = c.gemm(alone.data());
+      g.bf16 = bf16;
+      gemm(pool, g);
+      g.c = together.data();
+      g.sum = sum.data();
+      gemm(pool, g);
+      for (int64_t i = 0; i < size.m; ++i) {
+        for (int64_t j = 0; j < size.n; ++j) {
+          const auto at = static_cast<size_t>(i * c.c_stride + j);
+          ASSERT_NEAR(together[at], static_cast<double>(sum[at]) + alone[at], 1e-5);
+        }
+      }
+    }
   }
 }
 

@@ -147,7 +147,8 @@ PackingAhead PackAhead(Numbers a, int64_t stride, bool transposed, int64_t rows,
 
 HWY_INLINE void CopyHalf(const float* from, float* to) {
   const hn::CappedTag<float, kHalfRows> d;
-  for (size_t i = 0; i < kHalfRows; i += hn::Lanes(d)) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+  for (size_t i = 0; i < kHalfRows; i += hn::Lanes(d))
+    hn::StoreU(hn::LoadU(d, from + i), d, to + i);
 }
 
 HWY_INLINE void TakeSteps(PackingAhead& ahead, int64_t most) {
@@ -167,7 +168,7 @@ void FinishPacking(PackingAhead& ahead) { TakeSteps(ahead, ahead.left); }
 
 template <int kCount, bool kTransposed>
 HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const float* HWY_RESTRICT b,
-                     int64_t units, int64_t n, float* HWY_RESTRICT c, int64_t c_stride, bool add,
+                     int64_t units, int64_t n, float* c, int64_t c_stride, const float* sum,
                      PackingAhead& ahead) {
   const D d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -180,7 +181,11 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
   ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
     ANEMONE_UNROLL
-    for (int64_t v = 0; v < kVectors; ++v) __builtin_prefetch(c + i * c_stride + v * lanes, 1);
+    for (int64_t v = 0; v < kVectors; ++v) {
+      const int64_t at = i * c_stride + v * lanes;
+      __builtin_prefetch(c + at, 1);
+      if (sum && sum != c) __builtin_prefetch(sum + at);
+    }
   }
   for (int64_t u = 0; u < units;) {
     const int64_t end = kTransposed && ahead.left > 0 ? std::min(u + kTurn, units) : units;
@@ -201,8 +206,8 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
     for (int i = 0; i < kCount; ++i) {
       ANEMONE_UNROLL
       for (int64_t v = 0; v < kVectors; ++v) {
-        float* to = c + i * c_stride + v * lanes;
-        hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sums[i][v]) : sums[i][v], d, to);
+        const int64_t at = i * c_stride + v * lanes;
+        hn::StoreU(sum ? hn::Add(hn::LoadU(d, sum + at), sums[i][v]) : sums[i][v], d, c + at);
       }
     }
     return;
@@ -212,35 +217,41 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
   for (int i = 0; i < kCount; ++i) {
     ANEMONE_UNROLL
     for (int64_t v = 0; v < kVectors; ++v) hn::Store(sums[i][v], d, row + v * lanes);
-    float* to = c + i * c_stride;
-    for (int64_t j = 0; j < n; ++j) to[j] = add ? to[j] + row[j] : row[j];
+    for (int64_t j = 0; j < n; ++j) {
+      const int64_t at = i * c_stride + j;
+      c[at] = sum ? sum[at] + row[j] : row[j];
+    }
   }
 }
 
 template <bool kTransposed>
 HWY_INLINE void Rows(const float* a, int64_t row_stride, const float* b, int64_t units,
-                     int64_t rows, int64_t n, float* c, int64_t c_stride, bool add,
+                     int64_t rows, int64_t n, float* c, int64_t c_stride, const float* sum,
                      PackingAhead& ahead) {
   const auto at = [&](int64_t i) {
     return kTransposed ? a + i / kHalfRows * units * kHalfRows + i % kHalfRows : a + i * row_stride;
   };
+  const auto sum_of = [&](int64_t i) { return sum ? sum + i * c_stride : nullptr; };
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
-    Tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add,
+    Tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, sum_of(i),
                              ahead);
   }
   for (; i + 2 <= rows; i += 2) {
-    Tile<2, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add, ahead);
+    Tile<2, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, sum_of(i),
+                         ahead);
   }
   if (i < rows) {
-    Tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, add, ahead);
+    Tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, sum_of(i),
+                         ahead);
   }
 }
 
 void Multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
-              int64_t rows, int64_t n, float* c, int64_t c_stride, bool add, PackingAhead& ahead) {
-  if (transposed) return Rows<true>(a, row_stride, b, units, rows, n, c, c_stride, add, ahead);
-  Rows<false>(a, row_stride, b, units, rows, n, c, c_stride, add, ahead);
+              int64_t rows, int64_t n, float* c, int64_t c_stride, const float* sum,
+              PackingAhead& ahead) {
+  if (transposed) return Rows<true>(a, row_stride, b, units, rows, n, c, c_stride, sum, ahead);
+  Rows<false>(a, row_stride, b, units, rows, n, c, c_stride, sum, ahead);
 }
 
 // As many sums as hide the latency of one. They stay small, and are looked at in the end.

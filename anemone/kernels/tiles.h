@@ -50,11 +50,12 @@ struct Tiles {
   void (*pack_a)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel);
   // `k` rows and `n` <= columns columns of op(B), likewise. The rest of the panel becomes 0.
   void (*pack_b)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel);
-  // c [rows, n] = a · b, or c + a · b. Element (i, u) of `a` is at a[i * row_stride + u], or where
-  // a panel of transposed A has it. Meanwhile some of `ahead` is packed.
+  // c [rows, n] = a · b, or sum + a · b with `sum` laid out like c. Element (i, u) of `a` is at a[i
+  // * row_stride + u], or where a panel of transposed A has it. Meanwhile some of `ahead` is
+  // packed.
   void (*multiply)(const float* a, int64_t row_stride, bool transposed, const float* b,
-                   int64_t units, int64_t rows, int64_t n, float* c, int64_t c_stride, bool add,
-                   PackingAhead& ahead);
+                   int64_t units, int64_t rows, int64_t n, float* c, int64_t c_stride,
+                   const float* sum, PackingAhead& ahead);
   // What pack_a() does, in steps that multiply() takes in so many calls; none where it cannot. Null
   // where multiply() takes no steps.
   PackingAhead (*pack_ahead)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,

@@ -15,17 +15,6 @@ const Operation* behind_views(Value value) {
   return value->producer;
 }
 
-std::unordered_map<Value, int> count_uses(const Function& function) {
-  std::unordered_map<Value, int> uses;
-  for (const auto& op : function.operations) {
-    for (const Argument& argument : op->arguments) {
-      for (const Operand& operand : argument.operands) ++uses[operand.value];
-    }
-  }
-  for (Value output : function.outputs) ++uses[output];
-  return uses;
-}
-
 // The results of additions whose second operand, and what it is a view of, nothing else reads:
 // what is read elsewhere too would be computed twice.
 std::unordered_set<Value> sums_of_one_use(const Function& function) {

@@ -35,6 +35,10 @@ bool unpack_weights(Function& function);
 // embeddings the whole table.
 bool fuse_accumulation(Function& function);
 
+// x + conv(…), where the conv is a linear layer (or a conv_transpose its gradient) that nothing
+// else reads, becomes matmul_add: residual connections, and gradients that several layers add to.
+bool fuse_sums(Function& function);
+
 // Inputs of `weights` that only linear layers and gathers read become `dtype`, a float type of
 // fewer bits than fp32, and are widened where they are read: anemone.narrow_linear.
 bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype);

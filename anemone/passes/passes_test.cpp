@@ -224,5 +224,75 @@ TEST(OrderArguments, PutsThemIntoTheOrderOfTheParameters) {
   EXPECT_THAT(names, ElementsAre("x", "y", "transpose_x", "transpose_y"));
 }
 
+// --- fuse_sums ---
+
+std::vector<std::string> with_sums_fused(const Inputs& inputs, const Build& build) {
+  Function f = make_function(inputs, build);
+  apply(fuse_sums, f, inputs);
+  return operations(f);
+}
+
+// x [1, 3, 1, 5], a weight to 4 channels, one from 3 to 4 turned round, and y [1, 4, 1, 5].
+Inputs linear_inputs() {
+  return {random_tensor({1, 3, 1, 5}, 1), random_tensor({4, 3, 1, 1}, 2),
+          random_tensor({3, 4, 1, 1}, 3), random_tensor({1, 4, 1, 5}, 4)};
+}
+
+Value turned_round(Builder& b, Value x, Value weight) {
+  return b.op("conv_transpose", {{"x", x}, {"weight", weight}});
+}
+
+const std::vector<std::string> kFusedSum = {"reshape", "reshape", "reshape", "anemone.matmul_add",
+                                            "reshape"};
+
+TEST(FuseSums, AResidualConnectionIsAddedByTheProduct) {
+  for (const bool product_first : {false, true}) {
+    EXPECT_EQ(with_sums_fused(linear_inputs(),
+                              [&](Builder& b, const auto& v) {
+                                const Value y = b.conv1x1(v[0], v[1]);
+                                return std::vector{product_first ? b.add(y, v[3]) : b.add(v[3], y)};
+                              }),
+              kFusedSum);
+  }
+}
+
+TEST(FuseSums, GradientsOfSeveralLayersAreAddedByTheLaterProducts) {
+  EXPECT_THAT(with_sums_fused(linear_inputs(),
+                              [](Builder& b, const auto& v) {
+                                return std::vector{b.add(turned_round(b, v[0], v[2]),
+                                                         turned_round(b, v[0], v[2]))};
+                              }),
+              testing::Contains("anemone.matmul_add").Times(1));
+}
+
+TEST(FuseSums, AProductThatIsReadTwiceOrReturnedStays) {
+  EXPECT_THAT(with_sums_fused(linear_inputs(),
+                              [](Builder& b, const auto& v) {
+                                const Value y = b.conv1x1(v[0], v[1]);
+                                return std::vector{b.add(v[3], y), y};
+                              }),
+              ElementsAre("conv", "add"));
+  EXPECT_THAT(with_sums_fused(linear_inputs(),
+                              [](Builder& b, const auto& v) {
+                                const Value y = b.conv1x1(v[0], v[1]);
+                                return std::vector{b.add(y, y)};
+                              }),
+              ElementsAre("conv", "add"));
+}
+
+TEST(FuseSums, ABroadcastSumAndAConvolutionThatIsNoLinearLayerStay) {
+  EXPECT_THAT(with_sums_fused({linear_inputs()[0], linear_inputs()[1], random_tensor({4, 1, 1}, 5)},
+                              [](Builder& b, const auto& v) {
+                                return std::vector{b.add(b.conv1x1(v[0], v[1]), v[2])};
+                              }),
+              ElementsAre("conv", "add"));
+  EXPECT_THAT(with_sums_fused({random_tensor({1, 3, 2, 5}, 1), random_tensor({4, 3, 1, 1}, 2),
+                               random_tensor({1, 4, 2, 5}, 3)},
+                              [](Builder& b, const auto& v) {
+                                return std::vector{b.add(v[2], b.conv1x1(v[0], v[1]))};
+                              }),
+              ElementsAre("conv", "add"));
+}
+
 }  // namespace
 }  // namespace anemone

@@ -7,6 +7,7 @@ void optimize(Function& function) {
   unpack_weights(function);
   fold_constants(function);
   fuse_accumulation(function);
+  fuse_sums(function);
   order_arguments(function);
 }
 

@@ -22,6 +22,17 @@ void claim_name(Function& function, Value output, const std::string& name) {
 
 }  // namespace
 
+std::unordered_map<Value, int> count_uses(const Function& function) {
+  std::unordered_map<Value, int> uses;
+  for (const auto& op : function.operations) {
+    for (const Argument& argument : op->arguments) {
+      for (const Operand& operand : argument.operands) ++uses[operand.value];
+    }
+  }
+  for (Value output : function.outputs) ++uses[output];
+  return uses;
+}
+
 bool rewrite(Function& function, const Rewriter& rewriter) {
   Function result(function.name, function.opset);
   result.attributes = function.attributes;

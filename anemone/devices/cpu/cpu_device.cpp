@@ -150,7 +150,8 @@ class CpuExecutable final : public Executable {
       }
       for (Value output : op->outputs) step.out.push_back(view(output, in, out));
       if (device_.recorder) step.record = device_.recorder->add(function_.name, *op);
-      step.sum = sum_of(*op, inputs);
+      const bool in_place = !step.in.empty() && step.in[0].data == step.out[0].data;
+      if (in_place) step.sum = sum_of(*op, inputs);
       steps.push_back(std::move(step));
     }
     std::vector<CpuBuffer*> read, written;

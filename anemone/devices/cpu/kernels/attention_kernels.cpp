@@ -146,7 +146,7 @@ struct HeadBackward {
           .a_stride = a.width(),
           .b = weights,
           .b_stride = a.sequence,
-          .beta = 1,
+          .sum = target.data,
           .c = target.data,
           .c_stride = target.stride,
           .bf16 = bf16});

@@ -168,14 +168,11 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
   if (shape.k == 0) return nullptr;
   auto kernel = kernel_of<true>(
       [=](const KernelRun& run) {
-        if (run.input(0) != run.output() && !run.from_zero) {
-          std::memcpy(run.output(), run.input(0), run.out[0].bytes());
-        }
         Gemm g = shape;
         g.a = run.operand(1);
         g.b = run.operand(2);
         g.c = run.output();
-        g.beta = run.from_zero ? 0 : 1;
+        g.sum = run.from_zero ? nullptr : run.input(0);
         g.bf16 = run.bf16;
         gemm(run.pool, g);
       },
@@ -200,10 +197,6 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
   const int64_t channels = args.shape("x")[1];
   const size_t x_bytes = args.type("x").bytes();
   const auto kernel = [=](const KernelRun& run) {
-    const bool adds = has_sum && !run.from_zero;
-    if (adds && run.input(0) != run.output()) {
-      std::memcpy(run.output(), run.input(0), run.out[0].bytes());
-    }
     float* scaled = run.scratch_floats();
     const auto targets = run.in[first + 2].as<const int32_t>();
     const float scale = run.input(first + 3)[0] / static_cast<float>(counted_targets(targets));
@@ -216,7 +209,7 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
                     .a_stride = columns,
                     .b = scaled,
                     .b_stride = columns,
-                    .beta = adds ? 1.0f : 0.0f,
+                    .sum = has_sum && !run.from_zero ? run.input(0) : nullptr,
                     .c = run.output(),
                     .c_stride = channels,
                     .bf16 = run.bf16});
