@@ -136,6 +136,20 @@ std::unique_ptr<Kernel> swiglu(const OpArgs& args) {
   return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 
+// One token: pairs of numbers that are next to each other, too few for threads.
+void rotate_column(const KernelRun& run, size_t pairs, size_t table_rows, float sign) {
+  const float *x = run.input(0), *cosine = run.input(1), *sine = run.input(2);
+  float* out = run.output();
+  for (size_t head = 0; head < pairs; head += table_rows) {
+    for (size_t i = 0; i < table_rows; ++i) {
+      const size_t even = 2 * (head + i);
+      const float first = x[even], second = x[even + 1], turned = sign * sine[i];
+      out[even] = first * cosine[i] - second * turned;
+      out[even + 1] = first * turned + second * cosine[i];
+    }
+  }
+}
+
 // x [1, C, 1, S]: pairs of rows; the table's rows repeat for every head.
 std::unique_ptr<Kernel> rope(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
@@ -143,6 +157,10 @@ std::unique_ptr<Kernel> rope(const OpArgs& args) {
   const auto table_rows = static_cast<size_t>(args.shape("cos")[1]);
   const auto width = static_cast<size_t>(args.shape("x")[3]);
   const float sign = args.boolean("inverse", false) ? -1.0f : 1.0f;
+  if (width == 1) {
+    return kernel_of([=](const KernelRun& run) { rotate_column(run, rows, table_rows, sign); },
+                     {{0, 0}});
+  }
   auto kernel = kernel_of(
       [=](const KernelRun& run) {
         run.pool.parallel_for(rows, 1 + kGrain / (2 * width), [&](size_t begin, size_t end, int) {
