@@ -4,7 +4,8 @@
   tools/compare_run_c.py PATH/run.c --tokenizer PATH/tokenizer.bin
 
 run.c (https://github.com/karpathy/llama2.c) is compiled as its `make runomp` does. The weights are
-random: what a token costs does not depend on what they are. Both texts must begin alike.
+random: what a token costs does not depend on what they are. Both texts must begin alike. `read` is what
+nothing that reads all fp32 weights for every token can exceed.
 """
 import argparse
 import array
@@ -79,11 +80,20 @@ def own_rate(model, o, dtype):
     return result["tokens_per_s"], result["text"]
 
 
+def read_rate(o):
+    """Tokens/s of a program that read every fp32 weight once a token, at the rate of a plain read, and did nothing else."""
+    text, _ = run([o.anemone, "bench", "decode", "--model", "stories110m", "--dtype", "fp32", "--rounds", "3",
+                   "--threads", o.threads, "--quiet", "--json"], o.threads)
+    row = json.loads(text)["rows"][0]
+    return row["read_gbs"] * 1e9 / row["bytes_per_token"]
+
+
 def compare(program, model, o):
-    rates = {"run.c": [], "fp32": [], "bf16": []}
+    rates = {"run.c": [], "read": [], "fp32": [], "bf16": []}
     for _ in range(o.rounds):
         rate, peer_text = peer_rate(program, model, o)
         rates["run.c"].append(rate)
+        rates["read"].append(read_rate(o))
         for dtype in ("fp32", "bf16"):
             rate, text = own_rate(model, o, dtype)
             rates[dtype].append(rate)
