@@ -11,6 +11,7 @@ namespace {
 bool is_linear(const Operation& op) {
   if (op.type != "conv" && op.type != "conv_transpose") return false;
   const OpArgs args(op);
+  if (!args.value("x") || !args.value("weight")) return false;  // written in place
   const Shape &x = args.shape("x"), &weight = args.shape("weight");
   const Type& y = op.outputs[0]->type;
   // Types that are rounded after each operation would be rounded once less.

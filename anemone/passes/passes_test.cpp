@@ -280,6 +280,20 @@ TEST(FuseSums, AProductThatIsReadTwiceOrReturnedStays) {
               ElementsAre("conv", "add"));
 }
 
+TEST(FuseSums, AWeightThatIsWrittenInPlaceStays) {
+  Function f("f", "ios18");
+  Builder b(f);
+  const Value x = b.input("in0", DType::kFp64, {1, 3, 1, 5});
+  const Value y = b.conv1x1(x, b.constant(random_tensor({3, 3, 1, 1}, 2)));
+  for (Argument& argument : y->producer->arguments) {
+    if (argument.name != "weight") continue;
+    argument.operands = {Operand(*constant_of(argument.operands[0].value))};
+  }
+  b.output("out0", b.add(x, y));
+  apply(fuse_sums, f, {random_tensor({1, 3, 1, 5}, 1)});
+  EXPECT_THAT(operations(f), ElementsAre("conv", "add"));
+}
+
 TEST(FuseSums, ABroadcastSumAndAConvolutionThatIsNoLinearLayerStay) {
   EXPECT_THAT(with_sums_fused({linear_inputs()[0], linear_inputs()[1], random_tensor({4, 1, 1}, 5)},
                               [](Builder& b, const auto& v) {
