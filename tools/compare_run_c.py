@@ -5,7 +5,7 @@
 
 run.c (https://github.com/karpathy/llama2.c) is compiled as its `make runomp` does. The weights are
 random: what a token costs does not depend on what they are. Both texts must begin alike. `read` is what
-nothing that reads all fp32 weights for every token can exceed.
+a plain read of memory would give that did nothing but read all fp32 weights for every token.
 """
 import argparse
 import array

@@ -39,7 +39,7 @@ Value add_product(Builder& b, Value sum, const Operation& linear) {
 }  // namespace
 
 bool fuse_sums(Function& function) {
-  // The sums whose term nothing else reads, and which of both it is: the later one.
+  // The sums with a product that nothing else reads, and which operand that is: y where both are.
   const std::unordered_map<Value, int> uses = count_uses(function);
   std::unordered_map<Value, std::string> terms;
   for (const auto& op : function.operations) {

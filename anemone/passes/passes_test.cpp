@@ -256,7 +256,7 @@ TEST(FuseSums, AResidualConnectionIsAddedByTheProduct) {
   }
 }
 
-TEST(FuseSums, GradientsOfSeveralLayersAreAddedByTheLaterProducts) {
+TEST(FuseSums, OfTwoProductsOneAddsToTheOther) {
   EXPECT_THAT(with_sums_fused(linear_inputs(),
                               [](Builder& b, const auto& v) {
                                 return std::vector{b.add(turned_round(b, v[0], v[2]),

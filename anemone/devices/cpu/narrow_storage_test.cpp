@@ -5,6 +5,7 @@
 
 #include "anemone/devices/cpu/memory_plan.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
+#include "anemone/passes/passes.h"
 
 namespace anemone {
 namespace {
@@ -65,6 +66,20 @@ TEST(NarrowStorage, IsNotForASingleColumnWhichIsNotRounded) {
   EXPECT_FALSE(found(1, [](Builder& b, Value x, Value weight) {
                  return std::vector{b.conv1x1(x, weight)};
                }).has("anemone.rms_norm"));
+}
+
+// A product that adds to a residual connection is one of one column as well.
+TEST(NarrowStorage, IsNotForASingleColumnOfAProductThatAdds) {
+  for (const int64_t columns : {1, 8}) {
+    const Shape shape = {1, 6, 1, columns};
+    Function f = make_function(
+        {fp32(shape, 1), fp32(shape, 2), fp32({6, 6, 1, 1}, 3)}, [](Builder& b, const auto& v) {
+          const Value hidden = b.op("anemone.swiglu", {{"gate", v[0]}, {"up", v[1]}});
+          return std::vector{b.add(v[0], b.conv1x1(hidden, v[2]))};
+        });
+    optimize(f);
+    EXPECT_EQ(Found(std::move(f)).has("anemone.swiglu"), columns > 1) << columns;
+  }
 }
 
 TEST(NarrowStorage, IsNotForWhatAKernelMakesInFp32Only) {

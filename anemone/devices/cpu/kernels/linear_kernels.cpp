@@ -177,7 +177,7 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
         gemm(run.pool, g);
       },
       {{0, 0}});
-  return also_in_bf16(std::move(kernel), {.operands = {1, 2}});
+  return shape.n == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {1, 2}});
 }
 
 // g x [C, S], with zeros in the columns of targets that are ignored.
