@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <memory>
 
 #include "anemone/base/error.h"
+#include "anemone/kernels/kept_memory.h"
 
 namespace anemone {
 namespace {
@@ -42,23 +41,6 @@ int64_t block_depth(const Gemm& g, const Tiles& tiles, const Blocking& blocking)
 const Blocking& blocking_for(const Gemm& g, const Tiles& tiles) {
   const int64_t units = divide_up(block_depth(g, tiles, kNear), tiles.depth);
   return 2 * units * g.n <= 3 * kNear.floats ? kNear : kFar;
-}
-
-// Memory that a thread keeps for its next product.
-float* kept_floats(std::unique_ptr<float[], void (*)(void*)>& memory, size_t& size, size_t floats) {
-  if (size < floats) {
-    size = (floats + 1023) / 1024 * 1024;
-    memory.reset(static_cast<float*>(std::aligned_alloc(64, size * sizeof(float))));
-    if (!memory) throw std::bad_alloc();
-  }
-  return memory.get();
-}
-
-template <int kWhich>
-float* kept_floats(size_t floats) {
-  thread_local std::unique_ptr<float[], void (*)(void*)> memory(nullptr, std::free);
-  thread_local size_t size = 0;
-  return kept_floats(memory, size, floats);
 }
 
 // One block of the product: rows of A by `n` columns of B, over `k` of the sum.
@@ -141,7 +123,8 @@ class Block {
   // up does not hold up the others. Each is packed while the one before is multiplied.
   void multiply(Claims& claims) const {
     const int64_t size = claims.most * size_a();
-    float *packed = kept_floats<1>(static_cast<size_t>(2 * size)), *packed_next = packed + size;
+    thread_local KeptMemory memory;
+    float *packed = memory.floats(static_cast<size_t>(2 * size)), *packed_next = packed + size;
     Group now = claim(claims);
     for (int64_t i = 0; i < now.count(); ++i) pack_a(now.begin + i, packed + i * size_a());
     while (now.count() > 0) {
@@ -216,7 +199,8 @@ void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
   const int64_t depth = block_depth(g, tiles, blocking);
   const int64_t units = divide_up(depth, tiles.depth);
   const int64_t width = even_block(g.n, blocking.floats / units, tiles.columns);
-  float* packed = kept_floats<0>(static_cast<size_t>(units * width));
+  thread_local KeptMemory memory;
+  float* packed = memory.floats(static_cast<size_t>(units * width));
   for (int64_t column = 0; column < g.n; column += width) {
     for (int64_t k = 0; k < g.k; k += depth) {
       Block(g, tiles, column, std::min(width, g.n - column), k, std::min(depth, g.k - k), packed)

@@ -4,7 +4,7 @@
 
 #include "anemone/base/error.h"
 #include "anemone/kernels/blocked_gemm.h"
-#include "anemone/kernels/simd.h"
+#include "anemone/kernels/few_columns.h"
 
 #if defined(ANEMONE_GEMM_ACCELERATE)
 #include <Accelerate/Accelerate.h>
@@ -59,12 +59,6 @@ bool library_is_wide() {
 // Of C, from which on the library's kernels begin anew: more for AVX2 than for AVX-512.
 int64_t library_rows() { return library_is_wide() ? 48 : 96; }
 
-// One column of C: memory-bound, where a GEMM library is at its worst.
-bool is_matrix_vector(const Gemm& g) {
-  return g.n == 1 && !g.transpose_a && (!g.sum || g.sum != g.c) && g.c_stride == 1 &&
-         !g.a.is_bf16() && !g.b.is_bf16() && (g.transpose_b || g.b_stride == 1);
-}
-
 // In fp32, as measured (docs/performance.md).
 bool library_loses(const Gemm& g) {
   // A tall C, such as a classifier's: packing of A costs it more than it brings.
@@ -81,7 +75,6 @@ bool library_loses(const Gemm& g) {
 
 // Null where the library is to do it.
 const Tiles* own_tiles(const Gemm& g) {
-  if (g.m == 0 || g.n == 0 || is_matrix_vector(g)) return nullptr;
   if (g.bf16) return &bf16_tiles();
   return is_worth_blocking(g) && library_loses(g) ? &fp32_tiles() : nullptr;
 }
@@ -107,23 +100,22 @@ Gemm part_of(const Gemm& g, bool by_rows, int64_t begin, int64_t end) {
 
 void gemm(const Gemm& g) {
   if (g.m == 0 || g.n == 0) return;
-  if (!is_matrix_vector(g)) return g.bf16 ? blocked_gemm(g, bf16_tiles()) : library_gemm(g);
-  simd::matrix_vector(g.a.fp32(), static_cast<size_t>(g.m), static_cast<size_t>(g.k),
-                      static_cast<size_t>(g.a_stride), g.b.fp32(), g.c);
-  if (g.sum) simd::add(g.c, g.sum, g.c, static_cast<size_t>(g.m));
+  if (has_few_columns(g)) return few_columns_gemm(g);
+  g.bf16 ? blocked_gemm(g, bf16_tiles()) : library_gemm(g);
 }
 
 // Pieces are whole tiles of the library's kernels and the last one takes the rest: a thinner piece
 // would run another kernel, which adds up in another order.
 void gemm(ThreadPool& pool, const Gemm& g) {
+  if (g.m == 0 || g.n == 0) return;
+  if (has_few_columns(g)) return few_columns_gemm(pool, g);
   if (const Tiles* tiles = own_tiles(g)) return blocked_gemm(pool, g, *tiles);
   constexpr int64_t kColumns = 64;
   const int64_t rows = library_rows();
   const bool by_rows = g.m >= g.n || g.m >= rows * pool.threads();
-  const int64_t tile = is_matrix_vector(g) ? 1 : by_rows ? rows : kColumns;
+  const int64_t tile = by_rows ? rows : kColumns;
   const int64_t length = by_rows ? g.m : g.n;
   const int64_t tiles = std::max<int64_t>(length / tile, 1);
-  if (g.m == 0 || g.n == 0) return;
   pool.parallel_for(static_cast<size_t>(tiles), 1, [&](size_t first, size_t last, int) {
     const auto begin = static_cast<int64_t>(first) * tile;
     const auto end =

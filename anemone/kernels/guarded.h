@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "anemone/base/random.h"
@@ -53,6 +54,32 @@ class Guarded {
   static constexpr int kGuard = 33;  // more than a vector, and odd
   std::vector<float> memory_;
 };
+
+// Of matrices, whose columns are kSizes.
+const std::vector<size_t> kRows = {1, 2, 3, 63, 64, 65, 130};
+
+// A [rows, stride] matrix whose last row ends after `columns`.
+struct Matrix {
+  size_t rows, columns, stride;
+  std::vector<float> data;
+
+  Matrix(size_t r, size_t c, uint64_t seed, double low = -2, double high = 2)
+      : rows(r),
+        columns(c),
+        stride(c + 3),
+        data(random_floats((r - 1) * stride + c, seed, low, high)) {}
+  double at(size_t row, size_t column) const { return data[row * stride + column]; }
+};
+
+template <typename Visit>
+void for_each_size(Visit&& visit) {
+  for (size_t rows : kRows) {
+    for (size_t columns : kSizes) {
+      SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns));
+      visit(rows, columns);
+    }
+  }
+}
 
 // `scale`: the size of the terms where the result may be smaller than them.
 inline void expect_close(float actual, double expected, double tolerance, double scale = 0) {

@@ -52,9 +52,19 @@ float dot(const float* a, const float* b, size_t n);
 // out[row] = sum over i of matrix[row * stride + i] * x[i]
 void matrix_vector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
                    float* out);
-// The same with a matrix in bf16.
-void matrix_vector(const uint16_t* matrix, size_t rows, size_t columns, size_t stride,
-                   const float* x, float* out);
+// Of several vectors, each row of the matrix being read once:
+// out[row * out_stride + v] = sum over i of matrix[row * stride + i] * x[v * x_stride + i], added
+// to what `sum`, which may be `out`, has there unless it is null.
+void matrix_vectors(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
+                    size_t x_stride, size_t vectors, const float* sum, float* out,
+                    size_t out_stride);
+// The same with a matrix in bf16, and in int8.
+void matrix_vectors(const uint16_t* matrix, size_t rows, size_t columns, size_t stride,
+                    const float* x, size_t x_stride, size_t vectors, const float* sum, float* out,
+                    size_t out_stride);
+void matrix_vectors(const int8_t* matrix, size_t rows, size_t columns, size_t stride,
+                    const float* x, size_t x_stride, size_t vectors, const float* sum, float* out,
+                    size_t out_stride);
 // out[row] = sum over i of weights[i] * matrix[i * stride + row]: columns weighted and added.
 void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
                    const float* weights, float* out);

@@ -47,108 +47,6 @@ double SumOfSquares(const float* a, size_t n) {
   return sum;
 }
 
-template <class D>
-HWY_INLINE hn::Vec<D> LoadWide(D d, const float* from) {
-  return hn::LoadU(d, from);
-}
-
-// bf16 is the upper half of fp32.
-template <class D>
-HWY_INLINE hn::Vec<D> LoadWide(D d, const uint16_t* from) {
-  const hn::Rebind<uint16_t, D> narrow;
-  const hn::RebindToUnsigned<D> wide;
-  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, hn::LoadU(narrow, from))));
-}
-
-// a · b in order of vectors, the last few elements by fours and one by one.
-template <typename T>
-HWY_INLINE float DotOf(const T* a, const float* b, size_t n) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 4> quarter;
-  const hn::CappedTag<float, 1> one;
-  const size_t lanes = hn::Lanes(d);
-  auto sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-  size_t i = 0;
-  for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    sum0 = hn::MulAdd(LoadWide(d, a + i), hn::LoadU(d, b + i), sum0);
-    sum1 = hn::MulAdd(LoadWide(d, a + i + lanes), hn::LoadU(d, b + i + lanes), sum1);
-    sum2 = hn::MulAdd(LoadWide(d, a + i + 2 * lanes), hn::LoadU(d, b + i + 2 * lanes), sum2);
-    sum3 = hn::MulAdd(LoadWide(d, a + i + 3 * lanes), hn::LoadU(d, b + i + 3 * lanes), sum3);
-  }
-  for (; i + lanes <= n; i += lanes) {
-    sum0 = hn::MulAdd(LoadWide(d, a + i), hn::LoadU(d, b + i), sum0);
-  }
-  float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3))));
-  auto rest = hn::Zero(quarter);
-  for (; i + hn::Lanes(quarter) <= n; i += hn::Lanes(quarter)) {
-    rest = hn::MulAdd(LoadWide(quarter, a + i), hn::LoadU(quarter, b + i), rest);
-  }
-  sum += hn::GetLane(hn::SumOfLanes(quarter, rest));
-  for (; i < n; ++i) sum += hn::GetLane(LoadWide(one, a + i)) * b[i];
-  return sum;
-}
-
-float Dot(const float* a, const float* b, size_t n) { return DotOf(a, b, n); }
-
-// Rows of several parts of the matrix at a time: memory is read faster in a few streams than in
-// one.
-constexpr size_t kStreams = 4;
-
-template <typename T>
-HWY_INLINE void DotsOf(const T* a, size_t apart, const float* b, size_t n, float* out,
-                       size_t out_apart) {
-  const hn::ScalableTag<float> d;
-  const size_t lanes = hn::Lanes(d);
-  const T *a1 = a + apart, *a2 = a1 + apart, *a3 = a2 + apart;
-  auto sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-  auto more0 = sum0, more1 = sum0, more2 = sum0, more3 = sum0;
-  size_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    const auto x = hn::LoadU(d, b + i), y = hn::LoadU(d, b + i + lanes);
-    sum0 = hn::MulAdd(LoadWide(d, a + i), x, sum0);
-    sum1 = hn::MulAdd(LoadWide(d, a1 + i), x, sum1);
-    sum2 = hn::MulAdd(LoadWide(d, a2 + i), x, sum2);
-    sum3 = hn::MulAdd(LoadWide(d, a3 + i), x, sum3);
-    more0 = hn::MulAdd(LoadWide(d, a + i + lanes), y, more0);
-    more1 = hn::MulAdd(LoadWide(d, a1 + i + lanes), y, more1);
-    more2 = hn::MulAdd(LoadWide(d, a2 + i + lanes), y, more2);
-    more3 = hn::MulAdd(LoadWide(d, a3 + i + lanes), y, more3);
-  }
-  const auto total = [&](auto sum, auto more, const T* row) HWY_ATTR {
-    return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, more))) + DotOf(row + i, b + i, n - i);
-  };
-  out[0] = total(sum0, more0, a);
-  out[out_apart] = total(sum1, more1, a1);
-  out[2 * out_apart] = total(sum2, more2, a2);
-  out[3 * out_apart] = total(sum3, more3, a3);
-}
-
-template <typename T>
-HWY_INLINE void MatrixVectorOf(const T* matrix, size_t rows, size_t columns, size_t stride,
-                               const float* x, float* out) {
-  const size_t part = rows / kStreams;
-  for (size_t row = 0; row < part; ++row) {
-    DotsOf(matrix + row * stride, part * stride, x, columns, out + row, part);
-  }
-  // Also alone a row is added up in the order that it has among others: it must not matter which
-  // rows a thread gets.
-  for (size_t row = kStreams * part; row < rows; ++row) {
-    float same[kStreams];
-    DotsOf(matrix + row * stride, 0, x, columns, same, 1);
-    out[row] = same[0];
-  }
-}
-
-void MatrixVector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
-                  float* out) {
-  MatrixVectorOf(matrix, rows, columns, stride, x, out);
-}
-
-void NarrowMatrixVector(const uint16_t* matrix, size_t rows, size_t columns, size_t stride,
-                        const float* x, float* out) {
-  MatrixVectorOf(matrix, rows, columns, stride, x, out);
-}
-
 void WeightedRows(const float* matrix, size_t rows, size_t columns, size_t stride,
                   const float* weights, float* out) {
   // Eight vectors of a row at a time: rows lie far apart, and memory is read in runs.
@@ -232,8 +130,7 @@ void SoftmaxRow(float* row, size_t n, size_t total, float scale) {
   for (size_t s = n; s < total; ++s) row[s] = 0;
 }
 
-void SoftmaxBackwardRow(const float* p, float* row, size_t n, float scale) {
-  const float total = Dot(p, row, n);
+void SoftmaxBackwardRow(const float* p, float total, float* row, size_t n, float scale) {
   Each(n, [&](auto d, size_t s) HWY_ATTR {
     const auto centred = hn::Sub(hn::LoadU(d, row + s), hn::Set(d, total));
     hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, p + s), centred), hn::Set(d, scale)), d, row + s);
@@ -247,9 +144,6 @@ HWY_AFTER_NAMESPACE();
 namespace anemone::simd {
 
 HWY_EXPORT(SumOfSquares);
-HWY_EXPORT(Dot);
-HWY_EXPORT(MatrixVector);
-HWY_EXPORT(NarrowMatrixVector);
 HWY_EXPORT(WeightedRows);
 HWY_EXPORT(ScaleRow);
 HWY_EXPORT(RmsBackwardRow);
@@ -257,15 +151,6 @@ HWY_EXPORT(SoftmaxRow);
 HWY_EXPORT(SoftmaxBackwardRow);
 
 double sum_of_squares(const float* a, size_t n) { return HWY_DYNAMIC_DISPATCH(SumOfSquares)(a, n); }
-float dot(const float* a, const float* b, size_t n) { return HWY_DYNAMIC_DISPATCH(Dot)(a, b, n); }
-void matrix_vector(const float* matrix, size_t rows, size_t columns, size_t stride, const float* x,
-                   float* out) {
-  HWY_DYNAMIC_DISPATCH(MatrixVector)(matrix, rows, columns, stride, x, out);
-}
-void matrix_vector(const uint16_t* matrix, size_t rows, size_t columns, size_t stride,
-                   const float* x, float* out) {
-  HWY_DYNAMIC_DISPATCH(NarrowMatrixVector)(matrix, rows, columns, stride, x, out);
-}
 void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
                    const float* weights, float* out) {
   HWY_DYNAMIC_DISPATCH(WeightedRows)(matrix, rows, columns, stride, weights, out);
@@ -281,7 +166,7 @@ void softmax_row(float* row, size_t n, size_t total, float scale) {
   HWY_DYNAMIC_DISPATCH(SoftmaxRow)(row, n, total, scale);
 }
 void softmax_backward_row(const float* p, float* row, size_t n, float scale) {
-  HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow)(p, row, n, scale);
+  HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow)(p, dot(p, row, n), row, n, scale);
 }
 
 }  // namespace anemone::simd

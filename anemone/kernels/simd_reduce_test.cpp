@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "anemone/base/half.h"
 #include "anemone/kernels/guarded.h"
 #include "anemone/kernels/simd.h"
 
@@ -8,31 +7,6 @@ namespace anemone {
 namespace {
 
 using namespace kernel_testing;  // NOLINT: helpers of this folder
-
-const std::vector<size_t> kRows = {1, 2, 3, 63, 64, 65, 130};
-
-// A [rows, stride] matrix whose last row ends after `columns`.
-struct Matrix {
-  size_t rows, columns, stride;
-  std::vector<float> data;
-
-  Matrix(size_t r, size_t c, uint64_t seed, double low = -2, double high = 2)
-      : rows(r),
-        columns(c),
-        stride(c + 3),
-        data(random_floats((r - 1) * stride + c, seed, low, high)) {}
-  double at(size_t row, size_t column) const { return data[row * stride + column]; }
-};
-
-template <typename Visit>
-void for_each_size(Visit&& visit) {
-  for (size_t rows : kRows) {
-    for (size_t columns : kSizes) {
-      SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns));
-      visit(rows, columns);
-    }
-  }
-}
 
 TEST(SimdSums, EqualFp64Loops) {
   for (size_t n : kSizes) {
@@ -57,56 +31,16 @@ TEST(SimdSums, SumOfSquaresNeitherOverflowsNorForgetsSmallNumbers) {
   EXPECT_NEAR(simd::sum_of_squares(a.data(), a.size()) - 1e6, 1e-5, 1e-8);
 }
 
-TEST(SimdMatrix, MatrixVectorAndWeightedRows) {
+TEST(SimdColumns, WeightedRows) {
   for_each_size([](size_t rows, size_t columns) {
     const Matrix m(rows, columns, 3);
-    const auto x = random_floats(columns, 4), weights = random_floats(rows, 5);
-    Guarded by_row(rows), by_column(columns);
-    simd::matrix_vector(m.data.data(), rows, columns, m.stride, x.data(), by_row.data());
-    simd::weighted_rows(m.data.data(), rows, columns, m.stride, weights.data(), by_column.data());
-    for (size_t r = 0; r < rows; ++r) {
-      double sum = 0;
-      for (size_t c = 0; c < columns; ++c) sum += m.at(r, c) * x[c];
-      expect_close(by_row[r], sum, kSummed, static_cast<double>(columns));
-    }
+    const auto weights = random_floats(rows, 5);
+    Guarded out(columns);
+    simd::weighted_rows(m.data.data(), rows, columns, m.stride, weights.data(), out.data());
     for (size_t c = 0; c < columns; ++c) {
       double sum = 0;
       for (size_t r = 0; r < rows; ++r) sum += m.at(r, c) * weights[r];
-      expect_close(by_column[c], sum, kSummed, static_cast<double>(rows));
-    }
-    EXPECT_TRUE(by_row.intact() && by_column.intact());
-  });
-}
-
-TEST(SimdMatrix, ARowIsTheSameToTheLastBitWhateverRowsAreBesideIt) {
-  const size_t rows = 11;
-  for (size_t columns : kSizes) {
-    SCOPED_TRACE(columns);
-    const Matrix m(rows, columns, 3);
-    const auto x = random_floats(columns, 4);
-    std::vector<float> together(rows), alone(rows);
-    simd::matrix_vector(m.data.data(), rows, columns, m.stride, x.data(), together.data());
-    for (size_t r = 0; r < rows; ++r) {
-      simd::matrix_vector(m.data.data() + r * m.stride, 1, columns, m.stride, x.data(), &alone[r]);
-    }
-    EXPECT_EQ(together, alone);
-  }
-}
-
-TEST(SimdMatrix, AMatrixInBf16IsWidenedAndNotTheVector) {
-  for_each_size([](size_t rows, size_t columns) {
-    const Matrix m(rows, columns, 9);
-    std::vector<uint16_t> narrow;
-    for (const float value : m.data) narrow.push_back(to_bfloat16(value).bits);
-    const auto x = random_floats(columns, 10);
-    Guarded out(rows);
-    simd::matrix_vector(narrow.data(), rows, columns, m.stride, x.data(), out.data());
-    for (size_t r = 0; r < rows; ++r) {
-      double sum = 0;
-      for (size_t c = 0; c < columns; ++c) {
-        sum += static_cast<double>(to_float(BFloat16{narrow[r * m.stride + c]})) * x[c];
-      }
-      expect_close(out[r], sum, kSummed, static_cast<double>(columns));
+      expect_close(out[c], sum, kSummed, static_cast<double>(rows));
     }
     EXPECT_TRUE(out.intact());
   });
