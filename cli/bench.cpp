@@ -44,7 +44,7 @@ BenchOptions settled(const Options& o, const std::string& name) {
   options.settings.chips = o.chips;
   options.settings.values = o.values == "on";
   options.settings.bf16 = o.dtype == "bf16";
-  options.stored = o.stored == "bf16" ? DType::kBf16 : DType::kFp32;
+  options.stored = *dtype_from_name(o.stored);
   if (o.coarse || o.fine || o.stream) {
     options.coarse = o.coarse;
     options.fine = o.fine;
@@ -189,8 +189,8 @@ void add_step_flags(CLI::App& command, Options& o) {
 
 void add_decode_flags(CLI::App& command, Options& o) {
   command.add_option("--model", o.bench.model, "Preset or model file");
-  command.add_option("--dtype", o.stored, "Of the weights in memory: fp32 or bf16")
-      ->check(CLI::IsMember({"fp32", "bf16"}));
+  command.add_option("--dtype", o.stored, "Of the weights in memory: fp32, bf16 or int8")
+      ->check(CLI::IsMember(kWeightTypes));
 }
 
 void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {

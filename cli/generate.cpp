@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <memory>
+#include <optional>
 
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
-#include "anemone/generate/generator.h"
+#include "anemone/generate/draft.h"
 #include "anemone/train/parameters.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -17,7 +19,11 @@ struct Options {
   SamplerOptions sampling;
   DeviceOptions device;
   std::string dtype = "fp32";
+  std::string draft_model, draft_dtype;  // both empty: no draft
+  int64_t draft_tokens = 3;
   bool json = false;
+
+  bool drafts() const { return !draft_model.empty() || !draft_dtype.empty(); }
 };
 
 // How many tokens fit; an error where the user asked for more.
@@ -36,43 +42,88 @@ int64_t token_budget(const Options& o, size_t prompt, int64_t positions) {
        fmt::format("at most {} fit", room));
 }
 
+// A model with its weights, and what generates with it.
+struct Loaded {
+  std::unique_ptr<ParameterSet> parameters;
+  std::unique_ptr<Generator> generator;
+  DType stored;
+
+  Loaded(Device& device, const std::string& model, const std::string& dtype)
+      : parameters(std::make_unique<ParameterSet>(device, load_weights_of(model),
+                                                  /*trained=*/false, *dtype_from_name(dtype))),
+        stored(*dtype_from_name(dtype)) {}
+
+  const LlamaConfig& config() const { return parameters->config(); }
+  void generate_up_to(Device& device, int64_t capacity) {
+    generator =
+        std::make_unique<Generator>(device, config(), capacity, parameters->values(), stored);
+  }
+};
+
+std::optional<Loaded> load_draft(Device& device, const Options& o, const LlamaConfig& config) {
+  if (!o.drafts()) return std::nullopt;
+  Loaded draft(device, o.draft_model.empty() ? o.model : o.draft_model,
+               o.draft_dtype.empty() ? "int8" : o.draft_dtype);
+  const LlamaConfig& own = draft.config();
+  if (own.vocab_size != config.vocab_size) {
+    fail("--draft-model",
+         fmt::format("it has {} tokens, --model has {}", own.vocab_size, config.vocab_size));
+  }
+  if (own.max_sequence < config.max_sequence) {
+    fail("--draft-model",
+         fmt::format("it has {} positions, --model has {}", own.max_sequence, config.max_sequence));
+  }
+  return draft;
+}
+
+std::string summary(size_t prompt, const Generated& result) {
+  const std::string right = result.drafted == 0 ? ""
+                                                : fmt::format("; of {} drafted {} were right",
+                                                              result.drafted, result.accepted);
+  return fmt::format("\n\nprompt of {} tokens in {:.1f} ms; {} tokens, {:.1f} tokens/s{}\n", prompt,
+                     result.prompt_ms, result.ids.size(), result.tokens_per_s, right);
+}
+
 void run(const Options& o) {
   o.sampling.validate();
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
-  const DType stored = o.dtype == "bf16" ? DType::kBf16 : DType::kFp32;
-  ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false, stored);
-  const LlamaConfig& config = parameters.config();
+  Loaded model(*device, o.model, o.dtype);
+  const LlamaConfig& config = model.config();
+  std::optional<Loaded> draft_model = load_draft(*device, o, config);
   const auto tokenizer =
       load_tokenizer(tokenizer_path(o.tokenizer, o.model), static_cast<int>(config.vocab_size));
   const std::vector<int> prompt = tokenizer->encode(o.prompt, /*add_bos=*/true);
   const int64_t tokens = token_budget(o, prompt.size(), config.max_sequence);
-  // The last token is only picked, not fed.
-  const int64_t capacity = std::max<int64_t>(
-      1, std::min(config.max_sequence, static_cast<int64_t>(prompt.size()) + tokens));
-  Generator generator(
-      *device, config, capacity,
-      [&](const std::string& name) { return parameters.find(name).value.get(); }, stored);
+  // The last token is only picked, not fed; a draft may go beyond it.
+  const int64_t wanted = static_cast<int64_t>(prompt.size()) + tokens + o.draft_tokens;
+  const int64_t capacity = std::min(config.max_sequence, wanted);
+  model.generate_up_to(*device, capacity);
+  std::optional<Draft> draft;
+  if (draft_model) {
+    draft_model->generate_up_to(*device, capacity);
+    draft.emplace(*draft_model->generator, o.draft_tokens);
+  }
   int previous = prompt.back();
   if (!o.json) print(tokenizer->decode(prompt));
   const std::vector<int> stops = {tokenizer->bos(), tokenizer->eos()};
-  const Generated result = generate(generator, prompt, tokens, o.sampling, stops, [&](int id) {
+  const auto show = [&](int id) {
     if (!o.json) print(tokenizer->decode_next(previous, id));
     previous = id;
-  });
-  if (!o.json) {
-    return print(fmt::format("\n\nprompt of {} tokens in {:.1f} ms; {} tokens, {:.1f} tokens/s\n",
-                             prompt.size(), result.prompt_ms, result.ids.size(),
-                             result.tokens_per_s));
-  }
+  };
+  const Generated result = generate(*model.generator, prompt, tokens, o.sampling, stops, show,
+                                    draft ? &*draft : nullptr);
+  if (!o.json) return print(summary(prompt.size(), result));
   std::vector<int> all = prompt;
   all.insert(all.end(), result.ids.begin(), result.ids.end());
   print_json({{"prompt_ids", prompt},
               {"ids", result.ids},
               {"text", tokenizer->decode(all)},
               {"prompt_ms", result.prompt_ms},
-              {"tokens_per_s", result.tokens_per_s}});
+              {"tokens_per_s", result.tokens_per_s},
+              {"drafted", result.drafted},
+              {"accepted", result.accepted}});
 }
 
 }  // namespace
@@ -92,8 +143,16 @@ void add_generate(CLI::App& app) {
   command->add_option("--top-p", o->sampling.top_p, "Only the nucleus of probability p; 1: all")
       ->capture_default_str();
   command->add_option("--seed", o->sampling.seed, "Of the sampler")->capture_default_str();
-  command->add_option("--dtype", o->dtype, "Of the weights in memory: fp32 or bf16")
-      ->check(CLI::IsMember({"fp32", "bf16"}))
+  command->add_option("--dtype", o->dtype, "Of the weights in memory: fp32, bf16 or int8")
+      ->check(CLI::IsMember(kWeightTypes))
+      ->capture_default_str();
+  command->add_option("--draft-model", o->draft_model,
+                      "Proposes tokens, which --model looks at together (speculative decoding): "
+                      "the same text, faster; default with --draft-dtype: --model itself");
+  command->add_option("--draft-dtype", o->draft_dtype, "Of its weights in memory; default int8")
+      ->check(CLI::IsMember(kWeightTypes));
+  command->add_option("--num-draft-tokens", o->draft_tokens, "Proposed at a time")
+      ->check(CLI::Range(int64_t{1}, static_cast<int64_t>(Generator::kMostTogether) - 1))
       ->capture_default_str();
   o->device.add_to(*command);
   command->add_flag("--json", o->json, "One JSON object on standard output");

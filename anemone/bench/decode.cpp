@@ -45,9 +45,7 @@ void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
   const LlamaConfig& config = parameters.config();
   const int64_t capacity =
       std::min<int64_t>(config.max_sequence, kWarmUp + kTokensARound * options.measure.rounds);
-  Generator generator(
-      *cpu, config, capacity,
-      [&](const std::string& name) { return parameters.find(name).value.get(); }, options.stored);
+  Generator generator(*cpu, config, capacity, parameters.values(), options.stored);
   const double bytes = weight_bytes(config, options.stored);
   Tensor memory(DType::kFp32, {static_cast<int64_t>(bytes / 4)});
   // Pages that nobody wrote to are one page of zeros, which never leaves the caches.

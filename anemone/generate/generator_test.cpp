@@ -4,64 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "anemone/devices/cpu/cpu_device.h"
-#include "anemone/weights/test_weights.h"
+#include "anemone/generate/testing/tiny_model.h"
 
 namespace anemone {
 namespace {
 
 using ::testing::HasSubstr;
 
+using namespace generate_testing;  // NOLINT: helpers of this folder
+
 constexpr double kTolerance = 1e-4;
-constexpr int64_t kCapacity = 14;
-const std::vector<int> kTokens = {1, 7, 7, 0, 11, 3, 9, 2, 4, 4, 10, 6, 5, 8};
-
-// A tiny grouped-query model on the CPU.
-struct Model {
-  explicit Model(bool tied = true) {
-    ModelWeights weights = tiny_weights(tied);
-    config = weights.config;
-    config.max_sequence = 16;
-    for (const auto& [name, tensor] : weights.tensors) {
-      for (float& value : tensor.as<float>()) value *= 0.4f;
-      buffers[name] = device->allocate(Type::tensor(DType::kFp32, tensor.shape()));
-      buffers[name]->write(tensor);
-    }
-  }
-  ParameterLookup values() {
-    return [this](const std::string& name) { return buffers.at(name).get(); };
-  }
-  Generator generator(int64_t capacity = kCapacity, DType stored = DType::kFp32) {
-    return Generator(*device, config, capacity, values(), stored);
-  }
-  // Rounds every matrix, and keeps it as `stored`.
-  void round_to_bf16(DType stored) {
-    for (auto& [name, buffer] : buffers) {
-      const Shape shape = buffer->type().shape;
-      if (shape.size() < 2) continue;
-      Tensor rounded(DType::kBf16, shape);
-      buffer->read(rounded);
-      buffer = device->allocate(Type::tensor(stored, shape));
-      buffer->write(rounded);
-    }
-  }
-  // [V, T] for kTokens at once.
-  Tensor whole_sequence_logits() {
-    const auto length = static_cast<int64_t>(kTokens.size());
-    ForwardProgram program(*device, llama_chain(config, 1, length, Head::kLogits), values());
-    program.side("tokens")->write(
-        Tensor::of<int32_t>({length}, std::vector<int32_t>(kTokens.begin(), kTokens.end())));
-    program.run();
-    Tensor logits(DType::kFp32, {1, config.vocab_size, 1, length});
-    program.output().read(logits);
-    return logits;
-  }
-
-  ThreadPool pool{2};
-  std::unique_ptr<Device> device = make_cpu_device(pool);
-  LlamaConfig config;
-  std::map<std::string, std::unique_ptr<Buffer>> buffers;
-};
 
 void expect_near(std::span<const float> actual, std::span<const float> expected, double tolerance) {
   ASSERT_EQ(actual.size(), expected.size());
@@ -78,24 +30,6 @@ std::vector<std::vector<float>> feed_all(Generator& generator) {
   }
   return rows;
 }
-
-int best(const std::vector<float>& row) {
-  return static_cast<int>(std::ranges::max_element(row) - row.begin());
-}
-
-// Greedy continuation of {1} by feeding one id after another.
-std::vector<int> greedy_by_hand(Model& model, size_t count) {
-  Generator generator = model.generator();
-  std::vector<int> ids;
-  int token = 1;
-  while (ids.size() < count) {
-    const std::span<const float> logits = generator.feed(token);
-    ids.push_back(token = best({logits.begin(), logits.end()}));
-  }
-  return ids;
-}
-
-const std::vector<int> kPrompt = {1}, kNoStops = {};
 
 TEST(Generator, CachedLogitsAreThoseOfTheWholeSequenceAtEveryPosition) {
   for (bool tied : {true, false}) {
@@ -114,28 +48,30 @@ TEST(Generator, CachedLogitsAreThoseOfTheWholeSequenceAtEveryPosition) {
   }
 }
 
-TEST(Generator, WeightsStoredInBf16GiveTheLogitsOfRoundedOnes) {
-  for (bool tied : {true, false}) {
-    Model exact(tied), rounded(tied), stored(tied);
-    rounded.round_to_bf16(DType::kFp32);
-    stored.round_to_bf16(DType::kBf16);
-    Generator a = exact.generator(), b = rounded.generator(),
-              c = stored.generator(kCapacity, DType::kBf16);
-    const auto unlike = feed_all(a), expected = feed_all(b), actual = feed_all(c);
-    EXPECT_NE(unlike, expected);
-    for (size_t t = 0; t < expected.size(); ++t) {
-      for (size_t v = 0; v < expected[t].size(); ++v) {
-        EXPECT_NEAR(actual[t][v], expected[t][v], 1e-5) << "token " << v << " at position " << t;
+TEST(Generator, WeightsStoredInFewerBitsGiveTheLogitsOfRoundedOnes) {
+  for (const DType dtype : {DType::kBf16, DType::kInt8}) {
+    for (bool tied : {true, false}) {
+      Model exact(tied), rounded(tied), stored(tied);
+      rounded.round_to(dtype, /*keep=*/false);
+      stored.round_to(dtype, /*keep=*/true);
+      Generator a = exact.generator(), b = rounded.generator(),
+                c = stored.generator(kCapacity, dtype);
+      const auto unlike = feed_all(a), expected = feed_all(b), actual = feed_all(c);
+      EXPECT_NE(unlike, expected);
+      for (size_t t = 0; t < expected.size(); ++t) {
+        for (size_t v = 0; v < expected[t].size(); ++v) {
+          EXPECT_NEAR(actual[t][v], expected[t][v], 1e-5) << "token " << v << " at position " << t;
+        }
       }
     }
   }
 }
 
 TEST(Generator, APromptAtOnceLeavesWhatItsTokensOneByOneDo) {
-  for (const DType stored : {DType::kFp32, DType::kBf16}) {
+  for (const DType stored : {DType::kFp32, DType::kBf16, DType::kInt8}) {
     for (const size_t length : {1u, 7u, 8u, 11u, 14u}) {
       Model model;
-      if (stored == DType::kBf16) model.round_to_bf16(stored);
+      if (stored != DType::kFp32) model.round_to(stored, /*keep=*/true);
       Generator one_by_one = model.generator(kCapacity, stored);
       Generator at_once = model.generator(kCapacity, stored);
       const auto rows = feed_all(one_by_one);
@@ -156,8 +92,39 @@ TEST(Generator, SeveralLaterTokensGoOnFromTheCache) {
   const std::span<const int> tokens = kTokens;
   in_pieces.feed(tokens.first(3));
   expect_near(in_pieces.feed(tokens.subspan(3, 9)), rows[11], kTolerance);
-  in_pieces.restart();
+  in_pieces.go_back(0);
   expect_near(in_pieces.feed(tokens.first(10)), rows[9], kTolerance);
+}
+
+TEST(Generator, SeveralTokensTogetherGiveTheLogitsAfterEachOfThem) {
+  for (const DType stored : {DType::kFp32, DType::kBf16, DType::kInt8}) {
+    for (const size_t count : {1u, 2u, 5u, 8u}) {
+      Model model;
+      if (stored != DType::kFp32) model.round_to(stored, /*keep=*/true);
+      Generator one_by_one = model.generator(kCapacity, stored);
+      Generator together = model.generator(kCapacity, stored);
+      const auto rows = feed_all(one_by_one);
+      const std::span<const int> tokens = kTokens;
+      together.feed(tokens.first(3));
+      const std::span<const float> logits = together.feed_each(tokens.subspan(3, count));
+      ASSERT_EQ(logits.size(), count * rows[0].size());
+      for (size_t t = 0; t < count; ++t) {
+        expect_near(logits.subspan(t * rows[0].size(), rows[0].size()), rows[3 + t], kTolerance);
+      }
+    }
+  }
+}
+
+TEST(Generator, GoingBackForgetsWhatWasFedSince) {
+  Model model;
+  Generator straight = model.generator(), detour = model.generator();
+  const auto rows = feed_all(straight);
+  const std::span<const int> tokens = kTokens;
+  detour.feed_each(tokens.first(5));
+  detour.feed_each(std::vector<int>{9, 9, 9});
+  detour.go_back(5);
+  EXPECT_EQ(detour.position(), 5);
+  expect_near(detour.feed_each(tokens.subspan(5, 3)).last(rows[0].size()), rows[7], kTolerance);
 }
 
 TEST(Generator, APromptLongerThanTheCacheIsAnErrorBeforeAnythingRuns) {
@@ -185,7 +152,7 @@ TEST(Generator, RestartForgetsWhatWasFed) {
   Model model;
   Generator generator = model.generator();
   const auto first = feed_all(generator);
-  generator.restart();
+  generator.go_back(0);
   EXPECT_EQ(generator.position(), 0);
   EXPECT_EQ(feed_all(generator), first);
 }
@@ -203,7 +170,7 @@ TEST(Generator, AFullCacheIsAnErrorWithItsSize) {
     EXPECT_EQ(error.where(), "position 2");
     EXPECT_THAT(error.message(), HasSubstr("longer than the 2 positions"));
   }
-  generator.restart();
+  generator.go_back(0);
   EXPECT_NO_THROW(generator.feed(3));
 }
 
@@ -236,7 +203,7 @@ TEST(Generate, SameSeedSameText) {
   Model model;
   Generator generator = model.generator();
   const auto text = [&](uint64_t seed) {
-    generator.restart();
+    generator.go_back(0);
     return generate(generator, kPrompt, 8, {.temperature = 5, .seed = seed}, kNoStops).ids;
   };
   const std::vector<int> ids = text(3);

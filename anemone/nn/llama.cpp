@@ -193,13 +193,13 @@ Stage prefill_attention_stage(const LlamaConfig& config, int64_t sequence) {
   return stage;
 }
 
-Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity) {
+Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity, int64_t columns) {
   Stage stage = start("decode_attention");
   Builder b(stage.function);
   const int64_t kv_width = config.kv_heads * config.head_size;
-  const Value x = b.input("x", kType, {1, config.dim, 1, 1});
-  const Value cosine = b.input("cos", kType, {1, config.head_size / 2, 1, 1});
-  const Value sine = b.input("sin", kType, {1, config.head_size / 2, 1, 1});
+  const Value x = b.input("x", kType, {1, config.dim, 1, columns});
+  const Value cosine = b.input("cos", kType, {1, config.head_size / 2, 1, columns});
+  const Value sine = b.input("sin", kType, {1, config.head_size / 2, 1, columns});
   const Value k_cache = b.input("k_cache", kType, {1, kv_width, 1, capacity});
   const Value v_cache = b.input("v_cache", kType, {1, kv_width, 1, capacity});
   const Value position = b.input("position", DType::kInt32, {1});
@@ -223,8 +223,9 @@ StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequenc
   return assemble(config, attention_stage(config, batch, sequence), batch * sequence, head);
 }
 
-StageChain llama_decode_chain(const LlamaConfig& config, int64_t capacity) {
-  return assemble(config, decode_attention_stage(config, capacity), 1, Head::kLogits);
+StageChain llama_decode_chain(const LlamaConfig& config, int64_t capacity, int64_t columns) {
+  return assemble(config, decode_attention_stage(config, capacity, columns), columns,
+                  Head::kLogits);
 }
 
 StageChain llama_prefill_chain(const LlamaConfig& config, int64_t sequence) {

@@ -1,4 +1,4 @@
-// anemone.causal_attention, its backward operation, and anemone.decode_attention for generation.
+// anemone.causal_attention and its backward operation.
 // Softmax over the keys up to the query's own position; scores are scaled by 1/sqrt(head size).
 #include <algorithm>
 #include <cmath>
@@ -19,14 +19,6 @@ constexpr Param kBackward[] = {param("q", Accepts::kFloat),
                                param("dy", Accepts::kFloat),
                                const_param("head_size", Accepts::kInteger),
                                const_param("sequence", Accepts::kInteger)};
-constexpr Param kDecode[] = {param("q", Accepts::kFloat),
-                             param("k", Accepts::kFloat),
-                             param("v", Accepts::kFloat),
-                             param("k_cache", Accepts::kFloat),
-                             param("v_cache", Accepts::kFloat),
-                             param("position", Accepts::kInteger),
-                             const_param("head_size", Accepts::kInteger)};
-
 void check_heads(const OpArgs& args, const AttentionShape& shape) {
   const Shape &q = args.shape("q"), &k = args.shape("k");
   args.require(shape.head_size > 0 && q[1] % shape.head_size == 0 && k[1] % shape.head_size == 0,
@@ -35,22 +27,6 @@ void check_heads(const OpArgs& args, const AttentionShape& shape) {
   args.require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0,
                "{}.c3: {} heads cannot share {} key/value heads", args.op().type, shape.heads,
                shape.kv_heads);
-}
-
-AttentionShape heads_of(const OpArgs& args) {
-  const Shape &q = args.shape("q"), &k = args.shape("k");
-  args.require(q.size() == 4 && k.size() == 4 && q[0] == 1 && q[2] == 1 && k[0] == 1 && k[2] == 1 &&
-                   q[3] == k[3] && args.type("v") == args.type("k"),
-               "{}.c1: q {}, k {} and v {} must be [1, C, 1, S] with one S", args.op().type,
-               to_string(q), to_string(k), to_string(args.shape("v")));
-  AttentionShape shape;
-  shape.head_size = std::max<int64_t>(args.integer("head_size"), 0);
-  if (shape.head_size > 0) {
-    shape.heads = q[1] / shape.head_size;
-    shape.kv_heads = k[1] / shape.head_size;
-  }
-  check_heads(args, shape);
-  return shape;
 }
 
 std::vector<Type> infer_forward(const OpArgs& args) {
@@ -260,76 +236,6 @@ double scores_of(const OpArgs& args) {
 double flops_forward(const OpArgs& args) { return 4 * scores_of(args); }
 double flops_backward(const OpArgs& args) { return 10 * scores_of(args); }
 
-// --- decode: the new token's q, k, v against `position` cached columns ---
-
-std::vector<Type> infer_decode(const OpArgs& args) {
-  decode_attention_shape(args);
-  return {args.type("q")};
-}
-
-void eval_decode(const EvalArgs& args) {
-  const AttentionShape a = decode_attention_shape(args);
-  const int64_t position = args.in("position").as<int32_t>()[0];
-  args.require(position >= 0 && position <= a.sequence,
-               "anemone.decode_attention.c5: position {} is outside the cache of {}", position,
-               a.sequence);
-  with_float(args.out().dtype, [&](auto type) {
-    using T = decltype(type);
-    const auto q = args.in("q").as<T>(), k = args.in("k").as<T>(), v = args.in("v").as<T>();
-    const auto k_cache = args.in("k_cache").as<T>(), v_cache = args.in("v_cache").as<T>();
-    std::vector<double> p(static_cast<size_t>(position) + 1);
-    for (int64_t h = 0; h < a.heads; ++h) {
-      const int64_t kv = h / a.group() * a.head_size;
-      const auto key = [&](int64_t c, int64_t j) {
-        return j == position ? k[kv + c] : k_cache[(kv + c) * a.sequence + j];
-      };
-      double maximum = -INFINITY, sum = 0;
-      for (int64_t j = 0; j <= position; ++j) {
-        double score = 0;
-        for (int64_t c = 0; c < a.head_size; ++c) {
-          score += static_cast<double>(q[h * a.head_size + c]) * key(c, j);
-        }
-        maximum = std::max(maximum, p[static_cast<size_t>(j)] = score * a.scale());
-      }
-      for (double& value : p) sum += value = std::exp(value - maximum);
-      for (int64_t c = 0; c < a.head_size; ++c) {
-        double total = p.back() * v[kv + c];
-        for (int64_t j = 0; j < position; ++j) {
-          total += p[static_cast<size_t>(j)] * v_cache[(kv + c) * a.sequence + j];
-        }
-        args.out().as<T>()[h * a.head_size + c] = static_cast<T>(total / sum);
-      }
-    }
-  });
-}
-
-// The new key and value stand behind the cache; a mask hides the columns not yet written.
-std::vector<Value> decompose_decode(Builder& b, const OpArgs& args) {
-  const AttentionShape a = decode_attention_shape(args);
-  const DType dtype = args.type("q").dtype;
-  const auto grouped = [&](const char* cache, const char* fresh) {
-    return b.reshape(b.concat({args.value(cache), args.value(fresh)}, 3),
-                     {a.kv_heads, a.head_size, 1, a.sequence + 1});
-  };
-  const auto by_head = [&](Value x) { return b.transpose(x, {0, 2, 3, 1}); };
-  std::vector<int32_t> columns(static_cast<size_t>(a.sequence) + 1);
-  for (size_t j = 0; j < columns.size(); ++j) columns[j] = static_cast<int32_t>(j);
-  columns.back() = -1;  // always visible
-  const Value visible = b.binary(
-      "less", b.constant(Tensor::of<int32_t>({1, 1, 1, a.sequence + 1}, columns), "columns"),
-      args.value("position"));
-  const Value q = b.reshape(args.value("q"), {a.kv_heads, a.group(), 1, a.head_size});
-  const Value scores = b.mul(b.matmul(q, by_head(grouped("k_cache", "k")), false, true), a.scale());
-  const Value masked =
-      b.select(visible, scores, b.scalar(dtype, dtype == DType::kFp16 ? -1e4 : -1e30));
-  const Value mixed = b.matmul(b.softmax(masked, -1), by_head(grouped("v_cache", "v")));
-  return {b.reshape(mixed, args.shape("q"))};
-}
-
-double flops_decode(const OpArgs& args) {
-  return 4.0 * static_cast<double>(args.shape("q")[1] * args.shape("k_cache")[3]);
-}
-
 const OpDef kOps[] = {
     {.name = "anemone.causal_attention",
      .params = kForward,
@@ -344,40 +250,36 @@ const OpDef kOps[] = {
      .eval = eval_backward,
      .flops = flops_backward,
      .decompose = decompose_backward},
-    {.name = "anemone.decode_attention",
-     .params = kDecode,
-     .infer = infer_decode,
-     .eval = eval_decode,
-     .flops = flops_decode,
-     .decompose = decompose_decode},
 };
 
 }  // namespace
 
 double AttentionShape::scale() const { return 1 / std::sqrt(static_cast<double>(head_size)); }
 
+AttentionShape attention_heads(const OpArgs& args) {
+  const Shape &q = args.shape("q"), &k = args.shape("k");
+  args.require(q.size() == 4 && k.size() == 4 && q[0] == 1 && q[2] == 1 && k[0] == 1 && k[2] == 1 &&
+                   q[3] == k[3] && args.type("v") == args.type("k"),
+               "{}.c1: q {}, k {} and v {} must be [1, C, 1, S] with one S", args.op().type,
+               to_string(q), to_string(k), to_string(args.shape("v")));
+  AttentionShape shape;
+  shape.head_size = std::max<int64_t>(args.integer("head_size"), 0);
+  if (shape.head_size > 0) {
+    shape.heads = q[1] / shape.head_size;
+    shape.kv_heads = k[1] / shape.head_size;
+  }
+  check_heads(args, shape);
+  return shape;
+}
+
 AttentionShape attention_shape(const OpArgs& args) {
-  AttentionShape shape = heads_of(args);
+  AttentionShape shape = attention_heads(args);
   shape.sequence = args.integer("sequence");
   const int64_t width = args.shape("q")[3];
   args.require(shape.sequence > 0 && width % shape.sequence == 0,
                "{}.c4: {} columns are not a multiple of sequence {}", args.op().type, width,
                shape.sequence);
   shape.batch = width / shape.sequence;
-  return shape;
-}
-
-AttentionShape decode_attention_shape(const OpArgs& args) {
-  AttentionShape shape = heads_of(args);
-  const Shape& cache = args.shape("k_cache");
-  args.require(cache.size() == 4 && cache[1] == args.shape("k")[1] && cache[3] > 0 &&
-                   args.type("v_cache") == args.type("k_cache") && args.shape("q")[3] == 1 &&
-                   args.type("position") == Type::tensor(DType::kInt32, {1}),
-               "{}.c4: caches {} and {} and position {} do not fit one new token of {}",
-               args.op().type, to_string(cache), to_string(args.shape("v_cache")),
-               to_string(args.type("position")), to_string(args.shape("k")));
-  shape.batch = 1;
-  shape.sequence = cache[3];
   return shape;
 }
 

@@ -6,8 +6,10 @@
 namespace anemone {
 namespace {
 
-// x [1, C, 1, S], weight [O, C, 1, 1] of any float type -> [1, O, 1, S] in the type of x.
-constexpr Param kNarrowLinear[] = {param("x", Accepts::kFloat), param("weight", Accepts::kFloat)};
+// x [1, C, 1, S], weight [O, C, 1, 1] of any float type, or int8 with a scale [O] for its rows in
+// the type of x -> [1, O, 1, S] in the type of x.
+constexpr Param kNarrowLinear[] = {param("x", Accepts::kFloat), param("weight", Accepts::kAny),
+                                   optional_param("scale", Accepts::kFloat)};
 
 std::vector<Type> infer_narrow_linear(const OpArgs& args) {
   const Shape &x = args.shape("x"), &weight = args.shape("weight");
@@ -16,6 +18,16 @@ std::vector<Type> infer_narrow_linear(const OpArgs& args) {
   args.require(weight.size() == 4 && weight[1] == x[1] && weight[2] == 1 && weight[3] == 1,
                "anemone.narrow_linear.c2: weight is {}, not [O, {}, 1, 1]", to_string(weight),
                x[1]);
+  const DType stored = args.type("weight").dtype;
+  const bool is_int8 = stored == DType::kInt8;
+  args.require(is_int8 ? args.has("scale") : is_float(stored) && !args.has("scale"),
+               "anemone.narrow_linear.c3: a weight of {} {}", name(stored),
+               is_int8            ? "needs a scale"
+               : is_float(stored) ? "has no scale"
+                                  : "is not known");
+  args.require(!is_int8 || args.type("scale") == Type::tensor(args.type("x").dtype, {weight[0]}),
+               "anemone.narrow_linear.c4: scale is {}, not {} numbers of the type of x",
+               is_int8 ? to_string(args.type("scale")) : "", weight[0]);
   return {Type::tensor(args.type("x").dtype, {1, weight[0], 1, x[3]})};
 }
 
@@ -23,16 +35,16 @@ void eval_narrow_linear(const EvalArgs& args) {
   const int64_t channels = args.shape("x")[1], columns = args.shape("x")[3];
   with_float(args.out().dtype, [&](auto type) {
     using T = decltype(type);
-    const auto x = args.in("x").as<T>(), weight = args.in("weight").as<T>();
-    const auto out = args.out().as<T>();
+    const auto x = args.in("x").as<T>(), out = args.out().as<T>();
+    const TensorView weight = args.in("weight");
+    const auto scale = args.has("scale") ? args.in("scale").as<T>() : std::span<T>();
     for (size_t i = 0; i < out.size(); ++i) {
       const auto row = static_cast<int64_t>(i) / columns, s = static_cast<int64_t>(i) % columns;
       double sum = 0;
       for (int64_t c = 0; c < channels; ++c) {
-        sum += static_cast<double>(weight[static_cast<size_t>(row * channels + c)]) *
-               x[static_cast<size_t>(c * columns + s)];
+        sum += weight.at(row * channels + c) * x[static_cast<size_t>(c * columns + s)];
       }
-      out[i] = static_cast<T>(sum);
+      out[i] = static_cast<T>(scale.empty() ? sum : sum * scale[static_cast<size_t>(row)]);
     }
   });
 }
@@ -43,7 +55,9 @@ double flops_narrow_linear(const OpArgs& args) {
 
 std::vector<Value> decompose_narrow_linear(Builder& b, const OpArgs& args) {
   const Value x = args.value("x");
-  return {b.conv1x1(x, b.cast(args.value("weight"), x->type.dtype))};
+  const Value product = b.conv1x1(x, b.cast(args.value("weight"), x->type.dtype));
+  if (!args.has("scale")) return {product};
+  return {b.mul(product, b.reshape(args.value("scale"), {1, product->type.shape[1], 1, 1}))};
 }
 
 const OpDef kOps[] = {

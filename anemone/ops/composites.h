@@ -17,16 +17,19 @@ struct AttentionShape {
   int64_t batch = 0, sequence = 0;  // B, T
   int64_t heads = 0, kv_heads = 0;  // H, KV
   int64_t head_size = 0;            // K
+  int64_t fresh = 0;                // new tokens of anemone.decode_attention
 
   int64_t group() const { return heads / kv_heads; }
   int64_t width() const { return batch * sequence; }
   double scale() const;  // 1 / sqrt(K)
 };
 
+// Of an operation with q, k, v and head_size: their heads, and nothing else.
+AttentionShape attention_heads(const OpArgs& args);
 // Of anemone.causal_attention and its backward operation; refuses shapes that do not fit.
 AttentionShape attention_shape(const OpArgs& args);
 
-// Of anemone.decode_attention: one new token against a cache of `sequence` columns.
+// Of anemone.decode_attention: `fresh` new tokens against a cache of `sequence` columns.
 AttentionShape decode_attention_shape(const OpArgs& args);
 
 }  // namespace anemone

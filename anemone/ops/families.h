@@ -14,6 +14,7 @@ std::span<const OpDef> composite_elementwise_ops();
 std::span<const OpDef> composite_linear_ops();
 std::span<const OpDef> composite_norm_ops();
 std::span<const OpDef> composite_attention_ops();
+std::span<const OpDef> composite_decode_attention_ops();
 std::span<const OpDef> composite_loss_ops();
 std::span<const OpDef> composite_classifier_ops();
 std::span<const OpDef> shape_ops();

@@ -22,6 +22,7 @@ const Registry& registry() {
              composite_linear_ops(),
              composite_norm_ops(),
              composite_attention_ops(),
+             composite_decode_attention_ops(),
              composite_loss_ops(),
              composite_classifier_ops(),
              shape_ops(),

@@ -24,6 +24,17 @@ TEST(Composites, NarrowLinear) {
                      });
 }
 
+TEST(Composites, NarrowLinearOfInt8) {
+  std::vector<int8_t> numbers;
+  for (int i = 0; i < 20; ++i) numbers.push_back(static_cast<int8_t>(13 * i - 127));
+  expect_same_values(
+      {random_tensor({1, 5, 1, 3}, 1), Tensor::of<int8_t>({4, 5, 1, 1}, numbers),
+       random_tensor({4}, 2)},
+      [](Builder& b, const auto& v) {
+        return b.ops("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[1]}, {"scale", v[2]}});
+      });
+}
+
 TEST(Composites, Swiglu) {
   expect_equivalent({random_tensor({1, 4, 1, 3}, 3), random_tensor({1, 4, 1, 3}, 4)},
                     [](Builder& b, const auto& v) {
@@ -110,7 +121,7 @@ TEST(Composites, CausalAttentionDoesNotSeeTheFuture) {
   EXPECT_NE(before.at(2), after.at(2));
 }
 
-TEST(Composites, DecodeAttentionIsTheLastColumnOfCausalAttention) {
+TEST(Composites, DecodeAttentionGivesTheNextColumnsOfCausalAttention) {
   const int64_t size = 2, heads = 4, kv = 2, sequence = 5;
   const Tensor q = random_tensor({1, heads * size, 1, sequence}, 17);
   const Tensor k = random_tensor({1, kv * size, 1, sequence}, 18);
@@ -122,24 +133,29 @@ TEST(Composites, DecodeAttentionIsTheLastColumnOfCausalAttention) {
                                              {"head_size", b.integer(size)},
                                              {"sequence", b.integer(sequence)}});
   });
-  const int32_t position = 3;
-  const auto column = [&](Builder& b, Value x) {
-    return b.slice_by_size(x, {0, 0, 0, position}, {1, x->type.shape[1], 1, 1});
-  };
-  const auto decode = [&](Builder& b, const std::vector<Value>& in) {
-    return b.ops("anemone.decode_attention", {{"q", column(b, in[0])},
-                                              {"k", column(b, in[1])},
-                                              {"v", column(b, in[2])},
-                                              {"k_cache", in[1]},
-                                              {"v_cache", in[2]},
-                                              {"position", in[3]},
-                                              {"head_size", b.integer(size)}});
-  };
-  const Inputs inputs = {q, k, v, integers({1}, {position})};
-  expect_same_values(inputs, decode);
-  const Tensor last = std::move(run_reference(inputs, decode)[0]);
-  for (int64_t c = 0; c < heads * size; ++c) {
-    EXPECT_NEAR(last.at(c), whole.at(c * sequence + position), 1e-12);
+  for (const int64_t fresh : {1, 2, 3}) {
+    SCOPED_TRACE(fresh);
+    const auto position = static_cast<int32_t>(sequence - fresh - 1);
+    const auto columns = [&](Builder& b, Value x) {
+      return b.slice_by_size(x, {0, 0, 0, position}, {1, x->type.shape[1], 1, fresh});
+    };
+    const auto decode = [&](Builder& b, const std::vector<Value>& in) {
+      return b.ops("anemone.decode_attention", {{"q", columns(b, in[0])},
+                                                {"k", columns(b, in[1])},
+                                                {"v", columns(b, in[2])},
+                                                {"k_cache", in[1]},
+                                                {"v_cache", in[2]},
+                                                {"position", in[3]},
+                                                {"head_size", b.integer(size)}});
+    };
+    const Inputs inputs = {q, k, v, integers({1}, {position})};
+    expect_same_values(inputs, decode);
+    const Tensor last = std::move(run_reference(inputs, decode)[0]);
+    for (int64_t c = 0; c < heads * size; ++c) {
+      for (int64_t t = 0; t < fresh; ++t) {
+        EXPECT_NEAR(last.at(c * fresh + t), whole.at(c * sequence + position + t), 1e-12);
+      }
+    }
   }
 }
 

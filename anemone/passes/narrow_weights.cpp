@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "anemone/ir/stage.h"
 #include "anemone/ops/op_args.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/rewrite.h"
@@ -32,29 +33,78 @@ bool may_narrow(const Function& function, Value input) {
   });
 }
 
+std::string scale_input(const std::string& weight) { return weight + "_scale"; }
+
+// Where a stored weight has one, its scale.
+Value scale_of(Builder& b, Value weight) {
+  if (weight->type.dtype != DType::kInt8) return nullptr;
+  return b.function().find(scale_input(weight->name));
+}
+
+Value narrow_linear(Builder& b, const OpArgs& args, Value weight) {
+  std::vector<Argument> arguments = {{"x", args.value("x")}, {"weight", weight}};
+  if (const Value scale = scale_of(b, weight)) arguments.push_back({"scale", scale});
+  return b.op("anemone.narrow_linear", std::move(arguments));
+}
+
+Value narrow_gather(Builder& b, const OpArgs& args, Value table) {
+  const auto pick = [&](Value from) {
+    return b.op(
+        "gather",
+        {{"x", from}, {"indices", args.operand("indices")}, {"axis", args.operand("axis")}});
+  };
+  const Value rows = b.cast(pick(table), DType::kFp32);
+  const Value scale = scale_of(b, table);
+  if (!scale) return rows;
+  return b.mul(rows, b.reshape(pick(scale), {rows->type.shape[0], 1}));
+}
+
+// The scales that narrow_weights() gave a stage, as its weights.
+void bind_scales(StageChain& chain, size_t index) {
+  Stage& stage = chain.stages[index];
+  const size_t count = stage.weights.size();
+  for (size_t w = 0; w < count; ++w) {
+    const std::string scale = scale_input(stage.weights[w]);
+    if (!stage.function.find(scale)) continue;
+    stage.weights.push_back(scale);
+    for (StageUse& use : chain.uses) {
+      if (use.stage == index) use.parameters.push_back(scale_parameter(use.parameters[w]));
+    }
+  }
+}
+
 }  // namespace
 
 bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype) {
+  std::vector<Value> stored;
   for (Value input : function.inputs) {
     const bool is_weight = std::find(weights.begin(), weights.end(), input->name) != weights.end();
-    if (is_weight && may_narrow(function, input)) input->type.dtype = dtype;
+    if (is_weight && may_narrow(function, input)) stored.push_back(input);
   }
-  return rewrite(
-      function, [&](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
-        const OpArgs args(op);
-        const char* name = op.type == "gather" ? "x" : "weight";
-        if (op.type != "gather" && op.type != "conv") return std::nullopt;
-        const Value weight = args.value(name);
-        if (!weight || weight->type.dtype != dtype) return std::nullopt;
-        if (op.type == "conv") {
-          return std::vector{
-              b.op("anemone.narrow_linear", {{"x", args.value("x")}, {"weight", weight}})};
-        }
-        const Value rows = b.op(
-            "gather",
-            {{"x", weight}, {"indices", args.operand("indices")}, {"axis", args.operand("axis")}});
-        return std::vector{b.cast(rows, DType::kFp32)};
-      });
+  for (Value input : stored) {
+    input->type.dtype = dtype;
+    if (dtype != DType::kInt8) continue;
+    function.add_input(scale_input(input->name),
+                       Type::tensor(DType::kFp32, {input->type.shape[0]}));
+  }
+  return rewrite(function,
+                 [&](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
+                   const OpArgs args(op);
+                   if (op.type != "gather" && op.type != "conv") return std::nullopt;
+                   const Value weight = args.value(op.type == "gather" ? "x" : "weight");
+                   if (!weight || weight->type.dtype != dtype) return std::nullopt;
+                   return std::vector{op.type == "conv" ? narrow_linear(b, args, weight)
+                                                        : narrow_gather(b, args, weight)};
+                 });
 }
+
+void narrow_weights(StageChain& chain, DType dtype) {
+  for (size_t i = 0; i < chain.stages.size(); ++i) {
+    narrow_weights(chain.stages[i].function, chain.stages[i].weights, dtype);
+    bind_scales(chain, i);
+  }
+}
+
+std::string scale_parameter(const std::string& parameter) { return parameter + ".scale"; }
 
 }  // namespace anemone

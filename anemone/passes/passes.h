@@ -6,6 +6,7 @@
 #include <string>
 
 #include "anemone/ir/program.h"
+#include "anemone/ir/stage.h"
 
 namespace anemone {
 
@@ -40,8 +41,12 @@ bool fuse_accumulation(Function& function);
 bool fuse_sums(Function& function);
 
 // Inputs of `weights` that only linear layers and gathers read become `dtype`, a float type of
-// fewer bits than fp32, and are widened where they are read: anemone.narrow_linear.
+// fewer bits than fp32 or int8, and are widened where they are read: anemone.narrow_linear. In int8
+// each gets a scale for its rows, [rows], as a further input.
 bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype);
+// All stages; the scales are further weights, of which uses have the scale_parameter().
+void narrow_weights(StageChain& chain, DType dtype);
+std::string scale_parameter(const std::string& parameter);
 
 // What one of the functions returns and others take under the same name becomes `dtype` on the way,
 // where nothing but matrix products (and attention's) of a device that rounds their operands to

@@ -210,6 +210,50 @@ TEST(NarrowWeights, TheValuesAreThoseOfRoundedWeights) {
   EXPECT_LT(compare(actual.at("y"), expected.at("y")).max_absolute, 1e-6);
 }
 
+// Whole numbers of the function's int8 weights, times their scales.
+TEST(NarrowWeights, InInt8EveryRowIsScaledByANumberOfItsOwn) {
+  Function f = embedding_and_linear();
+  const std::vector<std::string> weights = {"table", "weight", "scale", "square"};
+  EXPECT_TRUE(narrow_weights(f, weights, DType::kInt8));
+  for (const Diagnostic& diagnostic : verify(f)) ADD_FAILURE() << diagnostic.message;
+  NamedTensors inputs, wide;
+  wide["tokens"] = Tensor::of<int32_t>({2}, {5, 1});
+  for (Value input : f.inputs) {
+    const Shape& shape = input->type.shape;
+    if (input->type.dtype == DType::kInt8) {
+      const std::string& name = input->name;
+      inputs[name] = Tensor(DType::kInt8, shape);
+      wide[name] = Tensor(DType::kFp32, shape);
+      const Tensor scale = random_tensor({shape[0]}, 4).cast(DType::kFp32);
+      const int64_t columns = inputs[name].size() / shape[0];
+      for (int64_t i = 0; i < inputs[name].size(); ++i) {
+        inputs[name].view().set(i, static_cast<double>(i * 61 % 255 - 127));
+        wide[name].view().set(i, inputs[name].at(i) * scale.at(i / columns));
+      }
+      inputs[name + "_scale"] = scale.clone();
+    } else if (input->name == "scale" || input->name == "square") {
+      wide[input->name] = random_tensor(shape, 3).cast(DType::kFp32);
+    }
+  }
+  EXPECT_EQ(inputs.size(), 4u) << "two matrices and their scales";
+  for (const auto& [name, tensor] : wide) inputs.emplace(name, tensor.clone());
+  const NamedTensors actual = evaluate(f, inputs);
+  const NamedTensors expected = evaluate(embedding_and_linear(), wide);
+  EXPECT_LT(compare(actual.at("y"), expected.at("y")).relative_norm, 1e-6);
+}
+
+TEST(NarrowWeights, OfAChainBindTheScalesOfEveryUse) {
+  StageChain chain;
+  chain.stages.push_back({embedding_and_linear(), "", "y", {"table", "weight", "scale", "square"}});
+  chain.uses.push_back({0, "first", {"t1", "w1", "s1", "q1"}});
+  chain.uses.push_back({0, "second", {"t2", "w2", "s2", "q2"}});
+  narrow_weights(chain, DType::kInt8);
+  EXPECT_THAT(chain.stages[0].weights,
+              ElementsAre("table", "weight", "scale", "square", "table_scale", "weight_scale"));
+  EXPECT_THAT(chain.uses[1].parameters,
+              ElementsAre("t2", "w2", "s2", "q2", "t2.scale", "w2.scale"));
+}
+
 TEST(OrderArguments, PutsThemIntoTheOrderOfTheParameters) {
   const Inputs inputs = {random_tensor({2, 3}, 1), random_tensor({2, 4}, 2)};
   Function f = make_function(inputs, [](Builder& b, const auto& v) {

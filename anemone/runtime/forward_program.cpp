@@ -13,7 +13,8 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 ForwardProgram::ForwardProgram(Device& device, const StageChain& chain,
                                const ParameterLookup& values,
-                               const std::vector<std::string>& own_side, Timeline* timeline)
+                               const std::vector<std::string>& own_side, Timeline* timeline,
+                               ForwardProgram* lender)
     : timeline_(timeline), own_(chain.uses.size()) {
   for (const Stage& stage : chain.stages) executables_.push_back(device.compile(stage.function));
   for (size_t u = 0; u < chain.uses.size(); ++u) {
@@ -21,7 +22,10 @@ ForwardProgram::ForwardProgram(Device& device, const StageChain& chain,
     const Stage& stage = chain.stages[use.stage];
     Executable& executable = *executables_[use.stage];
     const auto side_buffer = [&](const std::string& name, const Type& type) {
-      SideBuffers& buffers = contains(own_side, name) ? own_[u] : shared_;
+      const bool own = contains(own_side, name);
+      Buffer* lent = own && lender ? lender->side(name, u) : nullptr;
+      if (lent && lent->type() == type) return lent;
+      SideBuffers& buffers = own ? own_[u] : shared_;
       std::unique_ptr<Buffer>& buffer = buffers[name];
       if (!buffer) buffer = device.allocate(type);
       return buffer.get();

@@ -24,8 +24,11 @@ using SideBuffers = std::map<std::string, std::unique_ptr<Buffer>>;
 class ForwardProgram {
  public:
   // `own_side`: side inputs and extra outputs for which every use has a buffer of its own (caches).
+  // Those that uses of `lender` have with the same name and type are shared with it; it must live
+  // longer.
   ForwardProgram(Device& device, const StageChain& chain, const ParameterLookup& values,
-                 const std::vector<std::string>& own_side = {}, Timeline* timeline = nullptr);
+                 const std::vector<std::string>& own_side = {}, Timeline* timeline = nullptr,
+                 ForwardProgram* lender = nullptr);
 
   // A side input (or extra output) that all uses share; null if the chain has none of that name.
   Buffer* side(const std::string& name);

@@ -7,7 +7,7 @@ namespace anemone {
 LossEvaluator::LossEvaluator(Device& device, ParameterSet& parameters, int64_t sequence)
     : sequence_(sequence),
       program_(device, llama_chain(parameters.config(), 1, sequence, Head::kLoss),
-               [&](const std::string& name) { return parameters.find(name).value.get(); }) {}
+               parameters.values()) {}
 
 double LossEvaluator::run(const TokenShard& shard, int64_t windows) {
   shard.require_window(sequence_ + 1);

@@ -34,11 +34,10 @@ class MicroStep {
   MicroStep(Device& device, Device& host, const char* pipeline, int64_t batch, int64_t columns,
             const ModelWeights& weights)
       : parameters_(host, clone(weights), /*trained=*/true),
-        program_(
-            {device, host, find_pipeline(pipeline)},
-            llama_chain(weights.config, batch, columns, head_of(pipeline)),
-            [&](const std::string& name) { return parameters_.find(name).value.get(); },
-            [&](const std::string& name) { return parameters_.find(name).gradient.get(); }) {
+        program_({device, host, find_pipeline(pipeline)},
+                 llama_chain(weights.config, batch, columns, head_of(pipeline)),
+                 parameters_.values(),
+                 [&](const std::string& name) { return parameters_.find(name).gradient.get(); }) {
     Tensor tokens(DType::kInt32, {batch * columns}), targets(DType::kInt32, {batch * columns});
     for (int64_t i = 0; i < batch * columns; ++i) {
       const auto at = static_cast<size_t>(i);

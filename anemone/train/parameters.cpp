@@ -1,10 +1,38 @@
 #include "anemone/train/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "anemone/base/random.h"
+#include "anemone/kernels/simd.h"
+#include "anemone/passes/passes.h"
 
 namespace anemone {
+namespace {
+
+// As multiples of a scale of each row, of which its largest number is 127.
+void write_int8(const Parameter& parameter, const Tensor& numbers) {
+  const auto rows = static_cast<size_t>(numbers.shape()[0]);
+  const size_t columns = static_cast<size_t>(numbers.size()) / std::max<size_t>(rows, 1);
+  const Tensor stored(DType::kInt8, numbers.shape());
+  const Tensor scales(DType::kFp32, {numbers.shape()[0]});
+  for (size_t row = 0; row < rows; ++row) {
+    const auto from = numbers.as<float>().subspan(row * columns, columns);
+    float largest = 0;
+    for (const float x : from) largest = std::max(largest, std::abs(x));
+    const float scale = largest > 0 ? largest / 127 : 1;
+    scales.as<float>()[row] = scale;
+    simd::quantize(from.data(), scale, 0, stored.as<int8_t>().data() + row * columns, columns);
+  }
+  parameter.value->write(stored);
+  parameter.scale->write(scales);
+}
+
+void write(const Parameter& parameter, const Tensor& numbers) {
+  parameter.scale ? write_int8(parameter, numbers) : parameter.value->write(numbers);
+}
+
+}  // namespace
 
 ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored)
     : config_(weights.config) {
@@ -13,12 +41,15 @@ ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, D
   for (const TensorShape& expected : expected_tensors(config_)) {
     Parameter parameter{expected.name, expected.shape, nullptr, nullptr, nullptr, nullptr};
     const Type type = Type::tensor(DType::kFp32, expected.shape);
-    const bool narrow = expected.shape.size() >= 2;
-    parameter.value = device.allocate(narrow ? Type::tensor(stored, expected.shape) : type);
+    const bool is_matrix = expected.shape.size() >= 2;
+    parameter.value = device.allocate(is_matrix ? Type::tensor(stored, expected.shape) : type);
+    if (is_matrix && stored == DType::kInt8) {
+      parameter.scale = device.allocate(Type::tensor(DType::kFp32, {expected.shape[0]}));
+    }
     if (has_numbers) {
       auto tensor = weights.tensors.extract(expected.name);
       ANEMONE_CHECK(!tensor.empty());
-      parameter.value->write(tensor.mapped());  // and the tensor is given back
+      write(parameter, tensor.mapped());  // and the tensor is given back
     }
     if (trained) {
       parameter.gradient = device.allocate(type);
@@ -31,6 +62,15 @@ ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, D
 }
 
 Parameter& ParameterSet::find(const std::string& name) { return parameters_[index_.at(name)]; }
+
+ParameterLookup ParameterSet::values() {
+  std::map<std::string, Buffer*> all;
+  for (const Parameter& parameter : parameters_) {
+    all[parameter.name] = parameter.value.get();
+    if (parameter.scale) all[scale_parameter(parameter.name)] = parameter.scale.get();
+  }
+  return [all = std::move(all)](const std::string& name) { return all.at(name); };
+}
 
 ModelView ParameterSet::weights() const {
   ModelView view;

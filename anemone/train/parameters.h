@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "anemone/devices/device.h"
+#include "anemone/runtime/forward_program.h"
 #include "anemone/weights/model_weights.h"
 
 namespace anemone {
@@ -16,6 +17,8 @@ struct Parameter {
   Shape shape;
   // fp32, but for values that are stored in fewer bits; the last three may be null.
   std::unique_ptr<Buffer> value, gradient, first_moment, second_moment;
+  // Of each row of a matrix in int8, [rows]; else null.
+  std::unique_ptr<Buffer> scale = nullptr;
 
   bool decays() const { return shape.size() >= 2; }
 };
@@ -24,13 +27,15 @@ class ParameterSet {
  public:
   // Takes the weights over tensor by tensor; where there are none the values stay as the device
   // allocates them. Without `trained`, values only; these may be stored in fewer bits, except for
-  // vectors, which are few.
+  // vectors, which are few. In int8 a row's numbers are multiples of 1/127 of its largest.
   ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored = DType::kFp32);
 
   const LlamaConfig& config() const { return config_; }
   // In the canonical order of expected_tensors().
   std::vector<Parameter>& all() { return parameters_; }
   Parameter& find(const std::string& name);
+  // Of the values, and under scale_parameter(name) of the scales, while this lives.
+  ParameterLookup values();
 
   // The values where they lie; the device must let the host reach them.
   ModelView weights() const;

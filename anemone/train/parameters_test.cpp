@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/passes/passes.h"
 #include "anemone/weights/test_weights.h"
 
 namespace anemone {
@@ -124,6 +126,32 @@ TEST_F(ParameterSetTest, GradientsAndMomentsStartAtZeroAndOnlyWhenTrained) {
   }
   for (const Parameter& parameter : frozen.all()) {
     EXPECT_FALSE(parameter.gradient || parameter.first_moment || parameter.second_moment);
+  }
+}
+
+TEST(ParameterSet, MatricesInInt8AreWithinHalfAStepOfTheirNumbersAndVectorsExact) {
+  ThreadPool pool(1);
+  const auto device = make_cpu_device(pool);
+  const ModelWeights weights = tiny_weights(/*tied=*/false);
+  ModelWeights copy{weights.config, {}};
+  for (const auto& [name, tensor] : weights.tensors) copy.tensors.emplace(name, tensor.clone());
+  std::fill_n(copy.tensors.at("lm_head.weight").as<float>().begin(), weights.config.dim, 0.0f);
+  ParameterSet stored(*device, std::move(copy), /*trained=*/false, DType::kInt8);
+  const ParameterLookup values = stored.values();
+  for (const auto& [name, tensor] : weights.tensors) {
+    const Tensor actual(DType::kFp32, tensor.shape());
+    values(name)->read(actual);
+    const int64_t rows = tensor.shape()[0], columns = tensor.size() / rows;
+    for (int64_t i = 0; i < tensor.size(); ++i) {
+      if (tensor.shape().size() == 1) {
+        EXPECT_EQ(actual.at(i), tensor.at(i)) << name;
+        continue;
+      }
+      const double scale = values(scale_parameter(name))->map().at(i / columns);
+      const double expected = name == "lm_head.weight" && i < columns ? 0 : tensor.at(i);
+      EXPECT_LE(std::abs(actual.at(i) * scale - expected), 0.5001 * scale) << name << " " << i;
+      EXPECT_LE(std::abs(actual.at(i)), 127) << name;
+    }
   }
 }
 

@@ -75,7 +75,7 @@ Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights we
   check_placement(place.placement, chain, "--pipeline " + options.pipeline);
   program_ = std::make_unique<TrainingProgram>(
       TrainingSetup{place.device, place.host, place.placement, options.strict, place.timeline},
-      chain, [&](const std::string& name) { return parameters_.find(name).value.get(); },
+      chain, parameters_.values(),
       [&](const std::string& name) { return parameters_.find(name).gradient.get(); });
   data_event_ = runner().name_id("read tokens", "data");
   norm_event_ = runner().name_id("gradient norm", "adam");

@@ -125,7 +125,7 @@ TEST(Golden, Stories260KWritesTheOraclesStory) {
   EXPECT_EQ(generate(generator, prompt, 120, greedy, stops).ids,
             expected.at("greedy_from_bos").get<std::vector<int>>());
 
-  generator.restart();
+  generator.go_back(0);
   const TokenShard shard = TokenShard::open(kShared / "tinystories-valid.tok512.u16.bin", 512);
   std::span<const float> logits;
   for (int64_t t = 0; t < 48; ++t) logits = generator.feed(shard.at(t));

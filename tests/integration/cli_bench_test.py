@@ -37,13 +37,15 @@ class Bench(CliTest):
         row = json.loads(out)["rows"][0]
         self.assertEqual((row["accum"], row["n"]), (2, 3))
 
-    def test_weights_in_bf16_are_half_of_the_bytes_of_a_token(self):
+    def test_weights_in_fewer_bits_are_fewer_bytes_of_a_token(self):
         rows = [json.loads(self.ok("bench", "decode", "--model", "stories260k", "--rounds", "3",
                                    "--dtype", dtype, "--quiet", "--json"))["rows"][0]
-                for dtype in ("fp32", "bf16")]
-        self.assertEqual([row["dtype"] for row in rows], ["fp32", "bf16"])
+                for dtype in ("fp32", "bf16", "int8")]
+        self.assertEqual([row["dtype"] for row in rows], ["fp32", "bf16", "int8"])
         self.assertEqual(rows[0]["bytes_per_token"], 2 * rows[1]["bytes_per_token"])
-        self.assertGreater(rows[1]["components"]["gemm forward"], 0)
+        self.assertEqual(rows[0]["bytes_per_token"], 4 * rows[2]["bytes_per_token"])
+        for row in rows:
+            self.assertGreater(row["components"]["gemm forward"], 0)
 
     def test_all_goes_on_where_it_stopped(self):
         chosen = ("--only", "dispatch", "--only", "inmem")

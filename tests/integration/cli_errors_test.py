@@ -116,6 +116,19 @@ class BadText(BadInput):
         self.refused(*base, "--prompt", "ab", "--tokens", 40, says=["--tokens", "32"])
 
 
+    def test_drafts_that_do_not_fit(self):
+        base = ("generate", "--model", "model", "--tokenizer", "tok.bin")
+        write_model(self.dir / "other", dict(TINY, vocab_size=299))
+        self.refused(*base, "--draft-model", "other", says=["--draft-model", "299", "300"])
+        write_model(self.dir / "short", dict(TINY, max_position_embeddings=16))
+        self.refused(*base, "--draft-model", "short", says=["--draft-model", "16", "32"])
+        self.refused(*base, "--draft-model", "absent", says="absent")
+        self.refused(*base, "--draft-dtype", "int4", says="--draft-dtype")
+        for tokens in (0, 8):
+            self.refused(*base, "--draft-dtype", "int8", "--num-draft-tokens", tokens,
+                         says="--num-draft-tokens")
+
+
 class BadShards(BadInput):
     def test_shards(self):
         good = (self.dir / "data.bin").read_bytes()

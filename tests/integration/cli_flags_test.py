@@ -9,7 +9,7 @@ VERBS = {
                 "--accum --lr --min-lr --warmup --schedule --beta1 --beta2 --eps --weight-decay "
                 "--clip --order --seed --device --threads --save-every --eval-every --json --quiet",
     ("generate",): "--model --tokenizer --prompt --tokens --temperature --top-k --top-p --seed "
-                   "--dtype --json",
+                   "--dtype --draft-model --draft-dtype --num-draft-tokens --json",
     ("eval",): "--model --data --seq --windows --json",
     ("data",): "",
     ("data", "tokenize"): "--tokenizer -o",
@@ -61,7 +61,8 @@ class Accepted(CliTest):
         write_shard(self.dir / "data.bin", 500)
         write_tokenizer(self.dir / "tok.bin")
         self.ok(*"generate --model model --tokenizer tok.bin --prompt ab --tokens 3 --temperature 0.5 "
-                "--top-k 4 --top-p 0.9 --seed 3 --dtype bf16 --device cpu --threads 1 --json".split())
+                "--top-k 4 --top-p 0.9 --seed 3 --dtype bf16 --draft-model model --draft-dtype int8 "
+                "--num-draft-tokens 2 --device cpu --threads 1 --json".split())
         self.ok(*"eval --model model --data data.bin --seq 8 --windows 2 --device cpu --threads 1 "
                 "--json".split())
 

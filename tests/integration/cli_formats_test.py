@@ -53,15 +53,23 @@ class EndToEnd(CliTest):
         base = ("generate", "--model", model, "--prompt", "Once upon a time", "--tokens", 20)
         for flags in (["--temperature", 0], ["--temperature", 0.8, "--top-p", 0.9, "--seed", 3]):
             first, second = (self.ok_json(*base, *flags) for _ in range(2))
-            self.assertEqual(set(first), {"prompt_ids", "prompt_ms", "ids", "text", "tokens_per_s"})
+            self.assertEqual(set(first), {"prompt_ids", "prompt_ms", "ids", "text", "tokens_per_s",
+                                          "drafted", "accepted"})
             self.assertEqual(first["ids"], second["ids"])
             self.assertTrue(first["text"].startswith("Once upon a time"))
             self.assertEqual(first["prompt_ids"][0], 1)
             self.assertLessEqual(len(first["ids"]), 20)
+            # Whoever drafts, the text is the model's own.
+            for draft in (["--draft-dtype", "int8"], ["--draft-model", model, "--num-draft-tokens", 7]):
+                drafted = self.ok_json(*base, *flags, *draft)
+                self.assertEqual(drafted["ids"], first["ids"])
+                self.assertGreater(drafted["accepted"], 0)
+                self.assertLessEqual(drafted["accepted"], drafted["drafted"])
         # 8 bits of every weight seldom change which token is the most probable.
-        greedy, narrow = (self.ok_json(*base, "--temperature", 0, "--dtype", dtype)["ids"]
-                          for dtype in ("fp32", "bf16"))
-        self.assertEqual(greedy[:5], narrow[:5])
+        greedy, *narrow = (self.ok_json(*base, "--temperature", 0, "--dtype", dtype)["ids"]
+                           for dtype in ("fp32", "bf16", "int8"))
+        for ids in narrow:
+            self.assertEqual(greedy[:5], ids[:5])
         others = [self.ok_json(*base, "--seed", seed)["ids"] for seed in (1, 2)]
         self.assertNotEqual(*others)
         self.assertTrue(self.ok(*base).startswith("Once upon a time"))

@@ -14,8 +14,9 @@ using testing::HasSubstr;
 
 TEST(FastKernels, AreAllOfKnownOperations) {
   for (const KernelFamily& family :
-       {elementwise_kernels(), linear_kernels(), norm_kernels(), attention_kernels(),
-        loss_kernels(), movement_kernels(), quantization_kernels()}) {
+       {elementwise_kernels(), linear_kernels(), narrow_linear_kernels(), norm_kernels(),
+        attention_kernels(), decode_attention_kernels(), loss_kernels(), movement_kernels(),
+        quantization_kernels()}) {
     for (const auto& [name, factory] : family) EXPECT_NE(find_op(name), nullptr) << name;
   }
 }
@@ -58,9 +59,25 @@ TEST(FastKernels, WeightsInBf16AndNoOtherNarrowType) {
     expect_fast({x.clone(), weight.cast(DType::kFp16)}, linear, false);
   }
   for (const Shape& shape : {Shape{2, 4, 1, 1}, Shape{48, 33, 1, 1}, Shape{131, 40, 1, 1}}) {
-    for (const int64_t width : {2, 37}) {
+    for (const int64_t width : {2, 8, 9, 37}) {
       const Tensor weight = fp32(shape, 2).cast(DType::kBf16);
       expect_fast({fp32({1, shape[1], 1, width}, 1), weight.clone()}, linear);
+    }
+  }
+}
+
+TEST(FastKernels, WeightsInInt8WithAScaleForEachRow) {
+  const auto linear = [](Builder& b, const auto& v) {
+    return b.ops("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[1]}, {"scale", v[2]}});
+  };
+  for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{5, 7, 1, 1}, Shape{131, 100, 1, 1}}) {
+    for (const int64_t width : {1, 2, 8, 9, 37}) {
+      Tensor weight(DType::kInt8, shape);
+      for (int64_t i = 0; i < weight.size(); ++i) {
+        weight.view().set(i, static_cast<double>(i * 37 % 256 - 128));
+      }
+      const Tensor x = fp32({1, shape[1], 1, width}, 1), scale = fp32({shape[0]}, 2, 0.001, 0.02);
+      expect_fast({x.clone(), weight.clone(), scale.clone()}, linear);
     }
   }
 }
@@ -155,16 +172,19 @@ TEST(FastKernels, CausalAttentionAndItsBackward) {
 // What lies in the cache beyond the position must not matter, so it is no number here.
 TEST(FastKernels, DecodeAttentionFromTheFirstTokenToAFullCache) {
   constexpr int64_t kCapacity = 19, kHeads = 6, kKvHeads = 2, kSize = 5;
-  for (int32_t position : {0, 1, 7, 18, 19}) {
-    SCOPED_TRACE(position);
-    const Shape cache = {1, kKvHeads * kSize, 1, kCapacity}, k = {1, kKvHeads * kSize, 1, 1};
+  const std::vector<int32_t> positions = {0, 1, 7, 18, 19};
+  for (size_t i = 0; i < 3 * positions.size(); ++i) {
+    const int32_t position = positions[i % positions.size()];
+    const int64_t fresh = i < 5 ? 1 : i < 10 ? 2 : 7;
+    SCOPED_TRACE(std::to_string(position) + " and " + std::to_string(fresh));
+    const Shape cache = {1, kKvHeads * kSize, 1, kCapacity}, k = {1, kKvHeads * kSize, 1, fresh};
     Tensor k_cache = fp32(cache, 4), v_cache = fp32(cache, 5);
-    for (int64_t i = 0; i < k_cache.size(); ++i) {
-      if (i % kCapacity < position) continue;
-      k_cache.view().set(i, NAN);
-      v_cache.view().set(i, NAN);
+    for (int64_t at = 0; at < k_cache.size(); ++at) {
+      if (at % kCapacity < position) continue;
+      k_cache.view().set(at, NAN);
+      v_cache.view().set(at, NAN);
     }
-    expect_fast({fp32({1, kHeads * kSize, 1, 1}, 1), fp32(k, 2), fp32(k, 3), k_cache, v_cache,
+    expect_fast({fp32({1, kHeads * kSize, 1, fresh}, 1), fp32(k, 2), fp32(k, 3), k_cache, v_cache,
                  int32({1}, {position})},
                 [&](Builder& b, const auto& v) {
                   return b.ops("anemone.decode_attention", {{"q", v[0]},

@@ -13,8 +13,9 @@ const KernelFamily& all_factories() {
   static const KernelFamily all = [] {
     KernelFamily result;
     for (const KernelFamily& family :
-         {elementwise_kernels(), linear_kernels(), norm_kernels(), attention_kernels(),
-          loss_kernels(), movement_kernels(), quantization_kernels()}) {
+         {elementwise_kernels(), linear_kernels(), narrow_linear_kernels(), norm_kernels(),
+          attention_kernels(), decode_attention_kernels(), loss_kernels(), movement_kernels(),
+          quantization_kernels()}) {
       result.insert(family.begin(), family.end());
     }
     return result;

@@ -1,4 +1,4 @@
-// Causal attention in blocks of queries, heads in parallel; and attention of one token to a cache.
+// Causal attention in blocks of queries, heads in parallel.
 //
 // A head of [1, C, 1, S] is a matrix [K, T] with channels as rows. For a block of queries only the
 // keys up to its end count, so that the upper triangle is never computed, and only a block of
@@ -243,49 +243,12 @@ std::unique_ptr<Kernel> causal_attention_backward(const OpArgs& args) {
   return also_in_bf16(std::move(kernel), {.operands = {0, 1, 2, 3}, .outputs = {2}});
 }
 
-// Scores of the cached keys are a weighted sum of the cache's rows, which are contiguous in time.
-void decode_head(const AttentionShape& a, const KernelRun& run, int64_t head, size_t position,
-                 float* p) {
-  const int64_t shared = head / a.group() * a.head_size;
-  const float* q = run.input(0) + head * a.head_size;
-  const auto size = static_cast<size_t>(a.head_size), capacity = static_cast<size_t>(a.sequence);
-  simd::weighted_rows(run.input(3) + shared * a.sequence, size, position, capacity, q, p);
-  p[position] = simd::dot(q, run.input(1) + shared, size);
-  simd::softmax_row(p, position + 1, position + 1, static_cast<float>(a.scale()));
-  float* out = run.output() + head * a.head_size;
-  simd::matrix_vector(run.input(4) + shared * a.sequence, size, position, capacity, p, out);
-  for (int64_t c = 0; c < a.head_size; ++c) out[c] += p[position] * run.input(2)[shared + c];
-}
-
-std::unique_ptr<Kernel> decode_attention(const OpArgs& args) {
-  if (!all_fp32(args)) return nullptr;
-  const AttentionShape a = decode_attention_shape(args);
-  const auto row = static_cast<size_t>(a.sequence + 1);
-  return kernel_of(
-      [=](const KernelRun& run) {
-        const int32_t position = *static_cast<const int32_t*>(run.in[5].data);
-        if (position < 0 || position > a.sequence) {
-          fail("decode_attention",
-               fmt::format("position {} is outside the cache of {}", position, a.sequence));
-        }
-        const auto heads = static_cast<size_t>(a.heads);
-        run.pool.parallel_for(heads, 1, [&](size_t begin, size_t end, int part) {
-          float* p = run.scratch_floats() + static_cast<size_t>(part) * row;
-          for (size_t head = begin; head < end; ++head) {
-            decode_head(a, run, static_cast<int64_t>(head), static_cast<size_t>(position), p);
-          }
-        });
-      },
-      {}, 0, row * sizeof(float));
-}
-
 }  // namespace
 
 KernelFamily attention_kernels() {
   return {
       {"anemone.causal_attention", causal_attention},
       {"anemone.causal_attention_backward", causal_attention_backward},
-      {"anemone.decode_attention", decode_attention},
   };
 }
 

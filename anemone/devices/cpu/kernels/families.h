@@ -16,8 +16,10 @@ using KernelFamily = std::map<std::string_view, KernelFactory>;
 
 KernelFamily elementwise_kernels();
 KernelFamily linear_kernels();
+KernelFamily narrow_linear_kernels();
 KernelFamily norm_kernels();
 KernelFamily attention_kernels();
+KernelFamily decode_attention_kernels();
 KernelFamily loss_kernels();
 KernelFamily movement_kernels();
 KernelFamily quantization_kernels();

@@ -44,59 +44,6 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
   return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
 }
 
-// y [O] = W [O, C] · x [C], W in bf16.
-void multiply_narrow(const KernelRun& run, size_t rows, size_t columns) {
-  const auto* matrix = static_cast<const uint16_t*>(run.in[1].data);
-  run.pool.parallel_for(rows, 1, [&](size_t begin, size_t end, int) {
-    simd::matrix_vector(matrix + begin * columns, end - begin, columns, columns, run.input(0),
-                        run.output() + begin);
-  });
-}
-
-constexpr size_t kWidenedRows = 48;
-
-// y [O, S] = W [O, C] · x [C, S]: some rows of W at a time, widened.
-void multiply_widened(const KernelRun& run, int64_t rows, int64_t columns, int64_t width) {
-  const auto weight = run.in[1].as<const BFloat16>();
-  const size_t block_floats = kWidenedRows * static_cast<size_t>(columns);
-  run.pool.parallel_for(
-      static_cast<size_t>(rows), kWidenedRows,
-      [&](size_t begin, size_t end, int part) {
-        float* block = run.scratch_floats() + static_cast<size_t>(part) * block_floats;
-        for (size_t row = begin; row < end; row += kWidenedRows) {
-          const size_t count = std::min(kWidenedRows, end - row) * static_cast<size_t>(columns);
-          const auto from = weight.subspan(row * static_cast<size_t>(columns), count);
-          std::transform(from.begin(), from.end(), block, [](BFloat16 x) { return to_float(x); });
-          gemm({.m = static_cast<int64_t>(count) / columns,
-                .n = width,
-                .k = columns,
-                .a = block,
-                .a_stride = columns,
-                .b = run.input(0),
-                .b_stride = width,
-                .c = run.output() + static_cast<int64_t>(row) * width,
-                .c_stride = width,
-                .bf16 = run.bf16});
-        }
-      },
-      4);
-}
-
-std::unique_ptr<Kernel> narrow_linear(const OpArgs& args) {
-  const Shape& weight = args.shape("weight");
-  if (args.type("x").dtype != DType::kFp32 || args.type("weight").dtype != DType::kBf16) {
-    return nullptr;
-  }
-  const int64_t rows = weight[0], columns = weight[1], width = args.shape("x")[3];
-  if (width == 1) {
-    return kernel_of([=](const KernelRun& run) {
-      multiply_narrow(run, static_cast<size_t>(rows), static_cast<size_t>(columns));
-    });
-  }
-  return kernel_of([=](const KernelRun& run) { multiply_widened(run, rows, columns, width); }, {},
-                   0, kWidenedRows * static_cast<size_t>(columns) * sizeof(float));
-}
-
 // y [O, S] = Wᵀ · x [C, S] with W stored [C, O]: the gradient of conv with respect to x.
 std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
   if (!is_pointwise(args)) return nullptr;
@@ -233,7 +180,6 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
 KernelFamily linear_kernels() {
   return {
       {"conv", conv},
-      {"anemone.narrow_linear", narrow_linear},
       {"conv_transpose", conv_transpose},
       {"anemone.expected_rows", conv_transpose},
       {"anemone.classifier_weight_gradient", classifier_weight_gradient},

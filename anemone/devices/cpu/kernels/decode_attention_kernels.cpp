@@ -1,0 +1,86 @@
+// Attention of new tokens to a cache and to each other, heads in parallel.
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/kernels/simd.h"
+#include "anemone/ops/composites.h"
+
+namespace anemone {
+namespace {
+
+// Of the fresh tokens the probabilities [N, capacity + N], and one query.
+size_t scratch_floats(const AttentionShape& a) {
+  return static_cast<size_t>(a.fresh * (a.sequence + a.fresh) + a.head_size);
+}
+
+// One head: probabilities of all fresh tokens, then the weighted values of all of them at once.
+class DecodeHead {
+ public:
+  DecodeHead(const AttentionShape& a, const KernelRun& run, int64_t head, size_t position,
+             float* scratch)
+      : size_(static_cast<size_t>(a.head_size)),
+        fresh_(static_cast<size_t>(a.fresh)),
+        capacity_(static_cast<size_t>(a.sequence)),
+        position_(position),
+        scale_(static_cast<float>(a.scale())),
+        q_(run.input(0) + head * a.head_size * a.fresh),
+        out_(run.output() + head * a.head_size * a.fresh),
+        p_(scratch),
+        query_(scratch + a.fresh * (a.sequence + a.fresh)) {
+    const int64_t shared = head / a.group() * a.head_size;
+    k_ = run.input(1) + shared * a.fresh;
+    v_ = run.input(2) + shared * a.fresh;
+    k_cache_ = run.input(3) + shared * a.sequence;
+    v_cache_ = run.input(4) + shared * a.sequence;
+  }
+
+  void run() const {
+    const size_t columns = position_ + fresh_;
+    for (size_t t = 0; t < fresh_; ++t) attend(t, p_ + t * columns);
+    simd::matrix_vectors(v_cache_, size_, position_, capacity_, p_, columns, fresh_, nullptr, out_,
+                         fresh_);
+    simd::matrix_vectors(v_, size_, fresh_, fresh_, p_ + position_, columns, fresh_, out_, out_,
+                         fresh_);
+  }
+
+ private:
+  // Scores are a weighted sum of the rows of the keys, which are contiguous in time. What a token
+  // does not see of the later ones becomes 0.
+  void attend(size_t t, float* p) const {
+    for (size_t c = 0; c < size_; ++c) query_[c] = q_[c * fresh_ + t];
+    simd::weighted_rows(k_cache_, size_, position_, capacity_, query_, p);
+    simd::weighted_rows(k_, size_, fresh_, fresh_, query_, p + position_);
+    simd::softmax_row(p, position_ + t + 1, position_ + fresh_, scale_);
+  }
+
+  size_t size_, fresh_, capacity_, position_;
+  float scale_;
+  const float *q_, *k_, *v_, *k_cache_, *v_cache_;
+  float *out_, *p_, *query_;
+};
+
+std::unique_ptr<Kernel> decode_attention(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const AttentionShape a = decode_attention_shape(args);
+  return kernel_of(
+      [=](const KernelRun& run) {
+        const int32_t position = *static_cast<const int32_t*>(run.in[5].data);
+        if (position < 0 || position > a.sequence) {
+          fail("decode_attention",
+               fmt::format("position {} is outside the cache of {}", position, a.sequence));
+        }
+        const auto heads = static_cast<size_t>(a.heads);
+        run.pool.parallel_for(heads, 1, [&](size_t begin, size_t end, int part) {
+          float* scratch = run.scratch_floats() + static_cast<size_t>(part) * scratch_floats(a);
+          for (size_t head = begin; head < end; ++head) {
+            DecodeHead(a, run, static_cast<int64_t>(head), static_cast<size_t>(position), scratch)
+                .run();
+          }
+        });
+      },
+      {}, 0, scratch_floats(a) * sizeof(float));
+}
+
+}  // namespace
+
+KernelFamily decode_attention_kernels() { return {{"anemone.decode_attention", decode_attention}}; }
+
+}  // namespace anemone

@@ -1,0 +1,142 @@
+// anemone.decode_attention, for generation: the q, k and v [1, C, 1, N] of new tokens against
+// `position` cached columns and each other. Scores are scaled by 1/sqrt(head size).
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "anemone/ops/composites.h"
+#include "anemone/ops/elementwise.h"
+#include "anemone/ops/families.h"
+
+namespace anemone {
+namespace {
+
+constexpr Param kDecode[] = {param("q", Accepts::kFloat),
+                             param("k", Accepts::kFloat),
+                             param("v", Accepts::kFloat),
+                             param("k_cache", Accepts::kFloat),
+                             param("v_cache", Accepts::kFloat),
+                             param("position", Accepts::kInteger),
+                             const_param("head_size", Accepts::kInteger)};
+
+std::vector<Type> infer_decode(const OpArgs& args) {
+  decode_attention_shape(args);
+  return {args.type("q")};
+}
+
+// One head. The last token attends to all columns, each one before to one less.
+template <typename T>
+void eval_decode_head(const EvalArgs& args, const AttentionShape& a, int64_t position, int64_t h) {
+  const auto q = args.in("q").as<T>(), k = args.in("k").as<T>(), v = args.in("v").as<T>();
+  const auto k_cache = args.in("k_cache").as<T>(), v_cache = args.in("v_cache").as<T>();
+  const int64_t own = h * a.head_size, shared = h / a.group() * a.head_size;
+  const auto at = [&](std::span<T> cache, std::span<T> fresh, int64_t c, int64_t j) {
+    const int64_t row = shared + c;
+    return static_cast<double>(j < position ? cache[row * a.sequence + j]
+                                            : fresh[row * a.fresh + j - position]);
+  };
+  for (int64_t t = 0; t < a.fresh; ++t) {
+    std::vector<double> p(static_cast<size_t>(position + t) + 1);
+    double maximum = -INFINITY, sum = 0;
+    for (int64_t j = 0; j <= position + t; ++j) {
+      double score = 0;
+      for (int64_t c = 0; c < a.head_size; ++c) {
+        score += q[(own + c) * a.fresh + t] * at(k_cache, k, c, j);
+      }
+      maximum = std::max(maximum, p[static_cast<size_t>(j)] = score * a.scale());
+    }
+    for (double& value : p) sum += value = std::exp(value - maximum);
+    for (int64_t c = 0; c < a.head_size; ++c) {
+      double total = 0;
+      for (int64_t j = 0; j <= position + t; ++j) {
+        total += p[static_cast<size_t>(j)] * at(v_cache, v, c, j);
+      }
+      args.out().as<T>()[(own + c) * a.fresh + t] = static_cast<T>(total / sum);
+    }
+  }
+}
+
+void eval_decode(const EvalArgs& args) {
+  const AttentionShape a = decode_attention_shape(args);
+  const int64_t position = args.in("position").as<int32_t>()[0];
+  args.require(position >= 0 && position <= a.sequence,
+               "anemone.decode_attention.c5: position {} is outside the cache of {}", position,
+               a.sequence);
+  with_float(args.out().dtype, [&](auto type) {
+    for (int64_t h = 0; h < a.heads; ++h) eval_decode_head<decltype(type)>(args, a, position, h);
+  });
+}
+
+// [1, 1, N, sequence + N]: what a column is compared with `position` as. Cached columns as
+// themselves, those of new tokens always or never visible.
+Value column_numbers(Builder& b, const AttentionShape& a) {
+  const int64_t width = a.sequence + a.fresh;
+  std::vector<int32_t> columns;
+  for (int64_t t = 0; t < a.fresh; ++t) {
+    for (int64_t j = 0; j < width; ++j) {
+      const int64_t fresh = j - a.sequence;
+      const int64_t visible = fresh <= t ? -1 : std::numeric_limits<int32_t>::max();
+      columns.push_back(static_cast<int32_t>(fresh < 0 ? j : visible));
+    }
+  }
+  return b.constant(Tensor::of<int32_t>({1, 1, a.fresh, width}, columns), "columns");
+}
+
+// The new keys and values stand behind the cache; a mask hides the columns not yet written.
+std::vector<Value> decompose_decode(Builder& b, const OpArgs& args) {
+  const AttentionShape a = decode_attention_shape(args);
+  const DType dtype = args.type("q").dtype;
+  const auto grouped = [&](const char* cache, const char* fresh) {
+    const Value all = b.concat({args.value(cache), args.value(fresh)}, 3);
+    return b.transpose(b.reshape(all, {a.kv_heads, a.head_size, 1, a.sequence + a.fresh}),
+                       {0, 2, 3, 1});
+  };
+  Value q = args.value("q");
+  if (a.fresh == 1) {
+    q = b.reshape(q, {a.kv_heads, a.group(), 1, a.head_size});
+  } else {
+    q = b.transpose(b.reshape(q, {a.kv_heads, a.group(), a.head_size, a.fresh}), {0, 1, 3, 2});
+  }
+  const Value visible = b.binary("less", column_numbers(b, a), args.value("position"));
+  const Value scores = b.mul(b.matmul(q, grouped("k_cache", "k"), false, true), a.scale());
+  const Value masked =
+      b.select(visible, scores, b.scalar(dtype, dtype == DType::kFp16 ? -1e4 : -1e30));
+  Value mixed = b.matmul(b.softmax(masked, -1), grouped("v_cache", "v"));
+  if (a.fresh > 1) mixed = b.transpose(mixed, {0, 1, 3, 2});
+  return {b.reshape(mixed, args.shape("q"))};
+}
+
+double flops_decode(const OpArgs& args) {
+  const AttentionShape a = decode_attention_shape(args);
+  return 4.0 * static_cast<double>(a.heads * a.head_size * a.fresh * a.sequence);
+}
+
+const OpDef kOps[] = {
+    {.name = "anemone.decode_attention",
+     .params = kDecode,
+     .infer = infer_decode,
+     .eval = eval_decode,
+     .flops = flops_decode,
+     .decompose = decompose_decode},
+};
+
+}  // namespace
+
+AttentionShape decode_attention_shape(const OpArgs& args) {
+  AttentionShape shape = attention_heads(args);
+  const Shape& cache = args.shape("k_cache");
+  args.require(cache.size() == 4 && cache[1] == args.shape("k")[1] && cache[3] > 0 &&
+                   args.type("v_cache") == args.type("k_cache") &&
+                   args.type("position") == Type::tensor(DType::kInt32, {1}),
+               "{}.c4: caches {} and {} and position {} do not fit new tokens of {}",
+               args.op().type, to_string(cache), to_string(args.shape("v_cache")),
+               to_string(args.type("position")), to_string(args.shape("k")));
+  shape.batch = 1;
+  shape.sequence = cache[3];
+  shape.fresh = args.shape("q")[3];
+  return shape;
+}
+
+std::span<const OpDef> composite_decode_attention_ops() { return kOps; }
+
+}  // namespace anemone
