@@ -3,9 +3,10 @@
 
   tools/compare_run_c.py PATH/run.c --tokenizer PATH/tokenizer.bin
 
-run.c (https://github.com/karpathy/llama2.c) is compiled as its `make runomp` does. The weights are
-random: what a token costs does not depend on what they are. Both texts must begin alike. `read` is what
-a plain read of memory would give that did nothing but read all fp32 weights for every token.
+run.c (https://github.com/karpathy/llama2.c) is compiled as its `make runomp` does. Without --model the
+weights are random: what a token costs does not depend on what they are, but how many drafted tokens are
+right does. Texts of fp32 must begin alike. `read` is what a plain read of memory would give that did nothing
+but read all fp32 weights for every token.
 """
 import argparse
 import array
@@ -21,6 +22,11 @@ import tempfile
 
 DIM, HIDDEN, LAYERS, HEADS, VOCAB, POSITIONS = 768, 2048, 12, 12, 32000, 256
 STOPS = (1, 2)  # BOS and EOS end a text
+# How `anemone generate` is run, by the name of the row.
+OWN = {"fp32": ["--dtype", "fp32"],
+       "fp32, int8 drafts": ["--dtype", "fp32", "--draft-dtype", "int8"],
+       "bf16": ["--dtype", "bf16"],
+       "int8": ["--dtype", "int8"]}
 
 
 def fail(message):
@@ -72,12 +78,11 @@ def peer_rate(program, model, o):
     return float(found.group(1)), text
 
 
-def own_rate(model, o, dtype):
+def own_rate(model, o, flags):
     text, _ = run([o.anemone, "generate", "--model", model, "--tokenizer", o.tokenizer, "--prompt", "",
-                   "--temperature", "0", "--tokens", o.tokens - 1, "--threads", o.threads, "--dtype", dtype,
-                   "--json"], o.threads)
-    result = json.loads(text)
-    return result["tokens_per_s"], result["text"]
+                   "--temperature", "0", "--tokens", o.tokens - 1, "--threads", o.threads, *flags, "--json"],
+                  o.threads)
+    return json.loads(text)
 
 
 def read_rate(o):
@@ -89,43 +94,48 @@ def read_rate(o):
 
 
 def compare(program, model, o):
-    rates = {"run.c": [], "read": [], "fp32": [], "bf16": []}
+    """tokens/s of each row, in rounds, and the share of drafted tokens that were right."""
+    rates, right = {"run.c": [], "read": [], **{name: [] for name in OWN}}, None
     for _ in range(o.rounds):
         rate, peer_text = peer_rate(program, model, o)
         rates["run.c"].append(rate)
         rates["read"].append(read_rate(o))
-        for dtype in ("fp32", "bf16"):
-            rate, text = own_rate(model, o, dtype)
-            rates[dtype].append(rate)
-            if dtype == "fp32" and peer_text.strip()[:40] != text.strip()[:40]:
-                fail(f"the texts differ: {peer_text[:40]!r} and {text[:40]!r}")
-    return rates
+        for name, flags in OWN.items():
+            result = own_rate(model, o, flags)
+            rates[name].append(result["tokens_per_s"])
+            if name.startswith("fp32") and peer_text.strip()[:40] != result["text"].strip()[:40]:
+                fail(f"the texts differ: {peer_text[:40]!r} and {result['text'][:40]!r}")
+            if result["drafted"]:
+                right = result["accepted"] / result["drafted"]
+    return rates, right
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("source", type=pathlib.Path, help="run.c")
     parser.add_argument("--tokenizer", type=pathlib.Path, required=True, help="llama2.c's tokenizer.bin, 32000 tokens")
+    parser.add_argument("--model", type=pathlib.Path, help="llama2.c's format; random 110M weights without it")
     parser.add_argument("--anemone", default="build/release/cli/anemone", help="the program (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=POSITIONS, help="of a text (%(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     o = parser.parse_args()
-    for path in (o.source, o.tokenizer, pathlib.Path(o.anemone)):
-        if not path.exists():
+    for path in (o.source, o.tokenizer, o.model, pathlib.Path(o.anemone)):
+        if path and not path.exists():
             fail(f"there is no {path}")
     if not 2 <= o.tokens <= POSITIONS or o.rounds < 1:
         fail(f"--tokens must be 2 to {POSITIONS}, --rounds 1 or more")
     with tempfile.TemporaryDirectory() as folder:
         program, model = pathlib.Path(folder, "run"), pathlib.Path(folder, "stories110m.bin")
         run(["gcc", "-Ofast", "-fopenmp", "-march=native", o.source, "-lm", "-o", program], o.threads)
-        write_model(model)
-        rates = compare(program, model, o)
+        if not o.model:
+            write_model(model)
+        rates, right = compare(program, o.model or model, o)
     peer = rates["run.c"]
-    print(f"{o.threads} threads, {o.tokens} tokens, median of {o.rounds} rounds")
+    print(f"{o.threads} threads, at most {o.tokens} tokens, median of {o.rounds} rounds; {right:.0%} of drafts right")
     for name, values in rates.items():
         ratios = sorted(own / other for own, other in zip(values, peer))
-        print(f"{name:<6} {statistics.median(values):7.1f} tokens/s, {statistics.median(ratios):.2f} x run.c"
+        print(f"{name:<18} {statistics.median(values):7.1f} tokens/s, {statistics.median(ratios):.2f} x run.c"
               f" ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 

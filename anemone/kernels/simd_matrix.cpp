@@ -61,6 +61,15 @@ HWY_INLINE float DotOf(const T* a, const float* b, size_t n) {
 
 float Dot(const float* a, const float* b, size_t n) { return DotOf(a, b, n); }
 
+// What follows the two vectors at a distance: with several vectors of x there is arithmetic enough
+// that the processor by itself does not look as far ahead as memory is away.
+template <typename T>
+HWY_INLINE void AskFor(const T* first, const T* second) {
+  constexpr size_t kAhead = 2048 / sizeof(T);
+  __builtin_prefetch(first + kAhead);
+  if (sizeof(T) > 2) __builtin_prefetch(second + kAhead);  // else in the same cache line
+}
+
 // kRows rows of the matrix, `apart` from each other, by kVectors vectors. A sum has one order
 // whatever it is computed beside: the even and the odd vectors of a row, then what is left.
 template <size_t kRows, size_t kVectors, typename T>
@@ -86,6 +95,7 @@ HWY_INLINE void Products(const T* a, size_t apart, const float* b, size_t b_stri
     ANEMONE_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
       const T* row = a + r * apart + i;
+      if (kVectors > 1) AskFor(row, row + lanes);
       const V first = LoadWide(d, row), second = LoadWide(d, row + lanes);
       ANEMONE_UNROLL
       for (size_t v = 0; v < kVectors; ++v) {

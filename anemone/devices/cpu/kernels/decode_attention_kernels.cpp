@@ -11,7 +11,8 @@ size_t scratch_floats(const AttentionShape& a) {
   return static_cast<size_t>(a.fresh * (a.sequence + a.fresh) + a.head_size);
 }
 
-// One head: probabilities of all fresh tokens, then the weighted values of all of them at once.
+// One head: probabilities of all fresh tokens, then the cached values weighted for all of them at
+// once.
 class DecodeHead {
  public:
   DecodeHead(const AttentionShape& a, const KernelRun& run, int64_t head, size_t position,
@@ -37,8 +38,7 @@ class DecodeHead {
     for (size_t t = 0; t < fresh_; ++t) attend(t, p_ + t * columns);
     simd::matrix_vectors(v_cache_, size_, position_, capacity_, p_, columns, fresh_, nullptr, out_,
                          fresh_);
-    simd::matrix_vectors(v_, size_, fresh_, fresh_, p_ + position_, columns, fresh_, out_, out_,
-                         fresh_);
+    for (size_t t = 0; t < fresh_; ++t) add_fresh(t, p_ + t * columns + position_);
   }
 
  private:
@@ -49,6 +49,15 @@ class DecodeHead {
     simd::weighted_rows(k_cache_, size_, position_, capacity_, query_, p);
     simd::weighted_rows(k_, size_, fresh_, fresh_, query_, p + position_);
     simd::softmax_row(p, position_ + t + 1, position_ + fresh_, scale_);
+  }
+
+  // The values of the new tokens that token t sees: too few for a matrix product.
+  void add_fresh(size_t t, const float* p) const {
+    for (size_t c = 0; c < size_; ++c) {
+      float sum = 0;
+      for (size_t f = 0; f <= t; ++f) sum += p[f] * v_[c * fresh_ + f];
+      out_[c * fresh_ + t] += sum;
+    }
   }
 
   size_t size_, fresh_, capacity_, position_;

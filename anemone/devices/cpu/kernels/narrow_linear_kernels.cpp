@@ -23,6 +23,9 @@ const int8_t* stored(const KernelRun& run, int8_t) {
 
 void scale_rows(const KernelRun& run, size_t begin, size_t end, size_t width) {
   if (run.in.size() < 3) return;
+  if (width == 1) {
+    return simd::mul(run.output() + begin, run.input(2) + begin, run.output() + begin, end - begin);
+  }
   for (size_t row = begin; row < end; ++row) {
     float* out = run.output() + row * width;
     simd::mul_scalar(out, run.input(2)[row], out, width);
