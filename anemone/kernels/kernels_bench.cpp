@@ -140,12 +140,14 @@ void gemm_shapes(benchmark::internal::Benchmark* bench) {
   }
 }
 
-// One token.
+// One token, and a few.
 void vector_shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"m", "n", "k", "t", "threads"})->UseRealTime();
   for (int64_t threads : {1, 2}) {
-    bench->Args({768, 1, 768, 0, threads});
-    bench->Args({32000, 1, 768, 0, threads});
+    for (int64_t tokens : {1, 4}) {
+      bench->Args({768, tokens, 768, 0, threads});
+      bench->Args({32000, tokens, 768, 0, threads});
+    }
   }
 }
 

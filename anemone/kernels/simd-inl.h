@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include <hwy/contrib/math/math-inl.h>
+#include <cmath>
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::simd::HWY_NAMESPACE {
@@ -30,12 +31,32 @@ HWY_INLINE void Each(size_t n, const F& f) {
   for (; i < n; ++i) f(hn::CappedTag<float, 1>(), i);
 }
 
-// e^x. Highway's own is made for x up to 104 (beyond 177 it returns anything) and gives 0 where x
-// is no number.
+// e^x = 2^n e^f with n = round(x / ln 2), whose exponent is written as bits; e^f - 1 - f is f²
+// times a polynomial fitted to |f| <= ln(2)/2 for the least relative error (3e-9). Within 1.5 ulp;
+// 0 where the result would be no normal number. In fewer instructions than Highway's, which is made
+// for x up to 104 and gives 0 where x is no number.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ExpOf(D d, V x) {
-  const V exponential = hn::Exp(d, hn::Min(x, hn::Set(d, 100.0f)));  // e^100 overflows to infinity
-  return hn::IfThenElse(hn::IsNaN(x), x, exponential);
+  const hn::RebindToSigned<D> bits;
+  const auto constant = [&](float value) HWY_ATTR { return hn::Set(d, value); };
+  // Added to a number of up to 22 bits, this leaves its whole part in the lowest ones.
+  const V shift = constant(0x1.8p23f);
+  const V shifted = hn::MulAdd(x, constant(0x1.715476p0f), shift);
+  const V n = hn::Sub(shifted, shift);
+  // ln 2 in two parts: n times the first is exact.
+  const V f =
+      hn::NegMulAdd(n, constant(0x1.7f7d1cp-20f), hn::NegMulAdd(n, constant(0x1.62e4p-1f), x));
+  V e = hn::MulAdd(f, constant(0x1.6a23cep-10f), constant(0x1.123a2p-7f));
+  e = hn::MulAdd(f, e, constant(0x1.5558f2p-5f));
+  e = hn::MulAdd(f, e, constant(0x1.555492p-3f));
+  e = hn::MulAdd(f, e, constant(0x1.fffffcp-2f));
+  e = hn::MulAdd(f, hn::MulAdd(f, e, constant(1)), constant(1));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(bits, shifted));
+  e = hn::BitCast(d, hn::Add(hn::BitCast(bits, e), exponent));
+  constexpr float kLeast = -0x1.5d589ep6f, kMost = 0x1.62e42ep6f;
+  e = hn::IfThenElseZero(hn::Ge(x, constant(kLeast)), e);
+  // Infinity, or no number.
+  return hn::IfThenElse(hn::Le(x, constant(kMost)), e, hn::Mul(x, constant(INFINITY)));
 }
 
 // The logarithm; Highway's gives a number where x is none.

@@ -78,6 +78,10 @@ void weighted_dot(const float* a, const float* b, const float* weight, size_t ro
                   size_t stride, float* out);
 // log(sum over rows of exp(x)), stable, reading x once.
 void log_sum_exp(const float* x, size_t rows, size_t columns, size_t stride, float* out);
+// Softmax of scale * x down each column of [rows, columns], in place.
+void softmax_down(float* x, size_t rows, size_t columns, float scale);
+// dp = p * (dp - sum down the column of p * dp) * scale: the gradient of softmax and scale.
+void softmax_backward_down(const float* p, float* dp, size_t rows, size_t columns, float scale);
 
 // --- rows ---
 // y[s] = weight * x[s] * inverse[s]
@@ -88,8 +92,6 @@ float rms_backward_row(const float* x, const float* dy, const float* inverse, co
                        float weight, float* dx, size_t n);
 // Softmax of scale * row[0, n), in place, zeros in [n, total).
 void softmax_row(float* row, size_t n, size_t total, float scale);
-// row = p * (row - sum(p * row)) * scale over [0, n): the gradient of softmax and scale.
-void softmax_backward_row(const float* p, float* row, size_t n, float scale);
 // out = exp(x - log_sum_exp) * scale
 void scaled_softmax(const float* x, const float* log_sum_exp, float scale, float* out, size_t n);
 

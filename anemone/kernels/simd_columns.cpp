@@ -13,29 +13,30 @@
 HWY_BEFORE_NAMESPACE();
 namespace anemone::simd::HWY_NAMESPACE {
 
-constexpr size_t kRun = 8;  // vectors
+constexpr size_t kRun = 8;    // vectors
+constexpr size_t kPanel = 2;  // vectors of a row that is no longer
 
 template <size_t kCount>
 struct Vectors {
   static constexpr size_t count = kCount;
 };
 
-// Calls f(Vectors<n>, tag, s) for n vectors of columns from s on: kRun of them, then single and
+// Calls f(Vectors<n>, tag, s) for n vectors of columns from s on: kMost of them, then single and
 // shorter ones. What becomes of a column must not depend on which it is among.
-template <typename F>
+template <size_t kMost, typename F>
 HWY_INLINE void EachRun(size_t columns, const F& f) {
   const hn::ScalableTag<float> d;
-  const size_t run = kRun * hn::Lanes(d);
+  const size_t run = kMost * hn::Lanes(d);
   size_t s = 0;
-  for (; s + run <= columns; s += run) f(Vectors<kRun>(), d, s);
+  for (; s + run <= columns; s += run) f(Vectors<kMost>(), d, s);
   Each(columns - s, [&](auto tag, size_t i) HWY_ATTR { f(Vectors<1>(), tag, s + i); });
 }
 
 // finish(tag, s, sums) of the sums over rows of what term(tag, row, s, sum) adds to a sum, for
 // every column. Even and odd rows apart: two short sums lose less than a long one.
-template <typename Term, typename Finish>
+template <size_t kMost = kRun, typename Term, typename Finish>
 HWY_INLINE void SumDown(size_t rows, size_t columns, const Term& term, const Finish& finish) {
-  EachRun(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
+  EachRun<kMost>(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
     constexpr size_t kCount = decltype(vectors)::count;
     const size_t lanes = hn::Lanes(d);
     hn::Vec<decltype(d)> even[kCount], odd[kCount];
@@ -125,7 +126,7 @@ struct Exponentials {
 
 void LogSumExp(const float* x, size_t rows, size_t columns, size_t stride, float* out) {
   constexpr size_t kBlock = 16;  // rows that are still in the cache when they are read again
-  EachRun(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
+  EachRun<kRun>(columns, [&](auto vectors, auto d, size_t s) HWY_ATTR {
     constexpr size_t kCount = decltype(vectors)::count;
     Exponentials<kCount, decltype(d)> sums(d);
     for (size_t c = 0; c < rows; c += kBlock) {
@@ -138,12 +139,64 @@ void LogSumExp(const float* x, size_t rows, size_t columns, size_t stride, float
   });
 }
 
+// Of each column.
+template <class DV, class VV = hn::Vec<DV>>
+HWY_INLINE VV LargestDown(DV d, const float* x, size_t rows, size_t stride) {
+  VV even = hn::LoadU(d, x), odd = even;
+  size_t row = 1;
+  for (; row + 2 <= rows; row += 2) {
+    even = hn::Max(even, hn::LoadU(d, x + row * stride));
+    odd = hn::Max(odd, hn::LoadU(d, x + (row + 1) * stride));
+  }
+  if (row < rows) even = hn::Max(even, hn::LoadU(d, x + row * stride));
+  return hn::Max(even, odd);
+}
+
+void SoftmaxDown(float* x, size_t rows, size_t columns, float scale) {
+  if (rows == 0) return;
+  EachRun<1>(columns, [&](auto, auto d, size_t s) HWY_ATTR {
+    const auto factor = hn::Set(d, scale);
+    const auto shift = hn::Mul(LargestDown(d, x + s, rows, columns), factor);
+    auto sum = hn::Zero(d);
+    for (size_t row = 0; row < rows; ++row) {
+      float* at = x + row * columns + s;
+      const auto p = ExpOf(d, hn::MulSub(hn::LoadU(d, at), factor, shift));
+      sum = hn::Add(sum, p);
+      hn::StoreU(p, d, at);
+    }
+    const auto inverse = hn::Div(hn::Set(d, 1.0f), sum);
+    for (size_t row = 0; row < rows; ++row) {
+      float* at = x + row * columns + s;
+      hn::StoreU(hn::Mul(hn::LoadU(d, at), inverse), d, at);
+    }
+  });
+}
+
+void SoftmaxBackwardDown(const float* p, float* dp, size_t rows, size_t columns, float scale) {
+  SumDown<kPanel>(
+      rows, columns,
+      [&](auto d, size_t row, size_t s, auto sum) HWY_ATTR {
+        const size_t at = row * columns + s;
+        return hn::MulAdd(hn::LoadU(d, p + at), hn::LoadU(d, dp + at), sum);
+      },
+      [&](auto d, size_t s, auto total) HWY_ATTR {
+        for (size_t row = 0; row < rows; ++row) {
+          const size_t at = row * columns + s;
+          const auto centred = hn::Sub(hn::LoadU(d, dp + at), total);
+          hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, p + at), centred), hn::Set(d, scale)), d,
+                     dp + at);
+        }
+      });
+}
+
 }  // namespace anemone::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace anemone::simd {
 
+HWY_EXPORT(SoftmaxDown);
+HWY_EXPORT(SoftmaxBackwardDown);
 HWY_EXPORT(InverseRms);
 HWY_EXPORT(WeightedDot);
 HWY_EXPORT(LogSumExp);
@@ -158,6 +211,13 @@ void weighted_dot(const float* a, const float* b, const float* weight, size_t ro
 }
 void log_sum_exp(const float* x, size_t rows, size_t columns, size_t stride, float* out) {
   HWY_DYNAMIC_DISPATCH(LogSumExp)(x, rows, columns, stride, out);
+}
+
+void softmax_down(float* x, size_t rows, size_t columns, float scale) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxDown)(x, rows, columns, scale);
+}
+void softmax_backward_down(const float* p, float* dp, size_t rows, size_t columns, float scale) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxBackwardDown)(p, dp, rows, columns, scale);
 }
 
 }  // namespace anemone::simd

@@ -57,6 +57,19 @@ TEST(SimdUnary, EqualsFp64LoopsAndTouchesNothingElse) {
   }
 }
 
+TEST(SimdUnary, ExpIsWithinTwoUnitsInTheLastPlaceWhereItsResultIsANormalNumber) {
+  std::vector<float> x;
+  for (int i = 0; i <= 200000; ++i) x.push_back(-87.33f + static_cast<float>(i) * 176.05f / 200000);
+  std::vector<float> out(x.size());
+  simd::exp(x.data(), out.data(), x.size());
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double exact = std::exp(static_cast<double>(x[i]));
+    worst = std::max(worst, std::abs(static_cast<double>(out[i]) / exact - 1));
+  }
+  EXPECT_LT(worst, 0x1p-22);
+}
+
 // Also in the tail, which runs element by element.
 TEST(SimdUnary, ExtremeArgumentsOverflowUnderflowAndStayNoNumbers) {
   std::vector<float> x = {0.0f, NAN, INFINITY};

@@ -4,8 +4,6 @@
 #define HWY_TARGET_INCLUDE "anemone/kernels/simd_reduce.cpp"
 #include <hwy/foreach_target.h>  // compiles this file once a target: must come first
 
-#include <hwy/cache_control.h>
-
 #include "anemone/kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -130,13 +128,6 @@ void SoftmaxRow(float* row, size_t n, size_t total, float scale) {
   for (size_t s = n; s < total; ++s) row[s] = 0;
 }
 
-void SoftmaxBackwardRow(const float* p, float total, float* row, size_t n, float scale) {
-  Each(n, [&](auto d, size_t s) HWY_ATTR {
-    const auto centred = hn::Sub(hn::LoadU(d, row + s), hn::Set(d, total));
-    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, p + s), centred), hn::Set(d, scale)), d, row + s);
-  });
-}
-
 }  // namespace anemone::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -148,7 +139,6 @@ HWY_EXPORT(WeightedRows);
 HWY_EXPORT(ScaleRow);
 HWY_EXPORT(RmsBackwardRow);
 HWY_EXPORT(SoftmaxRow);
-HWY_EXPORT(SoftmaxBackwardRow);
 
 double sum_of_squares(const float* a, size_t n) { return HWY_DYNAMIC_DISPATCH(SumOfSquares)(a, n); }
 void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
@@ -165,9 +155,5 @@ float rms_backward_row(const float* x, const float* dy, const float* inverse, co
 void softmax_row(float* row, size_t n, size_t total, float scale) {
   HWY_DYNAMIC_DISPATCH(SoftmaxRow)(row, n, total, scale);
 }
-void softmax_backward_row(const float* p, float* row, size_t n, float scale) {
-  HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRow)(p, dot(p, row, n), row, n, scale);
-}
-
 }  // namespace anemone::simd
 #endif

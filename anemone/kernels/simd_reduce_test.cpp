@@ -182,19 +182,47 @@ TEST(SimdRows, SoftmaxRowPassesOnWhatIsNoNumber) {
   }
 }
 
-TEST(SimdRows, SoftmaxBackwardRow) {
-  for (size_t n : kSizes) {
-    SCOPED_TRACE(n);
-    const auto p = random_floats(n, 20, 0, 1), dp = random_floats(n, 21);
-    double dot = 0;
-    for (size_t i = 0; i < n; ++i) dot += static_cast<double>(p[i]) * dp[i];
-    Guarded row(dp);
-    simd::softmax_backward_row(p.data(), row.data(), n, 0.5f);
-    for (size_t i = 0; i < n; ++i) {
-      expect_close(row[i], p[i] * (dp[i] - dot) * 0.5, kSummed, static_cast<double>(n));
+TEST(SimdColumns, SoftmaxDownLeavesOutWhatIsMasked) {
+  for_each_size([](size_t rows, size_t columns) {
+    std::vector<float> x = random_floats(rows * columns, 22, -90, 90);
+    // The first key is always seen.
+    for (size_t i = columns; i < x.size(); i += 3) x[i] = -INFINITY;
+    Guarded p(x);
+    simd::softmax_down(p.data(), rows, columns, 0.5f);
+    for (size_t c = 0; c < columns; ++c) {
+      double largest = -INFINITY, sum = 0;
+      for (size_t r = 0; r < rows; ++r) largest = std::max<double>(largest, x[r * columns + c]);
+      for (size_t r = 0; r < rows; ++r) sum += std::exp(0.5 * (x[r * columns + c] - largest));
+      for (size_t i = c; i < x.size(); i += columns) {
+        expect_close(p[i], std::exp(0.5 * (x[i] - largest)) / sum, 2 * kSummed);
+      }
     }
-    EXPECT_TRUE(row.intact());
-  }
+    EXPECT_TRUE(p.intact());
+  });
+}
+
+TEST(SimdColumns, SoftmaxDownPassesOnWhatIsNoNumber) {
+  Guarded p(random_floats(5 * 18, 19));
+  p.data()[2 * 18 + 7] = NAN;
+  simd::softmax_down(p.data(), 5, 18, 1.0f);
+  for (size_t i = 0; i < 5 * 18; ++i) EXPECT_EQ(std::isnan(p[i]), i % 18 == 7) << i;
+}
+
+TEST(SimdColumns, SoftmaxBackwardDown) {
+  for_each_size([](size_t rows, size_t columns) {
+    const auto p = random_floats(rows * columns, 20, 0, 1);
+    const auto dp = random_floats(rows * columns, 21);
+    Guarded out(dp);
+    simd::softmax_backward_down(p.data(), out.data(), rows, columns, 0.5f);
+    for (size_t c = 0; c < columns; ++c) {
+      double dot = 0;
+      for (size_t i = c; i < p.size(); i += columns) dot += static_cast<double>(p[i]) * dp[i];
+      for (size_t i = c; i < p.size(); i += columns) {
+        expect_close(out[i], p[i] * (dp[i] - dot) * 0.5, kSummed, static_cast<double>(rows));
+      }
+    }
+    EXPECT_TRUE(out.intact());
+  });
 }
 
 }  // namespace

@@ -52,6 +52,16 @@ void CopyRow(const T* from, int64_t n, float* to) {
        [&](auto d, size_t i) HWY_ATTR { hn::StoreU(LoadOperand<kRound>(d, from + i), d, to + i); });
 }
 
+// As many as are known beforehand, a power of two.
+template <bool kRound, int64_t kCount, typename T>
+HWY_INLINE void CopyExactly(const T* from, float* to) {
+  const hn::CappedTag<float, kCount> d;
+  ANEMONE_UNROLL
+  for (int64_t i = 0; i < kCount; i += static_cast<int64_t>(hn::Lanes(d))) {
+    hn::StoreU(LoadOperand<kRound>(d, from + i), d, to + i);
+  }
+}
+
 #if HWY_TARGET != HWY_SCALAR
 // Four rows by four columns.
 template <bool kRound, typename T>
@@ -103,6 +113,11 @@ void PackRowsOf(const T* a, int64_t stride, bool transposed, int64_t rows, int64
   }
   const int64_t first = std::min(rows, kHalfRows);
   for (int64_t u = 0; u < k; ++u, a += stride, panel += kHalfRows) {
+    if (rows == kPanelRows) {
+      CopyExactly<kRound, kHalfRows>(a, panel);
+      CopyExactly<kRound, kHalfRows>(a + first, panel + k * kHalfRows);
+      continue;
+    }
     CopyRow<kRound>(a, first, panel);
     CopyRow<kRound>(a + first, rows - first, panel + k * kHalfRows);
   }
@@ -120,7 +135,15 @@ void PackColumnsOf(const T* b, int64_t stride, bool transposed, int64_t k, int64
   const int64_t columns = PanelColumns();
   if (n < columns) std::memset(panel, 0, static_cast<size_t>(k * columns) * sizeof(float));
   if (transposed) return Transpose<kRound>(b, stride, n, k, panel, columns);
-  for (int64_t u = 0; u < k; ++u) CopyRow<kRound>(b + u * stride, n, panel + u * columns);
+  for (int64_t u = 0; u < k; ++u, b += stride, panel += columns) {
+    if (n < columns) {
+      CopyRow<kRound>(b, n, panel);
+    } else {
+      for (int64_t j = 0; j < columns; j += columns / kVectors) {
+        CopyExactly<kRound, hn::MaxLanes(D())>(b + j, panel + j);
+      }
+    }
+  }
 }
 
 template <bool kRound>
@@ -145,17 +168,11 @@ PackingAhead PackAhead(Numbers a, int64_t stride, bool transposed, int64_t rows,
   return ahead;
 }
 
-HWY_INLINE void CopyHalf(const float* from, float* to) {
-  const hn::CappedTag<float, kHalfRows> d;
-  for (size_t i = 0; i < kHalfRows; i += hn::Lanes(d))
-    hn::StoreU(hn::LoadU(d, from + i), d, to + i);
-}
-
 HWY_INLINE void TakeSteps(PackingAhead& ahead, int64_t most) {
   for (int64_t steps = std::min(most, ahead.left); steps > 0; --steps) {
     __builtin_prefetch(ahead.from + ahead.prefetched);
-    CopyHalf(ahead.from, ahead.to);
-    CopyHalf(ahead.from + kHalfRows, ahead.to + ahead.half);
+    CopyExactly<false, kHalfRows>(ahead.from, ahead.to);
+    CopyExactly<false, kHalfRows>(ahead.from + kHalfRows, ahead.to + ahead.half);
     ahead.from += ahead.stride;
     ahead.to += kHalfRows;
     --ahead.left;

@@ -16,14 +16,14 @@ constexpr DType kType = DType::kFp32;
 using Build = std::function<std::vector<Value>(Builder&)>;
 
 // Compiles the function, fills its inputs and measures runs with state.range(0) threads.
-void measure(benchmark::State& state, const Build& build) {
+void measure(benchmark::State& state, const Build& build, bool bf16 = false) {
   Function function("bench", "ios18");
   Builder builder(function);
   const std::vector<Value> results = build(builder);
   for (size_t i = 0; i < results.size(); ++i) builder.output("out" + std::to_string(i), results[i]);
 
   ThreadPool pool(static_cast<int>(state.range(0)));
-  const auto device = make_cpu_device(pool);
+  const auto device = make_cpu_device(pool, {.bf16 = bf16});
   const auto executable = device->compile(function);
   std::vector<std::unique_ptr<Buffer>> buffers;
   const auto bind = [&](const std::vector<std::pair<std::string, Type>>& ports) {
@@ -101,16 +101,20 @@ std::vector<Argument> heads(Builder& b) {
           {"sequence", b.integer(kColumns)}};
 }
 
+template <bool kBf16>
 void BM_Attention(benchmark::State& state) {
-  measure(state, [](Builder& b) { return b.ops("anemone.causal_attention", heads(b)); });
+  const auto build = [](Builder& b) { return b.ops("anemone.causal_attention", heads(b)); };
+  measure(state, build, kBf16);
 }
 
+template <bool kBf16>
 void BM_AttentionBackward(benchmark::State& state) {
-  measure(state, [](Builder& b) {
+  const auto build = [](Builder& b) {
     std::vector<Argument> arguments = heads(b);
     arguments.insert(arguments.begin() + 3, {"dy", activation(b, "dy", kDim)});
     return b.ops("anemone.causal_attention_backward", arguments);
-  });
+  };
+  measure(state, build, kBf16);
 }
 
 void BM_CrossEntropy(benchmark::State& state) {
@@ -139,8 +143,10 @@ BENCHMARK(BM_RmsNormBackward)->Apply(threads);
 BENCHMARK(BM_Swiglu)->Apply(threads);
 BENCHMARK(BM_SwigluBackward)->Apply(threads);
 BENCHMARK(BM_Rope)->Apply(threads);
-BENCHMARK(BM_Attention)->Apply(threads);
-BENCHMARK(BM_AttentionBackward)->Apply(threads);
+BENCHMARK(BM_Attention<false>)->Apply(threads);
+BENCHMARK(BM_Attention<true>)->Apply(threads);
+BENCHMARK(BM_AttentionBackward<false>)->Apply(threads);
+BENCHMARK(BM_AttentionBackward<true>)->Apply(threads);
 BENCHMARK(BM_CrossEntropy)->Apply(threads);
 BENCHMARK(BM_CrossEntropyBackward)->Apply(threads);
 

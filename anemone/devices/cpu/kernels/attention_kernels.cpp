@@ -1,23 +1,21 @@
 // Causal attention in blocks of queries, heads in parallel.
 //
-// A head of [1, C, 1, S] is a matrix [K, T] with channels as rows. For a block of queries only the
-// keys up to its end count, so that the upper triangle is never computed, and only a block of
-// probabilities exists at a time: memory grows with T, not with T². The backward operation computes
-// the probabilities again.
+// A head of [1, C, 1, S] is a matrix [K, T] with channels as rows. A block has as many queries as a
+// panel of B has columns (kernels/tiles.h), and only the keys up to its end count, so that most of
+// the upper triangle is never computed. Scores stand on end, [keys, queries]: a product leaves
+// them as the panel that the next one reads, and softmax goes down columns, many at a time. Only a
+// block of them exists: memory grows with T, not with T². The backward operation computes the
+// probabilities again.
 #include <algorithm>
 #include <cmath>
 
 #include "anemone/devices/cpu/kernels/families.h"
-#include "anemone/kernels/gemm.h"
+#include "anemone/kernels/panels.h"
 #include "anemone/kernels/simd.h"
 #include "anemone/ops/composites.h"
 
 namespace anemone {
 namespace {
-
-constexpr int64_t kQueryBlock = 64;
-
-int64_t query_block(const AttentionShape& a) { return std::min(kQueryBlock, a.sequence); }
 
 // Start of head `head` of sequence `b` in memory laid out like q (or k).
 int64_t head_offset(const AttentionShape& a, int64_t b, int64_t head) {
@@ -30,79 +28,155 @@ struct Block {
   int64_t keys() const { return first + count; }
 };
 
-template <typename Visit>
-void for_each_block(const AttentionShape& a, Visit&& visit) {
-  for (int64_t first = 0; first < a.sequence; first += query_block(a)) {
-    visit(Block{first, std::min(query_block(a), a.sequence - first)});
+// The next `floats` of a thread's scratch.
+class Scratch {
+ public:
+  explicit Scratch(float* begin) : next_(begin) {}
+  float* take(int64_t floats) {
+    float* taken = next_;
+    next_ += rounded(floats);
+    return taken;
   }
-}
+  // To cache lines.
+  static int64_t rounded(int64_t floats) { return (floats + 15) / 16 * 16; }
 
-// p [count, T] = softmax of the scaled scores of a block.
-void probabilities(const AttentionShape& a, bool bf16, Block block, Numbers q, Numbers k,
-                   float* p) {
-  gemm({.transpose_a = true,
-        .m = block.count,
-        .n = block.keys(),
-        .k = a.head_size,
-        .a = q + block.first,
-        .a_stride = a.width(),
-        .b = k,
-        .b_stride = a.width(),
-        .c = p,
-        .c_stride = a.sequence,
-        .bf16 = bf16});
-  for (int64_t i = 0; i < block.count; ++i) {
-    simd::softmax_row(p + i * a.sequence, static_cast<size_t>(block.first + i + 1),
-                      static_cast<size_t>(block.keys()), static_cast<float>(a.scale()));
-  }
-}
-
-// Part of an output as fp32: its own memory, or where that is bf16 a matrix that is rounded to it
-// by finish().
-struct Part {
-  float* data;
-  int64_t stride;
-  BFloat16* narrow = nullptr;
-
-  // From element `first` of the output on, whose rows are `width` long.
-  static Part of(const KernelRun& run, size_t output, int64_t first, int64_t width, float* matrix,
-                 int64_t columns) {
-    if (run.out[output].dtype != DType::kBf16) return {run.output(output) + first, width};
-    return {matrix, columns, static_cast<BFloat16*>(run.out[output].data) + first};
-  }
-
-  void finish(int64_t rows, int64_t columns, int64_t width) const {
-    if (!narrow) return;
-    for (int64_t row = 0; row < rows; ++row) {
-      simd::to_bf16(data + row * stride, narrow + row * width, static_cast<size_t>(columns));
-    }
-  }
+ private:
+  float* next_;
 };
 
-// Scratch of a thread: probabilities, and a block of results.
-size_t forward_floats(const AttentionShape& a) {
-  return static_cast<size_t>(query_block(a) * (a.sequence + a.head_size));
+// The products of a head, whose operands are matrices [K, T] in memory like q.
+class Head {
+ public:
+  Head(const AttentionShape& a, const KernelRun& run) : a_(a), tiles_(tiles_for(a, run)) {}
+
+  // A sequence of one token has products of one column, which round nothing.
+  static const Tiles& tiles_for(const AttentionShape& a, const KernelRun& run) {
+    return run.bf16 && a.sequence > 1 ? bf16_tiles() : fp32_tiles();
+  }
+
+  int64_t columns() const { return tiles_.columns; }
+  template <typename Visit>
+  void for_each_block(Visit&& visit) const {
+    for (int64_t first = 0; first < a_.sequence; first += columns()) {
+      visit(Block{first, std::min(columns(), a_.sequence - first)});
+    }
+  }
+
+  // xᵀ [T, K], and x [K, T] itself.
+  PackedRows pack_times(Numbers x, float* to) const {
+    return pack_rows(tiles_, x, a_.width(), true, a_.sequence, a_.head_size, to);
+  }
+  PackedRows pack_channels(Numbers x, float* to) const {
+    return pack_rows(tiles_, x, a_.width(), false, a_.head_size, a_.sequence, to);
+  }
+  // x [K, count] of a block, a panel.
+  void pack_block(Numbers x, Block block, float* to) const {
+    tiles_.pack_b(x + block.first, a_.width(), false, a_.head_size, block.count, to);
+  }
+  // xᵀ [count, K] of a block, some panels.
+  void pack_block_transposed(Numbers x, Block block, float* to) const {
+    for (int64_t c = 0; c < a_.head_size; c += columns()) {
+      tiles_.pack_b(x + block.first + c * a_.width(), a_.width(), true, block.count,
+                    std::min(columns(), a_.head_size - c), to);
+      to += units(block.count) * columns();
+    }
+  }
+
+  // scores [keys, columns] = xᵀ · y of packed x and a packed block of y.
+  void score(const PackedRows& x, const float* y, Block block, float* scores) const {
+    multiply_panel(tiles_, x, block.keys(), y, units(a_.head_size), columns(), scores, columns(),
+                   false);
+  }
+
+  // p [keys, columns]: each query's probabilities, of the keys up to itself.
+  void probabilities(const PackedRows& k, const float* q, Block block, float* p) const {
+    score(k, q, block, p);
+    for (int64_t key = block.first + 1; key < block.keys(); ++key) {
+      std::fill_n(p + key * columns(), key - block.first, -INFINITY);
+    }
+    simd::softmax_down(p, static_cast<size_t>(block.keys()), static_cast<size_t>(columns()),
+                       static_cast<float>(a_.scale()));
+  }
+
+  // to [K, count] = x [K, keys] · weights [keys, count] of packed x; `packed` takes a panel.
+  void weigh(const PackedRows& x, const float* weights, Block block, float* packed, float* to,
+             int64_t to_stride) const {
+    if (tiles_.packs_rows) {
+      tiles_.pack_b(weights, columns(), false, block.keys(), columns(), packed);
+      weights = packed;
+    }
+    multiply_panel(tiles_, x, a_.head_size, weights, units(block.keys()), block.count, to,
+                   to_stride, false);
+  }
+
+  // target [T, K] += weights [keys, count] · xᵀ of a packed block of xᵀ; `packed` takes the
+  // weights.
+  void add_weighted(const float* weights, const float* x, Block block, float* packed,
+                    float* target) const {
+    PackedRows rows{weights, columns(), false};
+    if (tiles_.packs_rows) {
+      rows = pack_rows(tiles_, weights, columns(), false, block.keys(), block.count, packed);
+    }
+    for (int64_t c = 0; c < a_.head_size; c += columns()) {
+      multiply_panel(tiles_, rows, block.keys(), x, units(block.count),
+                     std::min(columns(), a_.head_size - c), target + c, a_.head_size, true);
+      x += units(block.count) * columns();
+    }
+  }
+
+ private:
+  int64_t units(int64_t k) const { return units_of(tiles_, k); }
+
+  const AttentionShape& a_;
+  const Tiles& tiles_;
+};
+
+// Sizes in floats, enough for tiles of either type.
+struct Sizes {
+  int64_t columns, times, block, scores;
+
+  explicit Sizes(const AttentionShape& a)
+      : columns(std::max(fp32_tiles().columns, bf16_tiles().columns)),
+        // In whole panels of rows.
+        times(Scratch::rounded((a.sequence + kPanelRows) * (a.head_size + kPanelRows))),
+        // A block of [K, T], or of its transposed in panels.
+        block(Scratch::rounded((a.head_size + columns) * (columns + 1))),
+        scores(Scratch::rounded((a.sequence + 1) * columns)) {}
+};
+
+// --- forward ---
+
+int64_t forward_floats(const AttentionShape& a) {
+  const Sizes size(a);
+  return 2 * size.times + 2 * size.block + 2 * size.scores;
+}
+
+void round_rows(const float* from, int64_t rows, int64_t columns, int64_t from_stride, BFloat16* to,
+                int64_t to_stride) {
+  for (int64_t row = 0; row < rows; ++row) {
+    simd::to_bf16(from + row * from_stride, to + row * to_stride, static_cast<size_t>(columns));
+  }
 }
 
 void forward_head(const AttentionShape& a, const KernelRun& run, int64_t own, int64_t shared,
-                  float* p) {
-  const Numbers q = run.operand(0) + own, k = run.operand(1) + shared, v = run.operand(2) + shared;
-  for_each_block(a, [&](Block block) {
-    probabilities(a, run.bf16, block, q, k, p);
-    const Part out = Part::of(run, 0, own + block.first, a.width(), p + query_block(a) * a.sequence,
-                              block.count);
-    gemm({.transpose_b = true,  // out [K, count] = v [K, keys] · pᵀ
-          .m = a.head_size,
-          .n = block.count,
-          .k = block.keys(),
-          .a = v,
-          .a_stride = a.width(),
-          .b = p,
-          .b_stride = a.sequence,
-          .c = out.data,
-          .c_stride = out.stride,
-          .bf16 = run.bf16});
-    out.finish(a.head_size, block.count, a.width());
+                  float* memory) {
+  const Head head(a, run);
+  const Sizes size(a);
+  Scratch scratch(memory);
+  const PackedRows k = head.pack_times(run.operand(1) + shared, scratch.take(size.times));
+  const PackedRows v = head.pack_channels(run.operand(2) + shared, scratch.take(size.times));
+  float *q = scratch.take(size.block), *narrow = scratch.take(size.block);
+  float *p = scratch.take(size.scores), *packed = scratch.take(size.scores);
+  head.for_each_block([&](Block block) {
+    head.pack_block(run.operand(0) + own, block, q);
+    head.probabilities(k, q, block, p);
+    const int64_t at = own + block.first;
+    if (run.out[0].dtype != DType::kBf16) {
+      return head.weigh(v, p, block, packed, run.output() + at, a.width());
+    }
+    head.weigh(v, p, block, packed, narrow, head.columns());
+    round_rows(narrow, a.head_size, block.count, head.columns(),
+               static_cast<BFloat16*>(run.out[0].data) + at, a.width());
   });
 }
 
@@ -113,115 +187,99 @@ std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
       [=](const KernelRun& run) {
         const auto count = static_cast<size_t>(a.batch * a.heads);
         run.pool.parallel_for(count, 1, [&](size_t begin, size_t end, int part) {
-          float* p = run.scratch_floats() + static_cast<size_t>(part) * forward_floats(a);
+          float* scratch = run.scratch_floats() + part * forward_floats(a);
           for (size_t i = begin; i < end; ++i) {
             const int64_t b = static_cast<int64_t>(i) / a.heads;
             const int64_t head = static_cast<int64_t>(i) % a.heads;
-            forward_head(a, run, head_offset(a, b, head), head_offset(a, b, head / a.group()), p);
+            forward_head(a, run, head_offset(a, b, head), head_offset(a, b, head / a.group()),
+                         scratch);
           }
         });
       },
-      {}, 0, forward_floats(a) * sizeof(float));
-  // A sequence of one token has products of one column, which round nothing.
+      {}, 0, static_cast<size_t>(forward_floats(a)) * sizeof(float));
   if (a.sequence == 1) return kernel;
   return also_in_bf16(std::move(kernel), {.operands = {0, 1, 2}, .outputs = {0}});
 }
 
-// One head of the backward operation. dk and dv are added to where `accumulate` (later heads of a
-// group), else written. p and dp: [block, T] scratch.
-struct HeadBackward {
-  const AttentionShape& a;
-  bool bf16;
-  Numbers q, k, v, dy;
-  float* dq;
-  const Part &dk, &dv;
-  float *p, *dp;
+// --- backward ---
 
-  // target [K, keys] += source [K, count] · weights [count, keys]
-  void add_product(Numbers source, const float* weights, Block block, const Part& target) const {
-    gemm({.m = a.head_size,
-          .n = block.keys(),
-          .k = block.count,
-          .a = source + block.first,
-          .a_stride = a.width(),
-          .b = weights,
-          .b_stride = a.sequence,
-          .sum = target.data,
-          .c = target.data,
-          .c_stride = target.stride,
-          .bf16 = bf16});
-  }
+int64_t backward_floats(const AttentionShape& a) {
+  const Sizes size(a);
+  return 5 * size.times + 4 * size.block + 4 * size.scores;
+}
 
-  void run_block(Block block) const {
-    probabilities(a, bf16, block, q, k, p);
-    gemm({.transpose_a = true,  // dp [count, keys] = dyᵀ · v
-          .m = block.count,
-          .n = block.keys(),
-          .k = a.head_size,
-          .a = dy + block.first,
-          .a_stride = a.width(),
-          .b = v,
-          .b_stride = a.width(),
-          .c = dp,
-          .c_stride = a.sequence,
-          .bf16 = bf16});
-    for (int64_t i = 0; i < block.count; ++i) {
-      simd::softmax_backward_row(p + i * a.sequence, dp + i * a.sequence,
-                                 static_cast<size_t>(block.keys()), static_cast<float>(a.scale()));
+// The key head `kv` of a sequence and the query heads that share it, one after the other: their
+// sums into dk and dv have one order.
+class HeadBackward {
+ public:
+  HeadBackward(const AttentionShape& a, const KernelRun& run, int64_t shared, float* memory)
+      : a_(a), run_(run), head_(a, run), shared_(shared) {
+    const Sizes size(a);
+    Scratch scratch(memory);
+    const Numbers k = run.operand(1) + shared, v = run.operand(2) + shared;
+    k_times_ = head_.pack_times(k, scratch.take(size.times));
+    v_times_ = head_.pack_times(v, scratch.take(size.times));
+    k_channels_ = head_.pack_channels(k, scratch.take(size.times));
+    for (float** sums : {&dk_, &dv_}) {
+      *sums = scratch.take(size.times);
+      std::fill_n(*sums, a.sequence * a.head_size, 0.0f);
     }
-    add_product(dy, p, block, dv);
-    add_product(q, dp, block, dk);
-    gemm({.transpose_b = true,  // dq [K, count] = k [K, keys] · dpᵀ
-          .m = a.head_size,
-          .n = block.count,
-          .k = block.keys(),
-          .a = k,
-          .a_stride = a.width(),
-          .b = dp,
-          .b_stride = a.sequence,
-          .c = dq + block.first,
-          .c_stride = a.width(),
-          .bf16 = bf16});
+    for (float** block : {&q_, &dy_, &q_transposed_, &dy_transposed_}) {
+      *block = scratch.take(size.block);
+    }
+    for (float** scores : {&p_, &dp_, &panel_, &rows_}) *scores = scratch.take(size.scores);
   }
+
+  void add_query_head(int64_t own) const {
+    head_.for_each_block([&](Block block) { run_block(own, block); });
+  }
+
+  void finish() const {
+    finish(dk_, 1);
+    finish(dv_, 2);
+  }
+
+ private:
+  void run_block(int64_t own, Block block) const {
+    const Numbers q = run_.operand(0) + own, dy = run_.operand(3) + own;
+    head_.pack_block(q, block, q_);
+    head_.pack_block(dy, block, dy_);
+    head_.pack_block_transposed(q, block, q_transposed_);
+    head_.pack_block_transposed(dy, block, dy_transposed_);
+    head_.probabilities(k_times_, q_, block, p_);
+    head_.score(v_times_, dy_, block, dp_);
+    simd::softmax_backward_down(p_, dp_, static_cast<size_t>(block.keys()),
+                                static_cast<size_t>(head_.columns()),
+                                static_cast<float>(a_.scale()));
+    head_.add_weighted(p_, dy_transposed_, block, rows_, dv_);
+    head_.add_weighted(dp_, q_transposed_, block, rows_, dk_);
+    head_.weigh(k_channels_, dp_, block, panel_, run_.output(0) + own + block.first, a_.width());
+  }
+
+  // Sums [T, K] go to an output [K, T], a panel of times at a time.
+  void finish(const float* sums, size_t output) const {
+    const Tiles& tiles = fp32_tiles();
+    for (int64_t t = 0; t < a_.sequence; t += tiles.columns) {
+      const int64_t count = std::min(tiles.columns, a_.sequence - t), at = shared_ + t;
+      tiles.pack_b(sums + t * a_.head_size, a_.head_size, true, a_.head_size, count, q_);
+      if (run_.out[output].dtype == DType::kBf16) {
+        round_rows(q_, a_.head_size, count, tiles.columns,
+                   static_cast<BFloat16*>(run_.out[output].data) + at, a_.width());
+        continue;
+      }
+      for (int64_t c = 0; c < a_.head_size; ++c) {
+        std::copy_n(q_ + c * tiles.columns, count, run_.output(output) + at + c * a_.width());
+      }
+    }
+  }
+
+  const AttentionShape& a_;
+  const KernelRun& run_;
+  Head head_;
+  int64_t shared_;
+  PackedRows k_times_, v_times_, k_channels_;
+  float *dk_, *dv_, *q_, *dy_, *q_transposed_, *dy_transposed_, *p_, *dp_, *panel_, *rows_;
 };
-
-void clear_head(const AttentionShape& a, const Part& head) {
-  for (int64_t c = 0; c < a.head_size; ++c) {
-    std::fill_n(head.data + c * head.stride, a.sequence, 0.0f);
-  }
-}
-
-// Scratch of a thread: probabilities and their gradients, and the sums of a head.
-size_t backward_floats(const AttentionShape& a) {
-  return static_cast<size_t>((2 * query_block(a) + a.head_size) * a.sequence);
-}
-
-// All query heads that share key head `kv` of sequence b, one after the other: their sums into dk
-// and dv have one order.
-void backward_group(const AttentionShape& a, const KernelRun& run, int64_t b, int64_t kv,
-                    float* scratch) {
-  const int64_t shared = head_offset(a, b, kv), block_floats = query_block(a) * a.sequence;
-  const Part dk{run.output(1) + shared, a.width()};
-  const Part dv = Part::of(run, 2, shared, a.width(), scratch + 2 * block_floats, a.sequence);
-  clear_head(a, dk);
-  clear_head(a, dv);
-  for (int64_t head = kv * a.group(); head < (kv + 1) * a.group(); ++head) {
-    const int64_t own = head_offset(a, b, head);
-    const HeadBackward backward{a,
-                                run.bf16,
-                                run.operand(0) + own,
-                                run.operand(1) + shared,
-                                run.operand(2) + shared,
-                                run.operand(3) + own,
-                                run.output(0) + own,
-                                dk,
-                                dv,
-                                scratch,
-                                scratch + block_floats};
-    for_each_block(a, [&](Block block) { backward.run_block(block); });
-  }
-  dv.finish(a.head_size, a.sequence, a.width());
-}
 
 std::unique_ptr<Kernel> causal_attention_backward(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
@@ -230,14 +288,19 @@ std::unique_ptr<Kernel> causal_attention_backward(const OpArgs& args) {
       [=](const KernelRun& run) {
         const auto count = static_cast<size_t>(a.batch * a.kv_heads);
         run.pool.parallel_for(count, 1, [&](size_t begin, size_t end, int part) {
-          float* scratch = run.scratch_floats() + static_cast<size_t>(part) * backward_floats(a);
+          float* scratch = run.scratch_floats() + part * backward_floats(a);
           for (size_t i = begin; i < end; ++i) {
-            const auto index = static_cast<int64_t>(i);
-            backward_group(a, run, index / a.kv_heads, index % a.kv_heads, scratch);
+            const int64_t b = static_cast<int64_t>(i) / a.kv_heads;
+            const int64_t kv = static_cast<int64_t>(i) % a.kv_heads;
+            const HeadBackward backward(a, run, head_offset(a, b, kv), scratch);
+            for (int64_t head = kv * a.group(); head < (kv + 1) * a.group(); ++head) {
+              backward.add_query_head(head_offset(a, b, head));
+            }
+            backward.finish();
           }
         });
       },
-      {}, 0, backward_floats(a) * sizeof(float));
+      {}, 0, static_cast<size_t>(backward_floats(a)) * sizeof(float));
   // Queries and keys are turned back before a product reads their gradients.
   if (a.sequence == 1) return kernel;
   return also_in_bf16(std::move(kernel), {.operands = {0, 1, 2, 3}, .outputs = {2}});
