@@ -19,8 +19,10 @@ namespace anemone {
 namespace {
 namespace fs = std::filesystem;
 
-// Allowed distances, fp32 against fp64 (docs/training.md).
-constexpr double kLossTolerance = 5e-5, kLogitTolerance = 2e-4, kGradientTolerance = 1e-4;
+// Allowed distances, fp32 against fp64 (docs/training.md). Changing the weights by one fp32
+// rounding before the first of a hundred updates moves the oracle's own losses by up to 5e-5.
+constexpr double kLossTolerance = 5e-5, kLongRunTolerance = 1e-4;
+constexpr double kLogitTolerance = 2e-4, kGradientTolerance = 1e-4;
 
 const fs::path kGolden = fs::path(ANEMONE_SOURCE_DIR) / "tests/golden";
 const fs::path kShared = fs::path(ANEMONE_SOURCE_DIR) / "../shared/data";
@@ -52,10 +54,12 @@ void expect_runs(const nlohmann::json& runs, const fs::path& model, const fs::pa
     SCOPED_TRACE(run.at("options").dump());
     Trainer trainer({*device, *device, pool, find_pipeline("host")},
                     state_of(run.at("options"), data), load_model(model));
+    const double tolerance =
+        trainer.state().options.steps > 20 ? kLongRunTolerance : kLossTolerance;
     for (size_t i = 0; !trainer.done(); ++i) {
       const UpdateMetrics metrics = trainer.update();
       const double norm = run.at("grad_norms")[i];
-      EXPECT_NEAR(metrics.loss, run.at("losses")[i].get<double>(), kLossTolerance) << "step " << i;
+      EXPECT_NEAR(metrics.loss, run.at("losses")[i].get<double>(), tolerance) << "step " << i;
       EXPECT_NEAR(metrics.gradient_norm / norm, 1, 1e-3) << "step " << i;
     }
   }
