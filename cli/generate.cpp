@@ -20,7 +20,7 @@ struct Options {
   DeviceOptions device;
   std::string dtype = "fp32";
   std::string draft_model, draft_dtype;  // both empty: no draft
-  int64_t draft_tokens = 3;
+  int64_t draft_tokens = 5;
   bool json = false;
 
   bool drafts() const { return !draft_model.empty() || !draft_dtype.empty(); }
@@ -103,7 +103,7 @@ void run(const Options& o) {
   std::optional<Draft> draft;
   if (draft_model) {
     draft_model->generate_up_to(*device, capacity);
-    draft.emplace(*draft_model->generator, o.draft_tokens);
+    draft.emplace(*draft_model->generator, o.draft_tokens, o.sampling);
   }
   int previous = prompt.back();
   if (!o.json) print(tokenizer->decode(prompt));

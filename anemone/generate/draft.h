@@ -11,20 +11,21 @@ namespace anemone {
 
 class Draft {
  public:
-  // Proposes `tokens` at a time, at most Generator::kMostTogether - 1. `generator` needs the
-  // capacity of the one that it helps.
-  Draft(Generator& generator, int64_t tokens);
+  // Proposes `tokens` at a time, at most Generator::kMostTogether - 1, picked by `options`.
+  // `generator` needs the capacity of the one that it helps.
+  Draft(Generator& generator, int64_t tokens, const SamplerOptions& options);
 
   // What it takes for the continuation of `text`, of which it has seen a part: as many tokens as
-  // it proposes, or as fit its cache. They are valid until the next call.
-  std::span<const int> propose(std::span<const int> text);
+  // it proposes, or as fit its cache, picked with the random numbers that `sampler` will use. They
+  // are valid until the next call.
+  std::span<const int> propose(std::span<const int> text, const Sampler& sampler);
   // Of what it has seen only the first `position` tokens are in the text.
   void keep(int64_t position);
 
  private:
   Generator& generator_;
   int64_t tokens_;
-  Sampler greedy_;
+  Sampler sampler_;
   std::vector<int> proposed_;
 };
 

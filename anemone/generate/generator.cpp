@@ -175,6 +175,7 @@ class Writing {
         on_token_(on_token) {}
 
   std::span<const int> text() const { return text_; }
+  const Sampler& sampler() const { return sampler_; }
   bool done() const { return stopped_ || text_.size() >= end_; }
   int64_t picks() const { return picks_; }
 
@@ -204,7 +205,7 @@ class Writing {
 void write_on(Generator& generator, Draft* draft, Writing& writing, Generated& result) {
   std::vector<int> fed = {writing.text().back()};
   if (draft) {
-    const std::span<const int> proposed = draft->propose(writing.text());
+    const std::span<const int> proposed = draft->propose(writing.text(), writing.sampler());
     fed.insert(fed.end(), proposed.begin(), proposed.end());
   }
   const int64_t begin = generator.position();

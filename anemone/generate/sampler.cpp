@@ -7,6 +7,15 @@
 #include "anemone/base/error.h"
 
 namespace anemone {
+namespace {
+
+constexpr auto kInOrder = [](const auto& a, const auto& b) { return a.id < b.id; };
+// The first of equal ones.
+constexpr auto kMoreProbable = [](const auto& a, const auto& b) {
+  return a.weight != b.weight ? a.weight > b.weight : kInOrder(a, b);
+};
+
+}  // namespace
 
 void SamplerOptions::validate() const {
   if (!(temperature >= 0) || std::isinf(temperature)) {
@@ -24,36 +33,54 @@ int Sampler::pick(std::span<const float> logits) {
   if (options_.temperature == 0 || options_.top_k == 1) {
     return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }
-  order_.resize(logits.size());
-  std::iota(order_.begin(), order_.end(), 0);
-  const auto better = [&](int a, int b) {
-    const float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
-    return x != y ? x > y : a < b;
-  };
-  size_t kept = logits.size();
-  if (options_.top_k > 0) kept = std::min(kept, static_cast<size_t>(options_.top_k));
-  std::partial_sort(order_.begin(), order_.begin() + static_cast<ptrdiff_t>(kept), order_.end(),
-                    better);
-  probabilities_.resize(kept);
-  const double best = logits[static_cast<size_t>(order_[0])];
-  double sum = 0;
-  for (size_t i = 0; i < kept; ++i) {
-    const double gap = logits[static_cast<size_t>(order_[i])] - best;
-    sum += probabilities_[i] = std::exp(gap / options_.temperature);
+  weigh(logits);
+  if (options_.top_k > 0) keep_top(static_cast<size_t>(options_.top_k));
+  if (options_.top_p < 1) keep_nucleus();
+  double target = random_.uniform() * sum();
+  for (const Choice& choice : choices_) {
+    target -= choice.weight;
+    if (target < 0) return choice.id;
   }
-  if (options_.top_p < 1) {
-    double reached = 0;
-    size_t count = 0;
-    while (count < kept && reached < options_.top_p * sum) reached += probabilities_[count++];
-    kept = count;
-    sum = reached;
+  return choices_.back().id;
+}
+
+void Sampler::weigh(std::span<const float> logits) {
+  const double best = *std::max_element(logits.begin(), logits.end());
+  choices_.resize(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const double gap = static_cast<double>(logits[i]) - best;
+    choices_[i] = {static_cast<int>(i), std::exp(gap / options_.temperature)};
   }
-  double target = random_.uniform() * sum;
-  for (size_t i = 0; i + 1 < kept; ++i) {
-    target -= probabilities_[i];
-    if (target < 0) return order_[i];
-  }
-  return order_[kept - 1];
+}
+
+double Sampler::sum() const {
+  return std::accumulate(choices_.begin(), choices_.end(), 0.0,
+                         [](double sum, const Choice& choice) { return sum + choice.weight; });
+}
+
+void Sampler::keep_top(size_t count) {
+  if (count >= choices_.size()) return;
+  const auto end = choices_.begin() + static_cast<ptrdiff_t>(count);
+  std::nth_element(choices_.begin(), end, choices_.end(), kMoreProbable);
+  choices_.erase(end, choices_.end());
+  std::sort(choices_.begin(), choices_.end(), kInOrder);
+}
+
+// Without sorting what cannot be in it: all of less than an equal share of the rest together are
+// less than the rest.
+void Sampler::keep_nucleus() {
+  const double all = sum();
+  const double share = (1 - options_.top_p) * all / static_cast<double>(choices_.size());
+  const double least = std::min(share, 1.0);  // the most probable stays
+  std::erase_if(choices_, [&](const Choice& choice) { return choice.weight < least; });
+  std::sort(choices_.begin(), choices_.end(), kMoreProbable);
+  double reached = 0;
+  size_t count = 0;
+  do {
+    reached += choices_[count++].weight;
+  } while (count < choices_.size() && reached < options_.top_p * all);
+  choices_.resize(count);
+  std::sort(choices_.begin(), choices_.end(), kInOrder);
 }
 
 }  // namespace anemone

@@ -23,13 +23,26 @@ class Sampler {
   explicit Sampler(const SamplerOptions& options);
 
   // Temperature first, then top-k, then top-p, as in transformers. The first of equal logits wins.
+  // Takes one random number, unless it is greedy: logits that are nearly the same mostly give the
+  // same token for the same number.
   int pick(std::span<const float> logits);
+  // Draws from now on what `other` will.
+  void follow(const Sampler& other) { random_ = other.random_; }
 
  private:
+  struct Choice {
+    int id;
+    double weight;  // of the most probable: 1
+  };
+
+  void weigh(std::span<const float> logits);
+  double sum() const;
+  void keep_top(size_t count);
+  void keep_nucleus();
+
   SamplerOptions options_;
   Random random_;
-  std::vector<int> order_;
-  std::vector<double> probabilities_;
+  std::vector<Choice> choices_;  // in the order of ids
 };
 
 }  // namespace anemone

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -48,6 +49,7 @@ TEST(Sampler, GreedyTakesTheFirstOfEqualMaxima) {
   EXPECT_EQ(Sampler({.temperature = 3, .top_k = 1}).pick(logits), 2);
   // The most probable token is kept however small p is.
   EXPECT_EQ(ids_drawn({.top_p = 1e-9}, logits), std::set<int>{2});
+  EXPECT_EQ(ids_drawn({.top_p = 1e-30}, std::vector<float>(1000, 0.1f)), std::set<int>{0});
 }
 
 TEST(Sampler, TopKKeepsTheKMostProbable) {
@@ -100,6 +102,33 @@ TEST(Sampler, SameSeedSameDraws) {
     same += other.pick(logits) == id;
   }
   EXPECT_LT(same, 20);
+}
+
+TEST(Sampler, FollowsAnotherOneFromWhereItIs) {
+  const std::vector<float> logits(50, 1.0f);
+  Sampler first({.seed = 9}), second({.seed = 10});
+  first.pick(logits);
+  second.follow(first);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(second.pick(logits), first.pick(logits));
+}
+
+// 32000 of about the same probability, against the definition.
+TEST(Sampler, ALargeVocabularyIsCutWhereItsSortedSumReachesP) {
+  std::vector<float> logits(32000);
+  for (size_t i = 0; i < logits.size(); ++i) {
+    logits[i] = static_cast<float>(i * 7919 % 32000) * 1e-4f;
+  }
+  std::vector<double> sorted(logits.begin(), logits.end());
+  std::ranges::sort(sorted, std::greater<>());
+  double sum = 0, reached = 0;
+  for (double logit : sorted) sum += std::exp(logit);
+  size_t count = 0;
+  while (reached < 0.4 * sum) reached += std::exp(sorted[count++]);
+  Sampler sampler({.top_p = 0.4});
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_GE(logits[static_cast<size_t>(sampler.pick(logits))],
+              static_cast<float>(sorted[count - 1]));
+  }
 }
 
 TEST(Sampler, ARefusedValueNamesItsFlag) {
