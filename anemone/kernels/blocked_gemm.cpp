@@ -56,8 +56,8 @@ class Block {
     for_all(pool, pieces_of_b(), [&](size_t begin, size_t end, int) {
       for (size_t piece = begin; piece < end; ++piece) pack_b(static_cast<int64_t>(piece));
     });
-    Claims claims{group, kParts * threads};
-    for_all(pool, threads, [&](size_t, size_t, int) { multiply(claims); });
+    Claims claims(panels_a(), group, kParts * threads);
+    for_all(pool, threads, [&](size_t, size_t, int thread) { multiply(claims, thread % 2 == 0); });
   }
 
  private:
@@ -104,31 +104,49 @@ class Block {
     int64_t count() const { return end - begin; }
   };
 
-  // What threads have come for so far.
-  struct Claims {
-    int64_t most, parts;
-    std::atomic<int64_t> next{0};
+  // The panels that no thread has come for yet: [low, high), in one word.
+  class Claims {
+   public:
+    Claims(int64_t panels, int64_t most, int64_t parts)
+        : most_(most), parts_(parts), left_(word({0, panels})) {}
+
+    int64_t most() const { return most_; }
+
+    // From the low end or from the high one.
+    Group claim(bool low) {
+      uint64_t seen = left_.load();
+      Group left, taken;
+      do {
+        left = {static_cast<int64_t>(seen >> 32), static_cast<int64_t>(seen & 0xFFFFFFFFu)};
+        const int64_t count =
+            std::min(left.count(), std::clamp<int64_t>(left.count() / parts_, 1, most_));
+        taken = low ? Group{left.begin, left.begin + count} : Group{left.end - count, left.end};
+        (low ? left.begin : left.end) += low ? count : -count;
+      } while (!left_.compare_exchange_weak(seen, word(left)));
+      return taken;
+    }
+
+   private:
+    static uint64_t word(const Group& group) {
+      return static_cast<uint64_t>(group.begin) << 32 | static_cast<uint64_t>(group.end);
+    }
+
+    int64_t most_, parts_;
+    std::atomic<uint64_t> left_;
   };
 
-  Group claim(Claims& claims) const {
-    int64_t begin = claims.next.load(), count = 0;
-    do {
-      const int64_t left = panels_a() - begin;
-      count = std::min(left, std::clamp<int64_t>(left / claims.parts, 1, claims.most));
-    } while (!claims.next.compare_exchange_weak(begin, begin + count));
-    return {begin, begin + count};
-  }
-
   // Groups of panels of A one by one as threads come for them, so that one that somebody else holds
-  // up does not hold up the others. Each is packed while the one before is multiplied.
-  void multiply(Claims& claims) const {
-    const int64_t size = claims.most * size_a();
+  // up does not hold up the others. Every other thread begins at the end: half of the rows are then
+  // mostly one thread's, as in other loops over C, and lie in its cache. Each group is packed while
+  // the one before is multiplied.
+  void multiply(Claims& claims, bool low) const {
+    const int64_t size = claims.most() * size_a();
     thread_local KeptMemory memory;
     float *packed = memory.floats(static_cast<size_t>(2 * size)), *packed_next = packed + size;
-    Group now = claim(claims);
+    Group now = claims.claim(low);
     for (int64_t i = 0; i < now.count(); ++i) pack_a(now.begin + i, packed + i * size_a());
     while (now.count() > 0) {
-      const Group following = claim(claims);
+      const Group following = claims.claim(low);
       multiply_group(now, packed, following, packed_next);
       std::swap(packed, packed_next);
       now = following;
