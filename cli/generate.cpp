@@ -48,8 +48,9 @@ struct Loaded {
   std::unique_ptr<Generator> generator;
   DType stored;
 
-  Loaded(Device& device, const std::string& model, const std::string& dtype)
-      : parameters(std::make_unique<ParameterSet>(device, load_weights_of(model),
+  Loaded(Device& device, const std::string& model, const std::string& dtype,
+         const std::string& flag)
+      : parameters(std::make_unique<ParameterSet>(device, load_weights_of(model, flag),
                                                   /*trained=*/false, *dtype_from_name(dtype))),
         stored(*dtype_from_name(dtype)) {}
 
@@ -63,15 +64,12 @@ struct Loaded {
 std::optional<Loaded> load_draft(Device& device, const Options& o, const LlamaConfig& config) {
   if (!o.drafts()) return std::nullopt;
   Loaded draft(device, o.draft_model.empty() ? o.model : o.draft_model,
-               o.draft_dtype.empty() ? "int8" : o.draft_dtype);
+               o.draft_dtype.empty() ? "int8" : o.draft_dtype,
+               o.draft_model.empty() ? "--model" : "--draft-model");
   const LlamaConfig& own = draft.config();
   if (own.vocab_size != config.vocab_size) {
     fail("--draft-model",
          fmt::format("it has {} tokens, --model has {}", own.vocab_size, config.vocab_size));
-  }
-  if (own.max_sequence < config.max_sequence) {
-    fail("--draft-model",
-         fmt::format("it has {} positions, --model has {}", own.max_sequence, config.max_sequence));
   }
   return draft;
 }
@@ -89,7 +87,7 @@ void run(const Options& o) {
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
-  Loaded model(*device, o.model, o.dtype);
+  Loaded model(*device, o.model, o.dtype, "--model");
   const LlamaConfig& config = model.config();
   std::optional<Loaded> draft_model = load_draft(*device, o, config);
   const auto tokenizer =
@@ -102,7 +100,8 @@ void run(const Options& o) {
   model.generate_up_to(*device, capacity);
   std::optional<Draft> draft;
   if (draft_model) {
-    draft_model->generate_up_to(*device, capacity);
+    // Beyond its last position the model goes on alone.
+    draft_model->generate_up_to(*device, std::min(capacity, draft_model->config().max_sequence));
     draft.emplace(*draft_model->generator, o.draft_tokens, o.sampling);
   }
   int previous = prompt.back();
@@ -151,12 +150,16 @@ void add_generate(CLI::App& app) {
                       "the same text, faster; default with --draft-dtype: --model itself");
   command->add_option("--draft-dtype", o->draft_dtype, "Of its weights in memory; default int8")
       ->check(CLI::IsMember(kWeightTypes));
-  command->add_option("--num-draft-tokens", o->draft_tokens, "Proposed at a time")
-      ->check(CLI::Range(int64_t{1}, static_cast<int64_t>(Generator::kMostTogether) - 1))
+  CLI::Option* drafted =
+      command->add_option("--num-draft-tokens", o->draft_tokens, "Proposed at a time");
+  drafted->check(CLI::Range(int64_t{1}, static_cast<int64_t>(Generator::kMostTogether) - 1))
       ->capture_default_str();
   o->device.add_to(*command);
   command->add_flag("--json", o->json, "One JSON object on standard output");
-  command->callback([o, tokens] {
+  command->callback([o, tokens, drafted] {
+    if (drafted->count() > 0 && !o->drafts()) {
+      fail("--num-draft-tokens", "nobody drafts: give --draft-dtype or --draft-model too");
+    }
     o->tokens_given = tokens->count() > 0;
     run(*o);
   });

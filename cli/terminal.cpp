@@ -46,9 +46,9 @@ void refuse_same_file(const std::string& in, const std::string& out) {
 
 bool is_preset(const std::string& model) { return llama_preset(model).has_value(); }
 
-ModelWeights load_weights_of(const std::string& model) {
+ModelWeights load_weights_of(const std::string& model, const std::string& flag) {
   if (is_preset(model)) {
-    fail("--model " + model, "a preset has no weights",
+    fail(flag + " " + model, "a preset has no weights",
          "give a model file or directory, or train one: anemone train --model " + model);
   }
   if (!fs::exists(model)) {

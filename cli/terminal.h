@@ -27,7 +27,7 @@ void refuse_same_file(const std::string& in, const std::string& out);
 // A preset's name gives its configuration with weights from `seed`; a path a model with weights, or
 // the newest checkpoint of a training run.
 bool is_preset(const std::string& model);
-ModelWeights load_weights_of(const std::string& model);
+ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");
 
 // `--device`, `--ane-route` and `--threads`, the same everywhere.
 struct DeviceOptions {

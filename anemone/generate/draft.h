@@ -11,8 +11,8 @@ namespace anemone {
 
 class Draft {
  public:
-  // Proposes `tokens` at a time, at most Generator::kMostTogether - 1, picked by `options`.
-  // `generator` needs the capacity of the one that it helps.
+  // Proposes `tokens` at a time, at most Generator::kMostTogether - 1, picked by `options`; none
+  // beyond the capacity of `generator`.
   Draft(Generator& generator, int64_t tokens, const SamplerOptions& options);
 
   // What it takes for the continuation of `text`, of which it has seen a part: as many tokens as

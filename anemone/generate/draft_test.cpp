@@ -93,6 +93,14 @@ TEST(Draft, ProposesNoMoreThanFitsTheCache) {
   }
 }
 
+TEST(Draft, OfFewerPositionsLeavesTheRestToTheModel) {
+  Model model(/*tied=*/false);
+  const std::vector<int> expected = greedy_by_hand(model, 13);
+  for (const int64_t positions : {1, 2, 6}) {
+    EXPECT_EQ(with_draft(model, model.generator(positions), 3, 13, kGreedy).ids, expected);
+  }
+}
+
 TEST(Draft, ProposesAnewFromWhereTheTextWentAnotherWay) {
   Model model;
   const auto proposal = [&](Draft& draft, const std::vector<int>& text) {

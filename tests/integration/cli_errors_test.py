@@ -120,10 +120,10 @@ class BadText(BadInput):
         base = ("generate", "--model", "model", "--tokenizer", "tok.bin")
         write_model(self.dir / "other", dict(TINY, vocab_size=299))
         self.refused(*base, "--draft-model", "other", says=["--draft-model", "299", "300"])
-        write_model(self.dir / "short", dict(TINY, max_position_embeddings=16))
-        self.refused(*base, "--draft-model", "short", says=["--draft-model", "16", "32"])
         self.refused(*base, "--draft-model", "absent", says="absent")
+        self.refused(*base, "--draft-model", "stories15m", says=["--draft-model", "no weights"])
         self.refused(*base, "--draft-dtype", "int4", says="--draft-dtype")
+        self.refused(*base, "--num-draft-tokens", 3, says=["--num-draft-tokens", "--draft-model"])
         for tokens in (0, 8):
             self.refused(*base, "--draft-dtype", "int8", "--num-draft-tokens", tokens,
                          says="--num-draft-tokens")

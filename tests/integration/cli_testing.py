@@ -49,7 +49,7 @@ class CliTest(unittest.TestCase):
         """(exit status, stdout, stderr)"""
         with self.start(*arguments, **options) as process:
             try:
-                out, err = process.communicate(timeout=20)
+                out, err = process.communicate(timeout=60)
             finally:
                 process.kill()
         return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
