@@ -10,6 +10,9 @@
 #include <Accelerate/Accelerate.h>
 #elif defined(ANEMONE_GEMM_ONEDNN)
 #include <dnnl.h>
+#include <pthread.h>
+
+#include <csignal>
 // Debian's oneDNN is built on libgomp, whose threads and ours would fight for the cores: each of
 // our threads asks for a team of one. Declared here because Clang's <omp.h> belongs to another
 // runtime.
@@ -25,6 +28,28 @@ void copy_rows(const float* from, const Gemm& g) {
   }
 }
 
+#if defined(ANEMONE_GEMM_ONEDNN)
+// Keeps signals from the calling thread: oneDNN's kernels for x86 (before 3.11.2) point the stack
+// register into their work space on the heap (github.com/uxlfoundation/oneDNN/issues/4845), and a
+// handler's frame would go over what lies below it. What the thread itself causes, such as SIGSEGV,
+// still arrives.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t held;
+    sigfillset(&held);
+    for (int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&held, own);
+    pthread_sigmask(SIG_BLOCK, &held, &before_);
+  }
+  ~HeldSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+#endif
+
 void library_gemm(const Gemm& g) {
   ANEMONE_CHECK(!g.a.is_bf16() && !g.b.is_bf16());
   if (g.sum && g.sum != g.c) copy_rows(g.sum, g);
@@ -38,6 +63,7 @@ void library_gemm(const Gemm& g) {
 #elif defined(ANEMONE_GEMM_ONEDNN)
   thread_local const bool single = (omp_set_num_threads(1), true);
   static_cast<void>(single);
+  const HeldSignals held;
   const dnnl_status_t status =
       dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f,
                  g.a.fp32(), g.a_stride, g.b.fp32(), g.b_stride, beta, g.c, g.c_stride);
