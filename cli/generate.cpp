@@ -19,11 +19,20 @@ struct Options {
   SamplerOptions sampling;
   DeviceOptions device;
   std::string dtype = "fp32";
-  std::string draft_model, draft_dtype;  // both empty: no draft
+  std::string draft_model, draft_dtype;  // empty: not given
   int64_t draft_tokens = 5;
+  bool draft_tokens_given = false;
   bool json = false;
 
-  bool drafts() const { return !draft_model.empty() || !draft_dtype.empty(); }
+  // Whether somebody drafts for a model of so many parameters. Where nothing is said it does so
+  // itself, in int8, if its own weights are in fp32 and too many for caches: each token then waits
+  // for memory.
+  bool drafts(int64_t parameters) const {
+    if (draft_dtype == "none") return false;
+    if (!draft_model.empty() || !draft_dtype.empty()) return true;
+    constexpr int64_t kCached = 32 * 1024 * 1024 / sizeof(float);
+    return dtype == "fp32" && parameters > kCached;
+  }
 };
 
 // How many tokens fit; an error where the user asked for more.
@@ -48,11 +57,14 @@ struct Loaded {
   std::unique_ptr<Generator> generator;
   DType stored;
 
-  Loaded(Device& device, const std::string& model, const std::string& dtype,
-         const std::string& flag)
+  Loaded(Device& device, const std::string& model, DType type, const std::string& flag)
       : parameters(std::make_unique<ParameterSet>(device, load_weights_of(model, flag),
-                                                  /*trained=*/false, *dtype_from_name(dtype))),
-        stored(*dtype_from_name(dtype)) {}
+                                                  /*trained=*/false, type)),
+        stored(type) {}
+  // The same model with its numbers in another type.
+  Loaded(Device& device, const Loaded& other, DType type)
+      : parameters(std::make_unique<ParameterSet>(device, other.parameters->weights(), type)),
+        stored(type) {}
 
   const LlamaConfig& config() const { return parameters->config(); }
   void generate_up_to(Device& device, int64_t capacity) {
@@ -61,15 +73,18 @@ struct Loaded {
   }
 };
 
-std::optional<Loaded> load_draft(Device& device, const Options& o, const LlamaConfig& config) {
-  if (!o.drafts()) return std::nullopt;
-  Loaded draft(device, o.draft_model.empty() ? o.model : o.draft_model,
-               o.draft_dtype.empty() ? "int8" : o.draft_dtype,
+std::optional<Loaded> load_draft(Device& device, const Options& o, const Loaded& model) {
+  if (!o.drafts(model.parameters->count())) {
+    if (!o.draft_tokens_given) return std::nullopt;
+    fail("--num-draft-tokens", "nobody drafts", "add --draft-dtype int8 or --draft-model");
+  }
+  const DType type = *dtype_from_name(o.draft_dtype.empty() ? "int8" : o.draft_dtype);
+  if (o.draft_model.empty() && model.stored == DType::kFp32) return Loaded(device, model, type);
+  Loaded draft(device, o.draft_model.empty() ? o.model : o.draft_model, type,
                o.draft_model.empty() ? "--model" : "--draft-model");
-  const LlamaConfig& own = draft.config();
-  if (own.vocab_size != config.vocab_size) {
-    fail("--draft-model",
-         fmt::format("it has {} tokens, --model has {}", own.vocab_size, config.vocab_size));
+  const int64_t own = draft.config().vocab_size, wanted = model.config().vocab_size;
+  if (own != wanted) {
+    fail("--draft-model", fmt::format("it has {} tokens, --model has {}", own, wanted));
   }
   return draft;
 }
@@ -87,9 +102,9 @@ void run(const Options& o) {
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
-  Loaded model(*device, o.model, o.dtype, "--model");
+  Loaded model(*device, o.model, *dtype_from_name(o.dtype), "--model");
   const LlamaConfig& config = model.config();
-  std::optional<Loaded> draft_model = load_draft(*device, o, config);
+  std::optional<Loaded> draft_model = load_draft(*device, o, model);
   const auto tokenizer =
       load_tokenizer(tokenizer_path(o.tokenizer, o.model), static_cast<int>(config.vocab_size));
   const std::vector<int> prompt = tokenizer->encode(o.prompt, /*add_bos=*/true);
@@ -147,9 +162,14 @@ void add_generate(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--draft-model", o->draft_model,
                       "Proposes tokens, which --model looks at together (speculative decoding): "
-                      "the same text, faster; default with --draft-dtype: --model itself");
-  command->add_option("--draft-dtype", o->draft_dtype, "Of its weights in memory; default int8")
-      ->check(CLI::IsMember(kWeightTypes));
+                      "the same text, faster; default: --model itself");
+  std::vector<std::string> draft_types = kWeightTypes;
+  draft_types.emplace_back("none");
+  command
+      ->add_option("--draft-dtype", o->draft_dtype,
+                   "Of its weights in memory, or none: no drafts. Default int8, and none for "
+                   "--model itself where it is small or in fewer bits")
+      ->check(CLI::IsMember(draft_types));
   CLI::Option* drafted =
       command->add_option("--num-draft-tokens", o->draft_tokens, "Proposed at a time");
   drafted->check(CLI::Range(int64_t{1}, static_cast<int64_t>(Generator::kMostTogether) - 1))
@@ -157,10 +177,11 @@ void add_generate(CLI::App& app) {
   o->device.add_to(*command);
   command->add_flag("--json", o->json, "One JSON object on standard output");
   command->callback([o, tokens, drafted] {
-    if (drafted->count() > 0 && !o->drafts()) {
-      fail("--num-draft-tokens", "nobody drafts: give --draft-dtype or --draft-model too");
-    }
     o->tokens_given = tokens->count() > 0;
+    o->draft_tokens_given = drafted->count() > 0;
+    if (o->draft_dtype == "none" && !o->draft_model.empty()) {
+      fail("--draft-dtype", "none, though --draft-model is to draft");
+    }
     run(*o);
   });
 }

@@ -23,8 +23,8 @@ import tempfile
 DIM, HIDDEN, LAYERS, HEADS, VOCAB, POSITIONS = 768, 2048, 12, 12, 32000, 256
 STOPS = (1, 2)  # BOS and EOS end a text
 # How `anemone generate` is run, by the name of the row.
-OWN = {"fp32": ["--dtype", "fp32"],
-       "fp32, int8 drafts": ["--dtype", "fp32", "--draft-dtype", "int8"],
+OWN = {"fp32, no drafts": ["--dtype", "fp32", "--draft-dtype", "none"],
+       "fp32": ["--dtype", "fp32"],
        "bf16": ["--dtype", "bf16"],
        "int8": ["--dtype", "int8"]}
 

@@ -11,11 +11,11 @@ namespace anemone {
 namespace {
 
 // As multiples of a scale of each row, of which its largest number is 127.
-void write_int8(const Parameter& parameter, const Tensor& numbers) {
-  const auto rows = static_cast<size_t>(numbers.shape()[0]);
+void write_int8(const Parameter& parameter, const TensorView& numbers) {
+  const auto rows = static_cast<size_t>(numbers.shape[0]);
   const size_t columns = static_cast<size_t>(numbers.size()) / std::max<size_t>(rows, 1);
-  const Tensor stored(DType::kInt8, numbers.shape());
-  const Tensor scales(DType::kFp32, {numbers.shape()[0]});
+  const Tensor stored(DType::kInt8, numbers.shape);
+  const Tensor scales(DType::kFp32, {numbers.shape[0]});
   for (size_t row = 0; row < rows; ++row) {
     const auto from = numbers.as<float>().subspan(row * columns, columns);
     float largest = 0;
@@ -28,7 +28,7 @@ void write_int8(const Parameter& parameter, const Tensor& numbers) {
   parameter.scale->write(scales);
 }
 
-void write(const Parameter& parameter, const Tensor& numbers) {
+void write(const Parameter& parameter, const TensorView& numbers) {
   parameter.scale ? write_int8(parameter, numbers) : parameter.value->write(numbers);
 }
 
@@ -39,26 +39,36 @@ ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, D
   ANEMONE_CHECK(!trained || stored == DType::kFp32);
   const bool has_numbers = !weights.tensors.empty();
   for (const TensorShape& expected : expected_tensors(config_)) {
-    Parameter parameter{expected.name, expected.shape, nullptr, nullptr, nullptr, nullptr};
-    const Type type = Type::tensor(DType::kFp32, expected.shape);
-    const bool is_matrix = expected.shape.size() >= 2;
-    parameter.value = device.allocate(is_matrix ? Type::tensor(stored, expected.shape) : type);
-    if (is_matrix && stored == DType::kInt8) {
-      parameter.scale = device.allocate(Type::tensor(DType::kFp32, {expected.shape[0]}));
-    }
-    if (has_numbers) {
-      auto tensor = weights.tensors.extract(expected.name);
-      ANEMONE_CHECK(!tensor.empty());
-      write(parameter, tensor.mapped());  // and the tensor is given back
-    }
-    if (trained) {
-      parameter.gradient = device.allocate(type);
-      parameter.first_moment = device.allocate(type);
-      parameter.second_moment = device.allocate(type);
-    }
-    index_[parameter.name] = parameters_.size();
-    parameters_.push_back(std::move(parameter));
+    const Parameter& parameter = add(device, expected, trained, stored);
+    if (!has_numbers) continue;
+    auto tensor = weights.tensors.extract(expected.name);
+    ANEMONE_CHECK(!tensor.empty());
+    write(parameter, tensor.mapped());  // and the tensor is given back
   }
+}
+
+ParameterSet::ParameterSet(Device& device, const ModelView& weights, DType stored)
+    : config_(weights.config) {
+  for (const TensorShape& expected : expected_tensors(config_)) {
+    write(add(device, expected, /*trained=*/false, stored), weights.tensors.at(expected.name));
+  }
+}
+
+Parameter& ParameterSet::add(Device& device, const TensorShape& shape, bool trained, DType stored) {
+  Parameter parameter{shape.name, shape.shape, nullptr, nullptr, nullptr, nullptr};
+  const Type type = Type::tensor(DType::kFp32, shape.shape);
+  const bool is_matrix = shape.shape.size() >= 2;
+  parameter.value = device.allocate(is_matrix ? Type::tensor(stored, shape.shape) : type);
+  if (is_matrix && stored == DType::kInt8) {
+    parameter.scale = device.allocate(Type::tensor(DType::kFp32, {shape.shape[0]}));
+  }
+  if (trained) {
+    parameter.gradient = device.allocate(type);
+    parameter.first_moment = device.allocate(type);
+    parameter.second_moment = device.allocate(type);
+  }
+  index_[parameter.name] = parameters_.size();
+  return parameters_.emplace_back(std::move(parameter));
 }
 
 Parameter& ParameterSet::find(const std::string& name) { return parameters_[index_.at(name)]; }

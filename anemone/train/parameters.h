@@ -29,6 +29,8 @@ class ParameterSet {
   // allocates them. Without `trained`, values only; these may be stored in fewer bits, except for
   // vectors, which are few. In int8 a row's numbers are multiples of 1/127 of its largest.
   ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored = DType::kFp32);
+  // Values only, which are copies.
+  ParameterSet(Device& device, const ModelView& weights, DType stored);
 
   const LlamaConfig& config() const { return config_; }
   // In the canonical order of expected_tensors().
@@ -42,6 +44,8 @@ class ParameterSet {
   int64_t count() const;  // numbers, not tensors
 
  private:
+  Parameter& add(Device& device, const TensorShape& shape, bool trained, DType stored);
+
   LlamaConfig config_;
   std::vector<Parameter> parameters_;
   std::map<std::string, size_t> index_;

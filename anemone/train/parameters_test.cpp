@@ -129,12 +129,17 @@ TEST_F(ParameterSetTest, GradientsAndMomentsStartAtZeroAndOnlyWhenTrained) {
   }
 }
 
+ModelWeights copy_of(const ModelWeights& weights) {
+  ModelWeights copy{weights.config, {}};
+  for (const auto& [name, tensor] : weights.tensors) copy.tensors.emplace(name, tensor.clone());
+  return copy;
+}
+
 TEST(ParameterSet, MatricesInInt8AreWithinHalfAStepOfTheirNumbersAndVectorsExact) {
   ThreadPool pool(1);
   const auto device = make_cpu_device(pool);
   const ModelWeights weights = tiny_weights(/*tied=*/false);
-  ModelWeights copy{weights.config, {}};
-  for (const auto& [name, tensor] : weights.tensors) copy.tensors.emplace(name, tensor.clone());
+  ModelWeights copy = copy_of(weights);
   std::fill_n(copy.tensors.at("lm_head.weight").as<float>().begin(), weights.config.dim, 0.0f);
   ParameterSet stored(*device, std::move(copy), /*trained=*/false, DType::kInt8);
   const ParameterLookup values = stored.values();
@@ -151,6 +156,25 @@ TEST(ParameterSet, MatricesInInt8AreWithinHalfAStepOfTheirNumbersAndVectorsExact
       const double expected = name == "lm_head.weight" && i < columns ? 0 : tensor.at(i);
       EXPECT_LE(std::abs(actual.at(i) * scale - expected), 0.5001 * scale) << name << " " << i;
       EXPECT_LE(std::abs(actual.at(i)), 127) << name;
+    }
+  }
+}
+
+TEST(ParameterSet, ACopyInInt8IsTheOneThatTheWeightsGive) {
+  ThreadPool pool(1);
+  const auto device = make_cpu_device(pool);
+  const ModelWeights weights = tiny_weights(/*tied=*/false);
+  const ParameterSet whole(*device, copy_of(weights), /*trained=*/false);
+  ParameterSet copy(*device, whole.weights(), DType::kInt8);
+  ParameterSet direct(*device, copy_of(weights), /*trained=*/false, DType::kInt8);
+  const ParameterLookup copied = copy.values(), expected = direct.values();
+  for (const Parameter& parameter : direct.all()) {
+    std::vector<std::string> names = {parameter.name};
+    if (parameter.scale) names.push_back(scale_parameter(parameter.name));
+    for (const std::string& name : names) {
+      const TensorView a = copied(name)->map(), b = expected(name)->map();
+      ASSERT_EQ(a.dtype, b.dtype) << name;
+      EXPECT_EQ(std::memcmp(a.data, b.data, b.bytes()), 0) << name;
     }
   }
 }

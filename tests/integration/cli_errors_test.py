@@ -124,6 +124,8 @@ class BadText(BadInput):
         self.refused(*base, "--draft-model", "stories15m", says=["--draft-model", "no weights"])
         self.refused(*base, "--draft-dtype", "int4", says="--draft-dtype")
         self.refused(*base, "--num-draft-tokens", 3, says=["--num-draft-tokens", "--draft-model"])
+        self.refused(*base, "--draft-model", "model", "--draft-dtype", "none",
+                     says=["--draft-dtype", "--draft-model"])
         for tokens in (0, 8):
             self.refused(*base, "--draft-dtype", "int8", "--num-draft-tokens", tokens,
                          says="--num-draft-tokens")

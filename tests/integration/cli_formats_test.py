@@ -6,7 +6,8 @@ import struct
 import sys
 import unittest
 
-from cli_testing import ROOT, TINY, CliTest, read_safetensors, shared_data, write_model
+from cli_testing import (ROOT, TINY, CliTest, read_safetensors, shared_data, write_model, write_shard,
+                         write_tokenizer)
 
 # Its config.json is all of a model that somebody brings along.
 CONFIG = dict(TINY, vocab_size=400, max_position_embeddings=64)
@@ -88,6 +89,20 @@ class EndToEnd(CliTest):
         losses = [self.ok_json(*base, "--model", model, "--out", f"from-{model}")["loss"]
                   for model in ("model.bin", "back", "run")]
         self.assertEqual(len(set(losses)), 1)
+
+    def test_a_model_larger_than_caches_drafts_for_itself(self):
+        large = dict(TINY, hidden_size=1024, intermediate_size=2048, num_hidden_layers=1)
+        self.path("config/config.json", json.dumps(large))
+        write_shard(self.dir / "data.bin", 20)
+        write_tokenizer(self.dir / "tok.bin")
+        self.ok(*"train --model config --init scratch --data data.bin --tokenizer tok.bin --out run "
+                "--steps 1 --batch 1 --seq 8".split())
+        base = "generate --model run --temperature 1 --tokens 20".split()
+        alone, drafted = (self.ok_json(*base, *more) for more in (["--draft-dtype", "none"], []))
+        self.assertEqual(alone["drafted"], 0)
+        self.assertGreater(drafted["accepted"], 0)
+        self.assertEqual(drafted["ids"], alone["ids"])
+        self.assertEqual(self.ok_json(*base, "--dtype", "bf16")["drafted"], 0)
 
     def test_separate_classifiers_survive_conversion(self):
         config = dict(TINY, tie_word_embeddings=False)
