@@ -105,7 +105,7 @@ ANEMONE_BF16_INLINE __m128i load_eight(const BFloat16* from) {
 
 // Four rows of 8 numbers as a 4 x 4 block of pairs, transposed.
 template <typename T>
-ANEMONE_BF16 inline void transpose_block(const T* from, int64_t stride, float* out) {
+ANEMONE_BF16_INLINE void transpose_block(const T* from, int64_t stride, float* out) {
   __m128i rows[4];
   for (int r = 0; r < 4; ++r) rows[r] = load_eight(from + r * stride);
   const __m128i low01 = _mm_unpacklo_epi32(rows[0], rows[1]);
@@ -181,40 +181,90 @@ void pack_b(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, fl
               : pack_b_of(b.fp32(), stride, transposed, k, n, panel);
 }
 
-// --- packing a panel of A while another one is multiplied ---
+// --- packing a panel while others are multiplied ---
 
 constexpr int64_t kTurn = 16;  // units of the product between steps
 
+// Each makes 16 pairs, but for the last two.
+enum Step : int {
+  kRowOfA,         // 32 numbers of a row
+  kRoundedRowOfA,  // the same where they are bf16
+  kColumnsOfA,     // 16 columns of two rows of what is stored, to both halves of a panel
+  kRowsOfB,        // 16 columns of two rows
+  kRoundedRowsOfB,
+  kTransposedB,  // four columns of a panel, kRun numbers of each
+  kRoundedTransposedB,
+};
+constexpr int64_t kRun = 16;
+
+// Where a step reads, in floats: two of bf16 numbers lie in the place of one.
+struct Source {
+  explicit Source(Numbers from, int64_t stride_of_numbers)
+      : rounded(from.is_bf16()),
+        in_a_float(rounded ? 2 : 1),
+        start(rounded ? reinterpret_cast<const float*>(from.bf16()) : from.fp32()),
+        stride(stride_of_numbers / in_a_float) {}
+  bool rounded;
+  int64_t in_a_float;
+  const float* start;
+  int64_t stride;
+};
+
 // Columns of A, two rows a step.
-PackingAhead columns_ahead(const float* a, int64_t stride, int64_t k) {
-  PackingAhead ahead{.from = a};
-  ahead.row = ahead.left = k / 2;
-  ahead.second = stride;
-  ahead.stride = 2 * stride;
+PackingAhead columns_ahead(const Source& a, int64_t k) {
+  PackingAhead ahead{.left = k / 2, .step = kColumnsOfA, .from = a.start};
+  ahead.second = a.stride;
+  ahead.from_stride = 2 * a.stride;
+  ahead.to_stride = kHalfRows;
+  ahead.row = ahead.left;
   ahead.half = k / 2 * kHalfRows;
   // Few rows, because where they are a power of two apart few lines of them fit the cache.
-  ahead.prefetched = 8 * ahead.stride;
+  ahead.prefetched = 8 * ahead.from_stride;
   return ahead;
 }
 
-// Rows of A, 32 numbers a step. Two of bf16 lie in the place of a float.
-PackingAhead rows_ahead(Numbers a, int64_t stride, int64_t k) {
-  const int64_t in_a_float = a.is_bf16() ? 2 : 1;
-  PackingAhead ahead{.from = a.fp32(), .copies = a.is_bf16()};
+// Rows of A, 32 numbers a step.
+PackingAhead rows_ahead(const Source& a, int64_t k) {
+  PackingAhead ahead{.step = a.rounded ? kRoundedRowOfA : kRowOfA, .from = a.start};
   ahead.row = k / (2 * kLanes);
   ahead.left = kPanelRows * ahead.row;
-  ahead.second = ahead.copies ? 0 : kLanes;
-  ahead.stride = 2 * kLanes / in_a_float;
-  ahead.jump = (stride - k) / in_a_float;
-  ahead.prefetched = stride / in_a_float;  // a row ahead, some thousands of cycles
+  ahead.second = a.rounded ? 0 : kLanes;
+  ahead.from_stride = 2 * kLanes / a.in_a_float;
+  ahead.to_stride = kLanes;
+  ahead.from_jump = a.stride - k / a.in_a_float;
+  ahead.prefetched = a.stride;  // a row ahead, some thousands of cycles
   return ahead;
 }
 
-PackingAhead pack_ahead(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
-                        float* panel, int64_t calls) {
-  if (rows != kPanelRows || k % (transposed ? 2 : 2 * kLanes) != 0) return {};
-  if (a.is_bf16() && (transposed || stride % 2 != 0)) return {};
-  PackingAhead ahead = transposed ? columns_ahead(a.fp32(), stride, k) : rows_ahead(a, stride, k);
+// Rows of B, two at a time and half of their columns a step.
+PackingAhead rows_of_b_ahead(const Source& b, int64_t k) {
+  PackingAhead ahead{.step = b.rounded ? kRoundedRowsOfB : kRowsOfB, .from = b.start};
+  ahead.row = kVectors;
+  ahead.left = ahead.row * (k / 2);
+  ahead.second = b.stride;
+  ahead.from_stride = kLanes / b.in_a_float;
+  ahead.to_stride = kLanes;
+  ahead.from_jump = 2 * b.stride - kColumns / b.in_a_float;
+  ahead.prefetched = 16 * b.stride;
+  return ahead;
+}
+
+// Columns of B, four at a time and kRun numbers of them a step.
+PackingAhead transposed_b_ahead(const Source& b, int64_t k) {
+  PackingAhead ahead{.step = b.rounded ? kRoundedTransposedB : kTransposedB, .from = b.start};
+  ahead.row = kColumns / 4;
+  ahead.left = ahead.row * (k / kRun);
+  ahead.second = b.stride;
+  ahead.from_stride = 4 * b.stride;
+  ahead.to_stride = 4;
+  ahead.from_jump = kRun / b.in_a_float - kColumns * b.stride;
+  ahead.to_jump = kRun / 2 * kColumns - kColumns;
+  ahead.prefetched = kRun;
+  return ahead;
+}
+
+// The steps of a product of so many panels of A.
+PackingAhead in_calls(PackingAhead ahead, float* panel, int64_t k, int64_t calls) {
   ahead.left_in_row = ahead.row;
   ahead.to = panel;
   const int64_t turns = std::max<int64_t>(calls * (kPanelRows / kRows) * (k / 2 / kTurn), 1);
@@ -222,32 +272,75 @@ PackingAhead pack_ahead(Numbers a, int64_t stride, bool transposed, int64_t rows
   return ahead;
 }
 
-// A step is 16 pairs: of 32 numbers along k, or of 16 columns of two rows.
+bool is_whole(Numbers from, int64_t stride) { return !from.is_bf16() || stride % 2 == 0; }
+
+PackingAhead pack_a_ahead(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+                          float* panel, int64_t calls) {
+  if (rows != kPanelRows || !is_whole(a, stride)) return {};
+  if (k % (transposed ? 2 : 2 * kLanes) != 0 || (transposed && a.is_bf16())) return {};
+  const Source source(a, stride);
+  return in_calls(transposed ? columns_ahead(source, k) : rows_ahead(source, k), panel, k, calls);
+}
+
+PackingAhead pack_b_ahead(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n,
+                          float* panel, int64_t calls) {
+  if (n != kColumns || !is_whole(b, stride) || k % (transposed ? kRun : 2) != 0) return {};
+  const Source source(b, stride);
+  return in_calls(transposed ? transposed_b_ahead(source, k) : rows_of_b_ahead(source, k), panel, k,
+                  calls);
+}
+
+template <typename T>
+ANEMONE_BF16_INLINE void take_transposed(const T* from, int64_t stride, float* to) {
+  transpose_block(from, stride, to);
+  transpose_block(from + kRun / 2, stride, to + kRun / 4 * kColumns);
+}
+
+ANEMONE_BF16_INLINE void take_step(const PackingAhead& ahead, __m512i order) {
+  const float *low = ahead.from, *high = low + ahead.second;
+  const auto* narrow_low = reinterpret_cast<const BFloat16*>(low);
+  const auto* narrow_high = reinterpret_cast<const BFloat16*>(high);
+  __builtin_prefetch(low + ahead.prefetched);
+  __builtin_prefetch(high + ahead.prefetched);
+  switch (ahead.step) {
+    case kRowOfA:
+      return _mm512_storeu_si512(ahead.to, both_rows(low, high, kEveryLane));
+    case kRoundedRowOfA:
+      return _mm512_storeu_si512(ahead.to, _mm512_loadu_si512(low));
+    case kColumnsOfA:
+      return store_halves(ahead.to, ahead.half, pairs(both_rows(low, high, kEveryLane), order));
+    case kRowsOfB:
+      return _mm512_storeu_si512(ahead.to, pairs(both_rows(low, high, kEveryLane), order));
+    case kRoundedRowsOfB:
+      return _mm512_storeu_si512(ahead.to,
+                                 pairs(both_rows(narrow_low, narrow_high, kEveryLane), order));
+    case kTransposedB:
+      return take_transposed(low, ahead.second, ahead.to);
+    case kRoundedTransposedB:
+      return take_transposed(narrow_low, 2 * ahead.second, ahead.to);
+  }
+}
+
 ANEMONE_BF16_INLINE void take_steps(PackingAhead& ahead, int64_t most) {
   const __m512i order = pair_order();
   for (int64_t steps = std::min(most, ahead.left); steps > 0; --steps) {
-    const float *low = ahead.from, *high = low + ahead.second;
-    __builtin_prefetch(low + ahead.prefetched);
-    __builtin_prefetch(high + ahead.prefetched);
-    const __m512i both = ahead.copies ? _mm512_loadu_si512(low) : both_rows(low, high, kEveryLane);
-    if (ahead.half == 0) {
-      _mm512_storeu_si512(ahead.to, both);
-    } else {
-      store_halves(ahead.to, ahead.half, pairs(both, order));
-    }
-    ahead.from += ahead.stride;
-    ahead.to += ahead.half > 0 ? kHalfRows : kLanes;
-    --ahead.left;
-    if (--ahead.left_in_row > 0) continue;
-    ahead.from += ahead.jump;
-    ahead.left_in_row = ahead.row;
+    take_step(ahead, order);
+    ahead.advance();
   }
 }
 
 ANEMONE_BF16 void finish(PackingAhead& ahead) { take_steps(ahead, ahead.left); }
 
-// C, or what it is added to, is asked for before it is needed: it comes from memory where gradients
-// are added up.
+// C, and what it is added to, before it is needed: it comes from memory where gradients are added
+// up. A row at a time, because all at once hold up the tile's own loads.
+ANEMONE_BF16_INLINE void ask_for_row(const float* c, const float* sum) {
+  ANEMONE_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    __builtin_prefetch(c + v * kLanes, 1);
+    if (sum && sum != c) __builtin_prefetch(sum + v * kLanes);
+  }
+}
+
 template <int kCount, bool kTransposed>
 ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
                               const float* __restrict b, int64_t units, int64_t n, float* c,
@@ -258,17 +351,9 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
     ANEMONE_UNROLL
     for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_ps();
   }
-  ANEMONE_UNROLL
-  for (int i = 0; i < kCount; ++i) {
-    ANEMONE_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      const int64_t at = i * c_stride + v * kLanes;
-      __builtin_prefetch(c + at, 1);
-      if (sum && sum != c) __builtin_prefetch(sum + at);
-    }
-  }
-  for (int64_t u = 0; u < units;) {
-    const int64_t end = ahead.left > 0 ? std::min(u + kTurn, units) : units;
+  for (int64_t u = 0, row = 0; u < units; ++row) {
+    if (row < kCount) ask_for_row(c + row * c_stride, sum ? sum + row * c_stride : nullptr);
+    const int64_t end = std::min(u + kTurn, units);
     for (; u < end; ++u) {
       const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + kLanes);
       b += kColumns;
@@ -337,8 +422,8 @@ ANEMONE_BF16 double spin(int64_t turns) {
   return _mm512_cvtss_f32(sums[0]) < 1e9f ? flops : 0;
 }
 
-constexpr Tiles kTiles = {"bf16 by AVX-512", kColumns,   2,     true, pack_a, pack_b,
-                          multiply,          pack_ahead, finish};
+constexpr Tiles kTiles = {"bf16 by AVX-512", kColumns,     2,     true, pack_a, pack_b, multiply,
+                          pack_a_ahead,      pack_b_ahead, finish};
 
 }  // namespace
 

@@ -1,7 +1,9 @@
 #include "anemone/kernels/blocked_gemm.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <thread>
 
 #include "anemone/base/error.h"
 #include "anemone/kernels/kept_memory.h"
@@ -17,14 +19,16 @@ struct Blocking {
 // Near: the second-level cache holds a block.
 constexpr Blocking kNear = {768, 768 * 1024 / sizeof(float), 1};
 // Far: the third level does, and the second a group of panels of A, for all of which a panel of B
-// is fetched once. A is then packed once for more columns. For a B that is hardly larger it
-// costs more than it brings in runs where panels that another processor packed come slowly.
+// is fetched once. A is then packed once for more columns.
 constexpr Blocking kFar = {1024, 4 * 1024 * 1024 / sizeof(float), 4};
+// Packed blocks of B, one for every other thread. What another processor packed comes slowly where
+// they have no cache in common, and two threads pack all of it sooner than they fetch half.
+constexpr int64_t kCopies = 2;
 // A group is at most this part of a thread's share of what is left, so that all end at about the
 // same time.
 constexpr int64_t kParts = 2;
-// Rows of B that are packed together: few enough for all of them to be read ahead by the processor.
-constexpr int64_t kRowsOfB = 16;
+// Of a block of B.
+constexpr int64_t kMostPanels = 1024;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -43,6 +47,44 @@ const Blocking& blocking_for(const Gemm& g, const Tiles& tiles) {
   return 2 * units * g.n <= 3 * kNear.floats ? kNear : kFar;
 }
 
+// The panels of a packed block of B. Threads pack them one by one, each while it multiplies the one
+// that it packed before.
+class PanelsOfB {
+ public:
+  // `size`: floats of one.
+  PanelsOfB(int64_t count, float* packed, int64_t size)
+      : count_(count), packed_(packed), size_(size) {}
+
+  int64_t count() const { return count_; }
+  float* at(int64_t panel) const { return packed_ + panel * size_; }
+
+  // The next one that nobody packs yet, for `thread` to pack; -1 where there is none.
+  int64_t take(int thread) {
+    const int64_t panel = next_.fetch_add(1);
+    if (panel >= count_) return -1;
+    packed_by_[static_cast<size_t>(panel)] = thread;
+    return panel;
+  }
+  void tell_packed() { ready_.fetch_add(1); }
+
+  // Until all are packed, which takes the others no longer than one of them.
+  void wait() const {
+    constexpr int kLooks = 4000;
+    for (int look = 0; ready_.load() < count_; ++look) {
+      if (look > kLooks) std::this_thread::yield();
+    }
+  }
+  // Once all are.
+  int packed_by(int64_t panel) const { return packed_by_[static_cast<size_t>(panel)]; }
+
+ private:
+  int64_t count_;
+  float* packed_;
+  int64_t size_;
+  std::atomic<int64_t> next_{0}, ready_{0};
+  std::array<int, kMostPanels> packed_by_;
+};
+
 // One block of the product: rows of A by `n` columns of B, over `k` of the sum.
 class Block {
  public:
@@ -53,41 +95,26 @@ class Block {
   // On the calling thread alone where there is no pool. `group`: panels of A.
   void run(ThreadPool* pool, int64_t group) const {
     const int64_t threads = pool ? pool->threads() : 1;
-    for_all(pool, pieces_of_b(), [&](size_t begin, size_t end, int) {
-      for (size_t piece = begin; piece < end; ++piece) pack_b(static_cast<int64_t>(piece));
-    });
     Claims claims(panels_a(), group, kParts * threads);
-    for_all(pool, threads, [&](size_t, size_t, int thread) { multiply(claims, thread % 2 == 0); });
+    const int64_t size = units() * tiles_.columns;
+    PanelsOfB b[] = {{panels(), packed_b_, size}, {panels(), packed_b_ + panels() * size, size}};
+    const auto work = [&](size_t, size_t, int thread) {
+      multiply(claims, b[thread % kCopies], thread);
+    };
+    pool ? pool->parallel_for(static_cast<size_t>(threads), 1, work) : work(0, 1, 0);
   }
 
  private:
-  template <typename Body>
-  static void for_all(ThreadPool* pool, int64_t count, const Body& body) {
-    if (!pool) return body(0, static_cast<size_t>(count), 0);
-    pool->parallel_for(static_cast<size_t>(count), 1, body);
-  }
-
   int64_t panels() const { return divide_up(n_, tiles_.columns); }
   int64_t units() const { return divide_up(k_, tiles_.depth); }
-  float* panel_b(int64_t panel) const { return packed_b_ + panel * units() * tiles_.columns; }
 
-  // Panels where B is transposed, else some rows of all panels: what follows in memory.
-  int64_t pieces_of_b() const { return g_.transpose_b ? panels() : divide_up(k_, kRowsOfB); }
-
-  void pack_b(int64_t piece) const {
-    if (g_.transpose_b) return pack_b(piece, 0, k_);
-    const int64_t k = piece * kRowsOfB, rows = std::min(kRowsOfB, k_ - k);
-    for (int64_t panel = 0; panel < panels(); ++panel) pack_b(panel, k, rows);
+  int64_t columns_of(int64_t panel) const {
+    return std::min(tiles_.columns, n_ - panel * tiles_.columns);
   }
 
-  // `rows` rows of a panel, from `k` of this block on.
-  void pack_b(int64_t panel, int64_t k, int64_t rows) const {
-    const int64_t first = column_ + panel * tiles_.columns, from = depth_ + k;
-    const int64_t count = std::min(tiles_.columns, column_ + n_ - first);
-    const Numbers b =
-        g_.transpose_b ? g_.b + first * g_.b_stride + from : g_.b + from * g_.b_stride + first;
-    tiles_.pack_b(b, g_.b_stride, g_.transpose_b, rows, count,
-                  panel_b(panel) + k / tiles_.depth * tiles_.columns);
+  Numbers b_at(int64_t column) const {
+    return g_.transpose_b ? g_.b + column * g_.b_stride + depth_
+                          : g_.b + depth_ * g_.b_stride + column;
   }
 
   Numbers a_at(int64_t row) const {
@@ -135,43 +162,80 @@ class Block {
     std::atomic<uint64_t> left_;
   };
 
+  // Panels of A that are packed while the group before them is multiplied.
+  struct Following {
+    Group group;
+    float* packed;
+    int64_t calls;  // of the product, for each of them
+    int64_t begun = 0;
+    PackingAhead ahead = {};
+  };
+
+  PackingAhead& steps_of(Following& next) const {
+    if (next.ahead.left == 0 && next.begun < next.group.count()) begin(next);
+    return next.ahead;
+  }
+
+  void begin(Following& next) const {
+    next.ahead = begin_packing_a(next.group.begin + next.begun, next.packed + next.begun * size_a(),
+                                 next.calls);
+    ++next.begun;
+  }
+
+  void finish(Following& next) const {
+    do {
+      if (next.ahead.left > 0) tiles_.finish(next.ahead);
+    } while (next.begun < next.group.count() && (begin(next), true));
+  }
+
   // Groups of panels of A one by one as threads come for them, so that one that somebody else holds
   // up does not hold up the others. Every other thread begins at the end: half of the rows are then
   // mostly one thread's, as in other loops over C, and lie in its cache. Each group is packed while
-  // the one before is multiplied.
-  void multiply(Claims& claims, bool low) const {
+  // the one before is multiplied, and B while the first one is.
+  void multiply(Claims& claims, PanelsOfB& b, int thread) const {
+    const bool low = thread % 2 == 0;
     const int64_t size = claims.most() * size_a();
     thread_local KeptMemory memory;
     float *packed = memory.floats(static_cast<size_t>(2 * size)), *packed_next = packed + size;
     Group now = claims.claim(low);
     for (int64_t i = 0; i < now.count(); ++i) pack_a(now.begin + i, packed + i * size_a());
-    while (now.count() > 0) {
-      const Group following = claims.claim(low);
-      multiply_group(now, packed, following, packed_next);
+    for (bool first = true; now.count() > 0; first = false) {
+      const Group after = claims.claim(low);
+      const int64_t calls = b.count() * (first ? 1 : now.count());
+      Following next{after, packed_next, calls / std::max<int64_t>(after.count(), 1)};
+      if (first) pass_own_panels(now, packed, b, thread, next);
+      for (int64_t panel = 0; panel < b.count(); ++panel) {
+        if (first && b.packed_by(panel) == thread) continue;
+        for (int64_t i = 0; i < now.count(); ++i) {
+          multiply_panels(now.begin + i, packed + i * size_a(), b, panel, steps_of(next));
+        }
+      }
+      finish(next);
       std::swap(packed, packed_next);
-      now = following;
+      now = after;
     }
   }
 
-  void multiply_group(const Group& group, const float* packed, const Group& following,
-                      float* packed_next) const {
-    const int64_t calls = panels() * group.count() / std::max<int64_t>(following.count(), 1);
-    PackingAhead ahead;
-    int64_t begun = 0;
-    const auto begin_next = [&] {
-      ahead = begin_packing(following.begin + begun, packed_next + begun * size_a(), calls);
-      ++begun;
-    };
-    for (int64_t panel = 0; panel < panels(); ++panel) {
+  // Packs panels of B as long as there are any, each while the group passes the one before; the
+  // group's last panel leaves time to what follows it.
+  void pass_own_panels(const Group& group, const float* packed, PanelsOfB& b, int thread,
+                       Following& next) const {
+    const int64_t calls = group.count();
+    int64_t panel = b.take(thread);
+    if (panel >= 0) pack_b(b, panel);
+    while (panel >= 0) {
+      const int64_t panel_after = b.take(thread);
+      PackingAhead ahead;
+      if (panel_after >= 0) ahead = begin_packing_b(b, panel_after, calls);
       for (int64_t i = 0; i < group.count(); ++i) {
-        if (ahead.left == 0 && begun < following.count()) begin_next();
-        multiply_panels(group.begin + i, packed + i * size_a(), panel, ahead);
+        multiply_panels(group.begin + i, packed + i * size_a(), b, panel,
+                        i < calls ? ahead : steps_of(next));
       }
+      if (ahead.left > 0) tiles_.finish(ahead);
+      if (panel_after >= 0) b.tell_packed();
+      panel = panel_after;
     }
-    if (ahead.left > 0) tiles_.finish(ahead);
-    for (; begun < following.count(); ++begun) {
-      pack_a(following.begin + begun, packed_next + begun * size_a());
-    }
+    b.wait();
   }
 
   int64_t rows_of(int64_t panel) const { return std::min(kPanelRows, g_.m - panel * kPanelRows); }
@@ -183,24 +247,43 @@ class Block {
   }
 
   // In so many calls of the product, or at once.
-  PackingAhead begin_packing(int64_t panel, float* packed, int64_t calls) const {
+  PackingAhead begin_packing_a(int64_t panel, float* packed, int64_t calls) const {
     PackingAhead ahead;
-    if (packs_a() && tiles_.pack_ahead) {
-      ahead = tiles_.pack_ahead(a_at(panel * kPanelRows), g_.a_stride, g_.transpose_a,
-                                rows_of(panel), k_, packed, calls);
+    if (packs_a() && tiles_.pack_a_ahead) {
+      ahead = tiles_.pack_a_ahead(a_at(panel * kPanelRows), g_.a_stride, g_.transpose_a,
+                                  rows_of(panel), k_, packed, calls);
     }
     if (ahead.left == 0) pack_a(panel, packed);
     return ahead;
   }
 
-  void multiply_panels(int64_t panel_a, const float* packed_a, int64_t panel,
+  PackingAhead begin_packing_b(const PanelsOfB& b, int64_t panel, int64_t calls) const {
+    const Numbers from = b_at(column_ + panel * tiles_.columns);
+    const int64_t n = columns_of(panel);
+    float* to = b.at(panel);
+    PackingAhead ahead;
+    if (tiles_.pack_b_ahead) {
+      ahead = tiles_.pack_b_ahead(from, g_.b_stride, g_.transpose_b, k_, n, to, calls);
+    }
+    if (ahead.left == 0) tiles_.pack_b(from, g_.b_stride, g_.transpose_b, k_, n, to);
+    return ahead;
+  }
+
+  // At once.
+  void pack_b(PanelsOfB& b, int64_t panel) const {
+    PackingAhead ahead = begin_packing_b(b, panel, 1);
+    if (ahead.left > 0) tiles_.finish(ahead);
+    b.tell_packed();
+  }
+
+  void multiply_panels(int64_t panel_a, const float* packed_a, const PanelsOfB& b, int64_t panel,
                        PackingAhead& ahead) const {
     const int64_t row = panel_a * kPanelRows, column = panel * tiles_.columns;
     const float* a = packs_a() ? packed_a : a_at(row).fp32();
     const int64_t stride = packs_a() ? units() : g_.a_stride;
     const float* sum = depth_ > 0 ? g_.c : g_.sum;
     const int64_t at = row * g_.c_stride + column_ + column;
-    tiles_.multiply(a, stride, g_.transpose_a, panel_b(panel), units(), rows_of(panel_a),
+    tiles_.multiply(a, stride, g_.transpose_a, b.at(panel), units(), rows_of(panel_a),
                     std::min(tiles_.columns, n_ - column), g_.c + at, g_.c_stride,
                     sum ? sum + at : nullptr, ahead);
   }
@@ -216,9 +299,11 @@ void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
   const Blocking& blocking = blocking_for(g, tiles);
   const int64_t depth = block_depth(g, tiles, blocking);
   const int64_t units = divide_up(depth, tiles.depth);
-  const int64_t width = even_block(g.n, blocking.floats / units, tiles.columns);
+  const int64_t most = std::min(blocking.floats / units, kMostPanels * tiles.columns);
+  const int64_t width = even_block(g.n, most, tiles.columns);
   thread_local KeptMemory memory;
-  float* packed = memory.floats(static_cast<size_t>(units * width));
+  const int64_t copies = std::min<int64_t>(kCopies, pool ? pool->threads() : 1);
+  float* packed = memory.floats(static_cast<size_t>(copies * units * width));
   for (int64_t column = 0; column < g.n; column += width) {
     for (int64_t k = 0; k < g.k; k += depth) {
       Block(g, tiles, column, std::min(width, g.n - column), k, std::min(depth, g.k - k), packed)

@@ -91,12 +91,12 @@ bool library_loses(const Gemm& g) {
   constexpr int64_t kTall = 8192;
   if (g.m >= kTall && !g.transpose_a) return true;
   if (!library_is_wide()) return false;  // not measured
+  // Of several sequences: B is packed while the product goes on, and A for more columns.
+  constexpr int64_t kWide = 768;
+  if ((g.transpose_b ? g.k : g.n) >= kWide) return true;
   // Down the columns of A one page follows the other.
   constexpr int64_t kPage = 4096 / sizeof(float);
-  if (g.transpose_a) return g.a_stride % kPage == 0;
-  // Long sums of transposed B: weight gradients of several sequences.
-  constexpr int64_t kLong = 768;
-  return g.transpose_b && g.k >= kLong;
+  return g.transpose_a && g.a_stride % kPage == 0;
 }
 
 // Null where the library is to do it.

@@ -152,36 +152,104 @@ void PackB(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, flo
               : PackColumnsOf<kRound>(b.fp32(), stride, transposed, k, n, panel);
 }
 
-// --- packing a panel of transposed A while another one is multiplied ---
+// --- packing a panel while others are multiplied ---
 
-constexpr int64_t kTurn = 32;  // units of the product between steps
+constexpr int64_t kTurn = 16;  // units of the product between steps
 
-// A step is a row of the stored A: a column of each half of the panel.
-PackingAhead PackAhead(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
-                       float* panel, int64_t calls) {
-  if (!transposed || a.is_bf16() || rows != kPanelRows) return {};
-  PackingAhead ahead{.left = k, .from = a.fp32(), .stride = stride, .to = panel};
-  ahead.half = k * kHalfRows;
-  ahead.prefetched = 16 * stride;
+enum Step : int {
+  kColumnOfA,    // of each half of a panel of transposed A: a row of what is stored
+  kRowOfB,       // of a panel
+  kTransposedB,  // four columns of a panel, kRun rows of them
+};
+constexpr int64_t kRun = 16;  // a line of cache
+
+// The steps of a product of so many panels of A.
+PackingAhead InCalls(PackingAhead ahead, int64_t k, int64_t calls) {
   const int64_t turns = std::max<int64_t>(calls * (kPanelRows / kRows) * (k / kTurn), 1);
   ahead.pace = (ahead.left + turns - 1) / turns;
+  ahead.left_in_row = ahead.row;
   return ahead;
+}
+
+PackingAhead PackAAhead(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+                        float* panel, int64_t calls) {
+  if (!transposed || a.is_bf16() || rows != kPanelRows) return {};
+  PackingAhead ahead{.left = k, .step = kColumnOfA, .from = a.fp32(), .to = panel};
+  ahead.from_stride = stride;
+  ahead.to_stride = kHalfRows;
+  ahead.half = k * kHalfRows;
+  ahead.prefetched = 16 * stride;
+  return InCalls(ahead, k, calls);
+}
+
+PackingAhead PackBAhead(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n,
+                        float* panel, int64_t calls) {
+  const int64_t columns = PanelColumns();
+  if (b.is_bf16() || n != columns) return {};
+  PackingAhead ahead{.from = b.fp32(), .to = panel};
+  if (!transposed) {
+    ahead.left = k;
+    ahead.step = kRowOfB;
+    ahead.from_stride = stride;
+    ahead.to_stride = columns;
+    ahead.prefetched = 16 * stride;
+    return InCalls(ahead, k, calls);
+  }
+  if (kBlock == 1 || k % kRun != 0) return {};
+  ahead.step = kTransposedB;
+  ahead.row = columns / kBlock;
+  ahead.left = ahead.row * (k / kRun);
+  ahead.from_stride = kBlock * stride;
+  ahead.to_stride = kBlock;
+  ahead.from_jump = kRun - columns * stride;
+  ahead.to_jump = (kRun - 1) * columns;
+  ahead.second = stride;
+  ahead.prefetched = kRun;
+  return InCalls(ahead, k, calls);
+}
+
+HWY_INLINE void TakeStep(const PackingAhead& ahead) {
+  constexpr int64_t kLanes = hn::MaxLanes(D());
+  const float *from = ahead.from, *later = from + ahead.prefetched;
+  float* to = ahead.to;
+  if (ahead.step == kTransposedB) {
+    for (int64_t i = 0; i < kBlock; ++i) __builtin_prefetch(later + i * ahead.second);
+    ANEMONE_UNROLL
+    for (int64_t i = 0; i < kRun; i += kBlock) {
+      TransposeBlock<false>(from + i, ahead.second, to + i * kVectors * kLanes, kVectors * kLanes);
+    }
+  } else if (ahead.step == kRowOfB) {
+    __builtin_prefetch(later);
+    __builtin_prefetch(later + kLanes);
+    CopyExactly<false, kLanes>(from, to);
+    CopyExactly<false, kLanes>(from + kLanes, to + kLanes);
+  } else {
+    __builtin_prefetch(later);
+    CopyExactly<false, kHalfRows>(from, to);
+    CopyExactly<false, kHalfRows>(from + kHalfRows, to + ahead.half);
+  }
 }
 
 HWY_INLINE void TakeSteps(PackingAhead& ahead, int64_t most) {
   for (int64_t steps = std::min(most, ahead.left); steps > 0; --steps) {
-    __builtin_prefetch(ahead.from + ahead.prefetched);
-    CopyExactly<false, kHalfRows>(ahead.from, ahead.to);
-    CopyExactly<false, kHalfRows>(ahead.from + kHalfRows, ahead.to + ahead.half);
-    ahead.from += ahead.stride;
-    ahead.to += kHalfRows;
-    --ahead.left;
+    TakeStep(ahead);
+    ahead.advance();
   }
 }
 
 void FinishPacking(PackingAhead& ahead) { TakeSteps(ahead, ahead.left); }
 
 // --- the product ---
+
+// C, and what it is added to, before it is needed. A row at a time, because all at once hold up the
+// tile's own loads.
+HWY_INLINE void AskForRow(const float* c, const float* sum) {
+  for (int64_t v = 0; v < kVectors; ++v) {
+    const int64_t at = v * static_cast<int64_t>(hn::Lanes(D()));
+    __builtin_prefetch(c + at, 1);
+    if (sum && sum != c) __builtin_prefetch(sum + at);
+  }
+}
 
 template <int kCount, bool kTransposed>
 HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const float* HWY_RESTRICT b,
@@ -195,17 +263,9 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
     ANEMONE_UNROLL
     for (int64_t v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
   }
-  ANEMONE_UNROLL
-  for (int i = 0; i < kCount; ++i) {
-    ANEMONE_UNROLL
-    for (int64_t v = 0; v < kVectors; ++v) {
-      const int64_t at = i * c_stride + v * lanes;
-      __builtin_prefetch(c + at, 1);
-      if (sum && sum != c) __builtin_prefetch(sum + at);
-    }
-  }
-  for (int64_t u = 0; u < units;) {
-    const int64_t end = kTransposed && ahead.left > 0 ? std::min(u + kTurn, units) : units;
+  for (int64_t u = 0, row = 0; u < units; ++row) {
+    if (row < kCount) AskForRow(c + row * c_stride, sum ? sum + row * c_stride : nullptr);
+    const int64_t end = std::min(u + kTurn, units);
     for (; u < end; ++u) {
       const V b0 = hn::Load(d, b), b1 = hn::Load(d, b + lanes);
       b += kVectors * lanes;
@@ -216,7 +276,7 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
         sums[i][1] = hn::MulAdd(value, b1, sums[i][1]);
       }
     }
-    if (kTransposed && ahead.left > 0) TakeSteps(ahead, ahead.pace);
+    if (ahead.left > 0) TakeSteps(ahead, ahead.pace);
   }
   if (n == kVectors * lanes) {
     ANEMONE_UNROLL
@@ -287,8 +347,8 @@ double Spin(int64_t turns) {
 }
 
 Tiles Fp32Tiles() {
-  return {"fp32",       PanelColumns(), 1,         false,        PackA<false>,
-          PackB<false>, Multiply,       PackAhead, FinishPacking};
+  return {"fp32",       PanelColumns(), 1,          false,      PackA<false>,
+          PackB<false>, Multiply,       PackAAhead, PackBAhead, FinishPacking};
 }
 
 Tiles EmulatedTiles() {
@@ -299,6 +359,7 @@ Tiles EmulatedTiles() {
           PackA<true>,
           PackB<true>,
           Multiply,
+          nullptr,
           nullptr,
           nullptr};
 }

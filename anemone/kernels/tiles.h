@@ -18,20 +18,32 @@ namespace anemone {
 // Rows of a panel of A: a cache line of a column of it. Tiles have half of them, or fewer.
 inline constexpr int64_t kPanelRows = 16, kHalfRows = 8;
 
-// A panel of A that is packed a little at a time while another one is multiplied: its loads wait
-// for memory, and arithmetic need not wait for them.
+// A panel that is packed a little at a time while others are multiplied: its loads wait for memory,
+// and arithmetic need not wait for them.
 struct PackingAhead {
   int64_t left = 0;  // steps; 0 where there is nothing to do
+  int64_t pace = 1;  // steps at a time
+  int step = 0;      // what a step does: each instruction set has its own
+  // Two of bf16 numbers lie in the place of a float.
   const float* from = nullptr;
-  int64_t second = 0;         // from the first half of a step's numbers to the second
-  int64_t stride = 0;         // from one step to the next
-  int64_t row = 1, jump = 0;  // steps of a row of A, and what is between two rows
-  int64_t left_in_row = 1;
+  int64_t second = 0;      // from the first half of a step's numbers to the second
   int64_t prefetched = 0;  // from the step to what is asked for meanwhile
   float* to = nullptr;
-  int64_t half = 0;     // from the first half of a panel of transposed A to the second
-  int64_t pace = 1;     // steps at a time
-  bool copies = false;  // bf16 numbers, two of which are taken for one fp32 number
+  int64_t half = 0;  // from the first half of a panel of transposed A to the second
+  // From one step to the next, and how much more after each `row` of them.
+  int64_t from_stride = 0, to_stride = 0;
+  int64_t row = 1, from_jump = 0, to_jump = 0;
+  int64_t left_in_row = 1;
+
+  void advance() {
+    from += from_stride;
+    to += to_stride;
+    --left;
+    if (--left_in_row > 0) return;
+    from += from_jump;
+    to += to_jump;
+    left_in_row = row;
+  }
 };
 
 // A unit is 32 bits: one fp32 number, or two bf16 ones that are next to each other along k. Panels
@@ -56,10 +68,12 @@ struct Tiles {
   void (*multiply)(const float* a, int64_t row_stride, bool transposed, const float* b,
                    int64_t units, int64_t rows, int64_t n, float* c, int64_t c_stride,
                    const float* sum, PackingAhead& ahead);
-  // What pack_a() does, in steps that multiply() takes in so many calls; none where it cannot. Null
-  // where multiply() takes no steps.
-  PackingAhead (*pack_ahead)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
-                             float* panel, int64_t calls);
+  // What pack_a() and pack_b() do, in steps that multiply() takes in so many calls; none where they
+  // cannot. Null where multiply() takes no steps.
+  PackingAhead (*pack_a_ahead)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
+                               float* panel, int64_t calls);
+  PackingAhead (*pack_b_ahead)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n,
+                               float* panel, int64_t calls);
   // Takes the steps that are left.
   void (*finish)(PackingAhead& ahead);
 };
