@@ -43,7 +43,8 @@ void check(const Variant& variant, int64_t m, int64_t n, int64_t k, bool ta, boo
   ThreadPool pool(threads);
   const bool narrow = from == From::kBf16;
   // In bf16 pairs of numbers are read where rows are an even number of them apart.
-  const int64_t a_stride = (ta ? m : k) + (narrow ? 4 : 3), b_stride = (tb ? k : n) + 1;
+  const int64_t a_stride = (ta ? m : k) + (narrow ? 4 : 3);
+  const int64_t b_stride = (tb ? k : n) + (narrow ? 2 : 1);
   const int64_t c_stride = n + 2;
   const auto a =
       random_floats(static_cast<size_t>(((ta ? k : m) - 1) * a_stride + (ta ? m : k)), 1);
@@ -115,6 +116,33 @@ TEST(BlockedGemm, PanelsThatArePackedAheadAreThoseOfA) {
           }
         }
       }
+    }
+  }
+}
+
+// Whole panels in every orientation and type, with rows that make whole steps and rows that do not,
+// for several panels of A and for one; the last panel is no whole one and packed at once.
+TEST(BlockedGemm, PanelsThatArePackedAheadAreThoseOfB) {
+  for (const Variant& variant : variants()) {
+    for (const auto& [m, n, k] :
+         {std::tuple{70, 128, 64}, {70, 100, 48}, {16, 100, 96}, {100, 96, 34}, {33, 260, 16}}) {
+      for (const bool tb : {false, true}) {
+        for (const int threads : {1, 2, 3}) {
+          for (const From from : {From::kFp32, From::kBf16}) {
+            check(variant, m, n, k, false, tb, To::kC, threads, from);
+          }
+        }
+      }
+    }
+  }
+}
+
+// Threads that find no rows left, and more of them than copies of B.
+TEST(BlockedGemm, MoreThreadsThanPanelsMakeTheSameProduct) {
+  for (const Variant& variant : variants()) {
+    for (const int threads : {2, 5, 8}) {
+      check(variant, 17, 130, 70, false, false, To::kOther, threads);
+      check(variant, 200, 130, 70, true, true, To::kC, threads);
     }
   }
 }
