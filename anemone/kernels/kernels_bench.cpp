@@ -1,6 +1,6 @@
 // Vector loops at cache and memory sizes, and matrix products at the shapes of Stories110M
-// (D 768, F 2048, V 32000, 256 columns). The bench of a kernel checks nothing: gemm_test and the
-// simd tests do.
+// (D 768, F 2048, V 32000, sequences of 256). The bench of a kernel checks nothing: gemm_test and
+// the simd tests do.
 #include <benchmark/benchmark.h>
 
 #include <vector>
@@ -125,18 +125,16 @@ void BM_Gemm(benchmark::State& state) {
         4.0 * static_cast<double>(m * n + n * k + m * k));
 }
 
-// A layer's product forward, and its gradients with respect to x and to the weight.
+// A layer's product forward, and its gradients with respect to x and to the weight, of one sequence
+// and of four.
 void gemm_shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"m", "n", "k", "t", "threads"})->UseRealTime();
-  for (int64_t threads : {1, 2}) {
-    for (const auto& [out, in] : {std::pair{768, 768}, {2048, 768}, {768, 2048}}) {
-      bench->Args({out, 256, in, 0, threads});
-      bench->Args({in, 256, out, 1, threads});
-      bench->Args({out, in, 256, 2, threads});
+  for (const auto& [tokens, threads] : {std::pair{256, 1}, {256, 2}, {1024, 1}, {1024, 2}}) {
+    for (const auto& [out, in] : {std::pair{768, 768}, {2048, 768}, {768, 2048}, {32000, 768}}) {
+      bench->Args({out, tokens, in, 0, threads});
+      bench->Args({in, tokens, out, 1, threads});
+      bench->Args({out, in, tokens, 2, threads});
     }
-    bench->Args({32000, 256, 768, 0, threads});
-    bench->Args({768, 256, 32000, 1, threads});
-    bench->Args({32000, 768, 256, 2, threads});
   }
 }
 
