@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "anemone/base/error.h"
+#include "anemone/kernels/cache_distance.h"
 #include "anemone/kernels/kept_memory.h"
 
 namespace anemone {
@@ -21,8 +22,7 @@ constexpr Blocking kNear = {768, 768 * 1024 / sizeof(float), 1};
 // Far: the third level does, and the second a group of panels of A, for all of which a panel of B
 // is fetched once. A is then packed once for more columns.
 constexpr Blocking kFar = {1024, 4 * 1024 * 1024 / sizeof(float), 4};
-// Packed blocks of B, one for every other thread. What another processor packed comes slowly where
-// they have no cache in common, and two threads pack all of it sooner than they fetch half.
+// Packed blocks of B: one for every other thread where threads do not share it.
 constexpr int64_t kCopies = 2;
 // A group is at most this part of a thread's share of what is left, so that all end at about the
 // same time.
@@ -88,9 +88,17 @@ class PanelsOfB {
 // One block of the product: rows of A by `n` columns of B, over `k` of the sum.
 class Block {
  public:
+  // Every `copies`-th thread packs the same B.
   Block(const Gemm& g, const Tiles& tiles, int64_t column, int64_t n, int64_t depth, int64_t k,
-        float* packed_b)
-      : g_(g), tiles_(tiles), column_(column), n_(n), depth_(depth), k_(k), packed_b_(packed_b) {}
+        float* packed_b, int64_t copies)
+      : g_(g),
+        tiles_(tiles),
+        column_(column),
+        n_(n),
+        depth_(depth),
+        k_(k),
+        packed_b_(packed_b),
+        copies_(copies) {}
 
   // On the calling thread alone where there is no pool. `group`: panels of A.
   void run(ThreadPool* pool, int64_t group) const {
@@ -99,7 +107,7 @@ class Block {
     const int64_t size = units() * tiles_.columns;
     PanelsOfB b[] = {{panels(), packed_b_, size}, {panels(), packed_b_ + panels() * size, size}};
     const auto work = [&](size_t, size_t, int thread) {
-      multiply(claims, b[thread % kCopies], thread);
+      multiply(claims, b[thread % copies_], thread);
     };
     pool ? pool->parallel_for(static_cast<size_t>(threads), 1, work) : work(0, 1, 0);
   }
@@ -292,9 +300,10 @@ class Block {
   const Tiles& tiles_;
   int64_t column_, n_, depth_, k_;
   float* packed_b_;
+  int64_t copies_;
 };
 
-void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
+void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles, int64_t copies) {
   ANEMONE_CHECK(g.k > 0);
   const Blocking& blocking = blocking_for(g, tiles);
   const int64_t depth = block_depth(g, tiles, blocking);
@@ -302,11 +311,11 @@ void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
   const int64_t most = std::min(blocking.floats / units, kMostPanels * tiles.columns);
   const int64_t width = even_block(g.n, most, tiles.columns);
   thread_local KeptMemory memory;
-  const int64_t copies = std::min<int64_t>(kCopies, pool ? pool->threads() : 1);
   float* packed = memory.floats(static_cast<size_t>(copies * units * width));
   for (int64_t column = 0; column < g.n; column += width) {
     for (int64_t k = 0; k < g.k; k += depth) {
-      Block(g, tiles, column, std::min(width, g.n - column), k, std::min(depth, g.k - k), packed)
+      Block(g, tiles, column, std::min(width, g.n - column), k, std::min(depth, g.k - k), packed,
+            copies)
           .run(pool, blocking.group);
     }
   }
@@ -315,10 +324,14 @@ void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles) {
 }  // namespace
 
 void blocked_gemm(ThreadPool& pool, const Gemm& g, const Tiles& tiles) {
-  multiply_blocks(&pool, g, tiles);
+  blocked_gemm(pool, g, tiles, pool.threads() == 1 || threads_share_a_cache(pool));
 }
 
-void blocked_gemm(const Gemm& g, const Tiles& tiles) { multiply_blocks(nullptr, g, tiles); }
+void blocked_gemm(ThreadPool& pool, const Gemm& g, const Tiles& tiles, bool share_b) {
+  multiply_blocks(&pool, g, tiles, share_b ? 1 : kCopies);
+}
+
+void blocked_gemm(const Gemm& g, const Tiles& tiles) { multiply_blocks(nullptr, g, tiles, 1); }
 
 bool is_worth_blocking(const Gemm& g) {
   constexpr int64_t kLeastRows = 32, kLeastColumns = 32, kLeastDepth = 32;

@@ -137,6 +137,24 @@ TEST(BlockedGemm, PanelsThatArePackedAheadAreThoseOfB) {
   }
 }
 
+TEST(BlockedGemm, AllThreadsOrEveryOtherMayShareB) {
+  const int64_t m = 70, n = 300, k = 300;
+  const auto a = random_floats(static_cast<size_t>(m * k), 1);
+  const auto b = random_floats(static_cast<size_t>(k * n), 2);
+  for (const Variant& variant : variants()) {
+    std::vector<std::vector<float>> results;
+    for (const auto& [threads, share_b] : {std::pair{1, true}, {2, true}, {2, false}, {5, false}}) {
+      ThreadPool pool(threads);
+      results.emplace_back(static_cast<size_t>(m * n));
+      blocked_gemm(
+          pool,
+          {false, false, m, n, k, a.data(), k, b.data(), n, nullptr, results.back().data(), n},
+          variant.tiles, share_b);
+    }
+    for (const auto& result : results) EXPECT_EQ(result, results[0]) << variant.name;
+  }
+}
+
 // Threads that find no rows left, and more of them than copies of B.
 TEST(BlockedGemm, MoreThreadsThanPanelsMakeTheSameProduct) {
   for (const Variant& variant : variants()) {
