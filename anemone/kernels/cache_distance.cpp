@@ -61,7 +61,7 @@ double detail::hop_ns(ThreadPool& pool) {
 }
 
 bool threads_share_a_cache(ThreadPool& pool) {
-  // Processors that share a third-level cache take some 45 ns, others several times as long.
+  // Processors that share a third-level cache take some 45 ns (docs/performance.md).
   constexpr double kNearNs = 80, kAgainMs = 1000;
   static const Stopwatch clock;
   static std::atomic<double> look_at{0};

@@ -90,11 +90,12 @@ void BM_AdamW(benchmark::State& state) {
   count(state, 14.0 * static_cast<double>(n), 28.0 * static_cast<double>(n));
 }
 
-// The packaged product, and ours.
-enum class Product { kLibrary, kFp32, kBf16 };
+// What gemm() picks, the packaged product on the calling thread, and ours.
+enum class Product { kPicked, kLibrary, kFp32, kBf16 };
 
 void multiply(Product product, ThreadPool& pool, const Gemm& g) {
-  if (product == Product::kLibrary) return gemm(pool, g);
+  if (product == Product::kPicked) return gemm(pool, g);
+  if (product == Product::kLibrary) return gemm(g);
   blocked_gemm(pool, g, product == Product::kFp32 ? fp32_tiles() : bf16_tiles());
 }
 
@@ -127,9 +128,9 @@ void BM_Gemm(benchmark::State& state) {
 
 // A layer's product forward, and its gradients with respect to x and to the weight, of one sequence
 // and of four.
-void gemm_shapes(benchmark::internal::Benchmark* bench) {
+void gemm_shapes(benchmark::internal::Benchmark* bench, int64_t threads) {
   bench->ArgNames({"m", "n", "k", "t", "threads"})->UseRealTime();
-  for (const auto& [tokens, threads] : {std::pair{256, 1}, {256, 2}, {1024, 1}, {1024, 2}}) {
+  for (int64_t tokens : {256, 1024}) {
     for (const auto& [out, in] : {std::pair{768, 768}, {2048, 768}, {768, 2048}, {32000, 768}}) {
       bench->Args({out, tokens, in, 0, threads});
       bench->Args({in, tokens, out, 1, threads});
@@ -137,6 +138,9 @@ void gemm_shapes(benchmark::internal::Benchmark* bench) {
     }
   }
 }
+
+void one_thread(benchmark::internal::Benchmark* bench) { gemm_shapes(bench, 1); }
+void two_threads(benchmark::internal::Benchmark* bench) { gemm_shapes(bench, 2); }
 
 // One token, and a few.
 void vector_shapes(benchmark::internal::Benchmark* bench) {
@@ -159,9 +163,10 @@ BENCHMARK(BM_SumOfSquares)->Arg(kInCache)->Arg(kInMemory);
 BENCHMARK(BM_SoftmaxRows)->Arg(64)->Arg(256);
 BENCHMARK(BM_LogSumExp)->Arg(256);
 BENCHMARK(BM_AdamW)->Arg(kInCache)->Arg(kInMemory);
-BENCHMARK(BM_Gemm<Product::kLibrary>)->Apply(gemm_shapes)->Apply(vector_shapes);
-BENCHMARK(BM_Gemm<Product::kFp32>)->Apply(gemm_shapes);
-BENCHMARK(BM_Gemm<Product::kBf16>)->Apply(gemm_shapes);
+BENCHMARK(BM_Gemm<Product::kPicked>)->Apply(one_thread)->Apply(two_threads)->Apply(vector_shapes);
+BENCHMARK(BM_Gemm<Product::kLibrary>)->Apply(one_thread);
+BENCHMARK(BM_Gemm<Product::kFp32>)->Apply(one_thread)->Apply(two_threads);
+BENCHMARK(BM_Gemm<Product::kBf16>)->Apply(one_thread)->Apply(two_threads);
 
 }  // namespace
 }  // namespace anemone

@@ -97,12 +97,12 @@ void ScaledSoftmax(const float* x, const float* log_sum_exp, float scale, float*
 void AdamwStep(float* parameter, const float* gradient, float* m, float* v, size_t n,
                const AdamW& step) {
   Each(n, [&](auto d, size_t i) HWY_ATTR {
-    // Further than a page's end, where the processor stops reading ahead by itself.
-    for (const float* from :
-         {gradient + i, static_cast<const float*>(m) + i, static_cast<const float*>(v) + i,
-          static_cast<const float*>(parameter) + i}) {
-      __builtin_prefetch(from + 256);
-    }
+    // Past a page's end, where the processor stops reading ahead by itself.
+    constexpr size_t kAhead = 256;
+    __builtin_prefetch(gradient + i + kAhead);
+    __builtin_prefetch(m + i + kAhead);
+    __builtin_prefetch(v + i + kAhead);
+    __builtin_prefetch(parameter + i + kAhead);
     const auto g = hn::Mul(hn::LoadU(d, gradient + i), hn::Set(d, step.gradient_scale));
     const auto first =
         hn::MulAdd(hn::Set(d, step.beta1), hn::LoadU(d, m + i), hn::Mul(hn::Set(d, step.rest1), g));
