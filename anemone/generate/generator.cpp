@@ -143,21 +143,21 @@ void Generator::run(ForwardProgram& program, int64_t columns) {
   position_ += columns;
 }
 
-// [G*K, columns] go behind what is in the cache, if the use of a stage has any.
+// [G, K, columns] go behind what is in the cache, if the use of a stage has any.
 void Generator::append(ForwardProgram& from, size_t use, const char* fresh, const char* cache,
                        int64_t columns) {
   Buffer* buffer = from.side(fresh, use);
   if (!buffer) return;
   const TensorView source = buffer->map(), target = steps_.at(1).program->side(cache, use)->map();
   ANEMONE_CHECK(source.data && target.data);
-  const float* from_row = source.as<float>().data();
-  float* to_row = target.as<float>().data() + position_;
-  const int64_t rows = config_.kv_heads * config_.head_size;
-  for (int64_t row = 0; row < rows; ++row) {
-    // The rows lie far apart in the cache: their lines are asked for together.
-    constexpr int64_t kAhead = 32;
-    if (row + kAhead < rows) __builtin_prefetch(to_row + (row + kAhead) * capacity_, 1);
-    std::copy_n(from_row + row * columns, columns, to_row + row * capacity_);
+  const int64_t size = config_.head_size;
+  for (int64_t head = 0; head < config_.kv_heads; ++head) {
+    const float* from_head = source.as<float>().data() + head * size * columns;
+    float* to_head = target.as<float>().data() + (head * capacity_ + position_) * size;
+    for (int64_t column = 0; column < columns; ++column) {
+      for (int64_t c = 0; c < size; ++c)
+        to_head[column * size + c] = from_head[c * columns + column];
+    }
   }
 }
 

@@ -15,6 +15,7 @@ namespace anemone::simd::HWY_NAMESPACE {
 
 constexpr size_t kRun = 8;    // vectors
 constexpr size_t kPanel = 2;  // vectors of a row that is no longer
+constexpr size_t kHead = 4;   // of an attention head's row
 
 template <size_t kCount>
 struct Vectors {
@@ -69,6 +70,16 @@ void InverseRms(const float* x, size_t rows, size_t columns, size_t stride, floa
         const auto root = hn::Sqrt(hn::Add(mean, hn::Set(d, epsilon)));
         hn::StoreU(hn::Div(hn::Set(d, 1.0f), root), d, out + s);
       });
+}
+
+void WeightedRows(const float* matrix, size_t rows, size_t columns, size_t stride,
+                  const float* weights, float* out) {
+  SumDown<kHead>(
+      rows, columns,
+      [&](auto d, size_t row, size_t s, auto sum) HWY_ATTR {
+        return hn::MulAdd(hn::Set(d, weights[row]), hn::LoadU(d, matrix + row * stride + s), sum);
+      },
+      [&](auto d, size_t s, auto sum) HWY_ATTR { hn::StoreU(sum, d, out + s); });
 }
 
 void WeightedDot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
@@ -198,12 +209,17 @@ namespace anemone::simd {
 HWY_EXPORT(SoftmaxDown);
 HWY_EXPORT(SoftmaxBackwardDown);
 HWY_EXPORT(InverseRms);
+HWY_EXPORT(WeightedRows);
 HWY_EXPORT(WeightedDot);
 HWY_EXPORT(LogSumExp);
 
 void inverse_rms(const float* x, size_t rows, size_t columns, size_t stride, float epsilon,
                  float* out) {
   HWY_DYNAMIC_DISPATCH(InverseRms)(x, rows, columns, stride, epsilon, out);
+}
+void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
+                   const float* weights, float* out) {
+  HWY_DYNAMIC_DISPATCH(WeightedRows)(matrix, rows, columns, stride, weights, out);
 }
 void weighted_dot(const float* a, const float* b, const float* weight, size_t rows, size_t columns,
                   size_t stride, float* out) {

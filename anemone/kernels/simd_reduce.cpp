@@ -45,42 +45,6 @@ double SumOfSquares(const float* a, size_t n) {
   return sum;
 }
 
-void WeightedRows(const float* matrix, size_t rows, size_t columns, size_t stride,
-                  const float* weights, float* out) {
-  // Eight vectors of a row at a time: rows lie far apart, and memory is read in runs.
-  const hn::ScalableTag<float> d;
-  const size_t lanes = hn::Lanes(d), run = 8 * lanes;
-  size_t s = 0;
-  for (; s + run <= columns; s += run) {
-    auto a = hn::Zero(d), b = a, c = a, e = a, f = a, g = a, h = a, i = a;
-    for (size_t row = 0; row < rows; ++row) {
-      const auto weight = hn::Set(d, weights[row]);
-      const float* from = matrix + row * stride + s;
-      a = hn::MulAdd(weight, hn::LoadU(d, from), a);
-      b = hn::MulAdd(weight, hn::LoadU(d, from + lanes), b);
-      c = hn::MulAdd(weight, hn::LoadU(d, from + 2 * lanes), c);
-      e = hn::MulAdd(weight, hn::LoadU(d, from + 3 * lanes), e);
-      f = hn::MulAdd(weight, hn::LoadU(d, from + 4 * lanes), f);
-      g = hn::MulAdd(weight, hn::LoadU(d, from + 5 * lanes), g);
-      h = hn::MulAdd(weight, hn::LoadU(d, from + 6 * lanes), h);
-      i = hn::MulAdd(weight, hn::LoadU(d, from + 7 * lanes), i);
-    }
-    float* to = out + s;
-    for (const auto& sum : {a, b, c, e, f, g, h, i}) {
-      hn::StoreU(sum, d, to);
-      to += lanes;
-    }
-  }
-  Each(columns - s, [&](auto tag, size_t at) HWY_ATTR {
-    auto sum = hn::Zero(tag);
-    for (size_t row = 0; row < rows; ++row) {
-      sum = hn::MulAdd(hn::Set(tag, weights[row]), hn::LoadU(tag, matrix + row * stride + s + at),
-                       sum);
-    }
-    hn::StoreU(sum, tag, out + s + at);
-  });
-}
-
 void ScaleRow(const float* x, const float* inverse, float weight, float* y, size_t n) {
   Each(n, [&](auto d, size_t s) HWY_ATTR {
     const auto scaled = hn::Mul(hn::LoadU(d, x + s), hn::LoadU(d, inverse + s));
@@ -135,16 +99,11 @@ HWY_AFTER_NAMESPACE();
 namespace anemone::simd {
 
 HWY_EXPORT(SumOfSquares);
-HWY_EXPORT(WeightedRows);
 HWY_EXPORT(ScaleRow);
 HWY_EXPORT(RmsBackwardRow);
 HWY_EXPORT(SoftmaxRow);
 
 double sum_of_squares(const float* a, size_t n) { return HWY_DYNAMIC_DISPATCH(SumOfSquares)(a, n); }
-void weighted_rows(const float* matrix, size_t rows, size_t columns, size_t stride,
-                   const float* weights, float* out) {
-  HWY_DYNAMIC_DISPATCH(WeightedRows)(matrix, rows, columns, stride, weights, out);
-}
 void scale_row(const float* x, const float* inverse, float weight, float* y, size_t n) {
   HWY_DYNAMIC_DISPATCH(ScaleRow)(x, inverse, weight, y, n);
 }

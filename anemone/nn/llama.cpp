@@ -196,12 +196,12 @@ Stage prefill_attention_stage(const LlamaConfig& config, int64_t sequence) {
 Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity, int64_t columns) {
   Stage stage = start("decode_attention");
   Builder b(stage.function);
-  const int64_t kv_width = config.kv_heads * config.head_size;
+  const Shape cache = {1, config.kv_heads, capacity, config.head_size};
   const Value x = b.input("x", kType, {1, config.dim, 1, columns});
   const Value cosine = b.input("cos", kType, {1, config.head_size / 2, 1, columns});
   const Value sine = b.input("sin", kType, {1, config.head_size / 2, 1, columns});
-  const Value k_cache = b.input("k_cache", kType, {1, kv_width, 1, capacity});
-  const Value v_cache = b.input("v_cache", kType, {1, kv_width, 1, capacity});
+  const Value k_cache = b.input("k_cache", kType, cache);
+  const Value v_cache = b.input("v_cache", kType, cache);
   const Value position = b.input("position", DType::kInt32, {1});
   const Value normal = rms_norm(stage, b, "input_layernorm", x, config);
   const Heads heads = project(stage, b, normal, cosine, sine, config);

@@ -29,8 +29,8 @@ Stage logits_stage(const LlamaConfig& config, int64_t columns, bool only_last = 
 Stage loss_stage(const LlamaConfig& config, int64_t columns, bool in_parts = false);
 
 // Some tokens more: x [1, D, 1, N], cos and sin [1, K/2, 1, N] of their positions, k_cache and
-// v_cache [1, G*K, 1, capacity] of which the first `position` [1] columns are filled
-// → y, and new_k and new_v [1, G*K, 1, N] for the next columns.
+// v_cache [1, G, capacity, K] of which the first `position` [1] tokens are filled
+// → y, and new_k and new_v [1, G*K, 1, N] for the next tokens.
 Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity, int64_t columns = 1);
 
 // The stage of training for one sequence, with its keys and values as outputs for the cache: new_k
@@ -40,7 +40,7 @@ Stage prefill_attention_stage(const LlamaConfig& config, int64_t sequence);
 enum class Head { kLogits, kLastLogits, kLoss, kLossInParts };
 // Training or evaluation of whole sequences.
 StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequence, Head head);
-// Generation, `columns` tokens at a time, with a cache of `capacity` columns a layer.
+// Generation, `columns` tokens at a time, with a cache of `capacity` tokens a layer.
 StageChain llama_decode_chain(const LlamaConfig& config, int64_t capacity, int64_t columns = 1);
 // The first `sequence` tokens of a text at once: what a cache needs, and the logits of the last.
 StageChain llama_prefill_chain(const LlamaConfig& config, int64_t sequence);

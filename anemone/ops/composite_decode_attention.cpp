@@ -1,5 +1,6 @@
 // anemone.decode_attention, for generation: the q, k and v [1, C, 1, N] of new tokens against
-// `position` cached columns and each other. Scores are scaled by 1/sqrt(head size).
+// `position` cached tokens and each other. Scores are scaled by 1/sqrt(head size). Caches are
+// [1, G, capacity, K]: what a token adds to one, and what a head reads of it, is contiguous.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -24,16 +25,15 @@ std::vector<Type> infer_decode(const OpArgs& args) {
   return {args.type("q")};
 }
 
-// One head. The last token attends to all columns, each one before to one less.
+// One head. The last token attends to all tokens, each one before to one less.
 template <typename T>
 void eval_decode_head(const EvalArgs& args, const AttentionShape& a, int64_t position, int64_t h) {
   const auto q = args.in("q").as<T>(), k = args.in("k").as<T>(), v = args.in("v").as<T>();
   const auto k_cache = args.in("k_cache").as<T>(), v_cache = args.in("v_cache").as<T>();
   const int64_t own = h * a.head_size, shared = h / a.group() * a.head_size;
   const auto at = [&](std::span<T> cache, std::span<T> fresh, int64_t c, int64_t j) {
-    const int64_t row = shared + c;
-    return static_cast<double>(j < position ? cache[row * a.sequence + j]
-                                            : fresh[row * a.fresh + j - position]);
+    return static_cast<double>(j < position ? cache[shared * a.sequence + j * a.head_size + c]
+                                            : fresh[(shared + c) * a.fresh + j - position]);
   };
   for (int64_t t = 0; t < a.fresh; ++t) {
     std::vector<double> p(static_cast<size_t>(position + t) + 1);
@@ -67,7 +67,7 @@ void eval_decode(const EvalArgs& args) {
   });
 }
 
-// [1, 1, N, sequence + N]: what a column is compared with `position` as. Cached columns as
+// [1, 1, N, sequence + N]: what a column of scores is compared with `position` as. Cached tokens as
 // themselves, those of new tokens always or never visible.
 Value column_numbers(Builder& b, const AttentionShape& a) {
   const int64_t width = a.sequence + a.fresh;
@@ -87,9 +87,9 @@ std::vector<Value> decompose_decode(Builder& b, const OpArgs& args) {
   const AttentionShape a = decode_attention_shape(args);
   const DType dtype = args.type("q").dtype;
   const auto grouped = [&](const char* cache, const char* fresh) {
-    const Value all = b.concat({args.value(cache), args.value(fresh)}, 3);
-    return b.transpose(b.reshape(all, {a.kv_heads, a.head_size, 1, a.sequence + a.fresh}),
-                       {0, 2, 3, 1});
+    const Value cached = b.reshape(args.value(cache), {a.kv_heads, 1, a.sequence, a.head_size});
+    const Value rows = b.reshape(args.value(fresh), {a.kv_heads, 1, a.head_size, a.fresh});
+    return b.concat({cached, b.transpose(rows, {0, 1, 3, 2})}, 2);
   };
   Value q = args.value("q");
   if (a.fresh == 1) {
@@ -125,14 +125,14 @@ const OpDef kOps[] = {
 AttentionShape decode_attention_shape(const OpArgs& args) {
   AttentionShape shape = attention_heads(args);
   const Shape& cache = args.shape("k_cache");
-  args.require(cache.size() == 4 && cache[1] == args.shape("k")[1] && cache[3] > 0 &&
-                   args.type("v_cache") == args.type("k_cache") &&
+  args.require(cache.size() == 4 && cache[0] == 1 && cache[1] == shape.kv_heads && cache[2] > 0 &&
+                   cache[3] == shape.head_size && args.type("v_cache") == args.type("k_cache") &&
                    args.type("position") == Type::tensor(DType::kInt32, {1}),
                "{}.c4: caches {} and {} and position {} do not fit new tokens of {}",
                args.op().type, to_string(cache), to_string(args.shape("v_cache")),
                to_string(args.type("position")), to_string(args.shape("k")));
   shape.batch = 1;
-  shape.sequence = cache[3];
+  shape.sequence = cache[2];
   shape.fresh = args.shape("q")[3];
   return shape;
 }

@@ -29,7 +29,7 @@ AttentionShape attention_heads(const OpArgs& args);
 // Of anemone.causal_attention and its backward operation; refuses shapes that do not fit.
 AttentionShape attention_shape(const OpArgs& args);
 
-// Of anemone.decode_attention: `fresh` new tokens against a cache of `sequence` columns.
+// Of anemone.decode_attention: `fresh` new tokens against a cache of `sequence` tokens.
 AttentionShape decode_attention_shape(const OpArgs& args);
 
 }  // namespace anemone

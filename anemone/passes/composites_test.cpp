@@ -139,12 +139,15 @@ TEST(Composites, DecodeAttentionGivesTheNextColumnsOfCausalAttention) {
     const auto columns = [&](Builder& b, Value x) {
       return b.slice_by_size(x, {0, 0, 0, position}, {1, x->type.shape[1], 1, fresh});
     };
+    const auto cache = [&](Builder& b, Value x) {
+      return b.transpose(b.reshape(x, {1, kv, size, sequence}), {0, 1, 3, 2});
+    };
     const auto decode = [&](Builder& b, const std::vector<Value>& in) {
       return b.ops("anemone.decode_attention", {{"q", columns(b, in[0])},
                                                 {"k", columns(b, in[1])},
                                                 {"v", columns(b, in[2])},
-                                                {"k_cache", in[1]},
-                                                {"v_cache", in[2]},
+                                                {"k_cache", cache(b, in[1])},
+                                                {"v_cache", cache(b, in[2])},
                                                 {"position", in[3]},
                                                 {"head_size", b.integer(size)}});
     };

@@ -177,10 +177,10 @@ TEST(FastKernels, DecodeAttentionFromTheFirstTokenToAFullCache) {
     const int32_t position = positions[i % positions.size()];
     const int64_t fresh = i < 5 ? 1 : i < 10 ? 2 : 7;
     SCOPED_TRACE(std::to_string(position) + " and " + std::to_string(fresh));
-    const Shape cache = {1, kKvHeads * kSize, 1, kCapacity}, k = {1, kKvHeads * kSize, 1, fresh};
+    const Shape cache = {1, kKvHeads, kCapacity, kSize}, k = {1, kKvHeads * kSize, 1, fresh};
     Tensor k_cache = fp32(cache, 4), v_cache = fp32(cache, 5);
     for (int64_t at = 0; at < k_cache.size(); ++at) {
-      if (at % kCapacity < position) continue;
+      if (at / kSize % kCapacity < position) continue;
       k_cache.view().set(at, NAN);
       v_cache.view().set(at, NAN);
     }
@@ -199,7 +199,7 @@ TEST(FastKernels, DecodeAttentionFromTheFirstTokenToAFullCache) {
 }
 
 TEST(FastKernels, DecodeAttentionRefusesAPositionBeyondTheCache) {
-  const Shape one = {1, 2, 1, 1}, cache = {1, 2, 1, 3};
+  const Shape one = {1, 2, 1, 1}, cache = {1, 1, 3, 2};
   const Inputs inputs = {fp32(one, 1),   fp32(one, 2),   fp32(one, 3),
                          fp32(cache, 4), fp32(cache, 5), int32({1}, {4})};
   const Function f = make_function(inputs, [](Builder& b, const auto& v) {

@@ -6,26 +6,25 @@
 namespace anemone {
 namespace {
 
-// Of the fresh tokens the probabilities [N, capacity + N], and one query.
+// Probabilities of one token [capacity + N], its query, and its mixed values.
 size_t scratch_floats(const AttentionShape& a) {
-  return static_cast<size_t>(a.fresh * (a.sequence + a.fresh) + a.head_size);
+  return static_cast<size_t>(a.sequence + a.fresh + 2 * a.head_size);
 }
 
-// One head: probabilities of all fresh tokens, then the cached values weighted for all of them at
-// once.
+// One head, whose keys and values are [position, K] in the cache and [K, N] of the new tokens.
 class DecodeHead {
  public:
   DecodeHead(const AttentionShape& a, const KernelRun& run, int64_t head, size_t position,
              float* scratch)
       : size_(static_cast<size_t>(a.head_size)),
         fresh_(static_cast<size_t>(a.fresh)),
-        capacity_(static_cast<size_t>(a.sequence)),
         position_(position),
         scale_(static_cast<float>(a.scale())),
         q_(run.input(0) + head * a.head_size * a.fresh),
         out_(run.output() + head * a.head_size * a.fresh),
         p_(scratch),
-        query_(scratch + a.fresh * (a.sequence + a.fresh)) {
+        query_(scratch + a.sequence + a.fresh),
+        mixed_(query_ + a.head_size) {
     const int64_t shared = head / a.group() * a.head_size;
     k_ = run.input(1) + shared * a.fresh;
     v_ = run.input(2) + shared * a.fresh;
@@ -34,36 +33,35 @@ class DecodeHead {
   }
 
   void run() const {
-    const size_t columns = position_ + fresh_;
-    for (size_t t = 0; t < fresh_; ++t) attend(t, p_ + t * columns);
-    simd::matrix_vectors(v_cache_, size_, position_, capacity_, p_, columns, fresh_, nullptr, out_,
-                         fresh_);
-    for (size_t t = 0; t < fresh_; ++t) add_fresh(t, p_ + t * columns + position_);
-  }
-
- private:
-  // Scores are a weighted sum of the rows of the keys, which are contiguous in time. What a token
-  // does not see of the later ones becomes 0.
-  void attend(size_t t, float* p) const {
-    for (size_t c = 0; c < size_; ++c) query_[c] = q_[c * fresh_ + t];
-    simd::weighted_rows(k_cache_, size_, position_, capacity_, query_, p);
-    simd::weighted_rows(k_, size_, fresh_, fresh_, query_, p + position_);
-    simd::softmax_row(p, position_ + t + 1, position_ + fresh_, scale_);
-  }
-
-  // The values of the new tokens that token t sees: too few for a matrix product.
-  void add_fresh(size_t t, const float* p) const {
-    for (size_t c = 0; c < size_; ++c) {
-      float sum = 0;
-      for (size_t f = 0; f <= t; ++f) sum += p[f] * v_[c * fresh_ + f];
-      out_[c * fresh_ + t] += sum;
+    for (size_t t = 0; t < fresh_; ++t) {
+      attend(t);
+      mix(t);
     }
   }
 
-  size_t size_, fresh_, capacity_, position_;
+ private:
+  // Probabilities of the tokens that token t sees.
+  void attend(size_t t) const {
+    for (size_t c = 0; c < size_; ++c) query_[c] = q_[c * fresh_ + t];
+    simd::matrix_vector(k_cache_, position_, size_, size_, query_, p_);
+    simd::weighted_rows(k_, size_, t + 1, fresh_, query_, p_ + position_);
+    simd::softmax_row(p_, position_ + t + 1, position_ + t + 1, scale_);
+  }
+
+  void mix(size_t t) const {
+    const float* p = p_ + position_;
+    simd::weighted_rows(v_cache_, position_, size_, size_, p_, mixed_);
+    for (size_t c = 0; c < size_; ++c) {
+      float sum = 0;
+      for (size_t f = 0; f <= t; ++f) sum += p[f] * v_[c * fresh_ + f];
+      out_[c * fresh_ + t] = mixed_[c] + sum;
+    }
+  }
+
+  size_t size_, fresh_, position_;
   float scale_;
   const float *q_, *k_, *v_, *k_cache_, *v_cache_;
-  float *out_, *p_, *query_;
+  float *out_, *p_, *query_, *mixed_;
 };
 
 std::unique_ptr<Kernel> decode_attention(const OpArgs& args) {
