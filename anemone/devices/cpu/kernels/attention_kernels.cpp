@@ -189,8 +189,8 @@ std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
         run.pool.parallel_for(count, 1, [&](size_t begin, size_t end, int part) {
           float* scratch = run.scratch_floats() + part * forward_floats(a);
           for (size_t i = begin; i < end; ++i) {
-            const int64_t b = static_cast<int64_t>(i) / a.heads;
-            const int64_t head = static_cast<int64_t>(i) % a.heads;
+            const int64_t head = static_cast<int64_t>(i) / a.batch;
+            const int64_t b = static_cast<int64_t>(i) % a.batch;
             forward_head(a, run, head_offset(a, b, head), head_offset(a, b, head / a.group()),
                          scratch);
           }
@@ -290,8 +290,8 @@ std::unique_ptr<Kernel> causal_attention_backward(const OpArgs& args) {
         run.pool.parallel_for(count, 1, [&](size_t begin, size_t end, int part) {
           float* scratch = run.scratch_floats() + part * backward_floats(a);
           for (size_t i = begin; i < end; ++i) {
-            const int64_t b = static_cast<int64_t>(i) / a.kv_heads;
-            const int64_t kv = static_cast<int64_t>(i) % a.kv_heads;
+            const int64_t kv = static_cast<int64_t>(i) / a.batch;
+            const int64_t b = static_cast<int64_t>(i) % a.batch;
             const HeadBackward backward(a, run, head_offset(a, b, kv), scratch);
             for (int64_t head = kv * a.group(); head < (kv + 1) * a.group(); ++head) {
               backward.add_query_head(head_offset(a, b, head));
