@@ -86,10 +86,11 @@ void softmax_backward_down(const float* p, float* dp, size_t rows, size_t column
 // --- rows ---
 // y[s] = weight * x[s] * inverse[s]
 void scale_row(const float* x, const float* inverse, float weight, float* y, size_t n);
-// With r = inverse[s] and m = mean_dot[s] = r^3/C sum(dy w x): dx = r w dy - x m.
+// With r = inverse[s] and m = mean_dot[s] = r^3/C sum(dy w x): dx = r w dy - x m, added to what
+// `sum`, which may be dx, has there unless it is null.
 // Returns the row's weight gradient, sum over s of dy x r.
 float rms_backward_row(const float* x, const float* dy, const float* inverse, const float* mean_dot,
-                       float weight, float* dx, size_t n);
+                       float weight, const float* sum, float* dx, size_t n);
 // Softmax of scale * row[0, n), in place, zeros in [n, total).
 void softmax_row(float* row, size_t n, size_t total, float scale);
 // out = exp(x - log_sum_exp) * scale

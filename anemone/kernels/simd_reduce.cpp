@@ -53,14 +53,15 @@ void ScaleRow(const float* x, const float* inverse, float weight, float* y, size
 }
 
 float RmsBackwardRow(const float* x, const float* dy, const float* inverse, const float* mean_dot,
-                     float weight, float* dx, size_t n) {
+                     float weight, const float* sum, float* dx, size_t n) {
   Sum dweight;
   Each(n, [&](auto d, size_t s) HWY_ATTR {
     const auto value = hn::LoadU(d, x + s);
     const auto scaled = hn::Mul(hn::LoadU(d, dy + s), hn::LoadU(d, inverse + s));
     dweight.Add(d, hn::Mul(scaled, value));
     const auto direct = hn::Mul(scaled, hn::Set(d, weight));
-    hn::StoreU(hn::NegMulAdd(value, hn::LoadU(d, mean_dot + s), direct), d, dx + s);
+    const auto own = hn::NegMulAdd(value, hn::LoadU(d, mean_dot + s), direct);
+    hn::StoreU(sum ? hn::Add(hn::LoadU(d, sum + s), own) : own, d, dx + s);
   });
   return dweight.Total();
 }
@@ -108,8 +109,8 @@ void scale_row(const float* x, const float* inverse, float weight, float* y, siz
   HWY_DYNAMIC_DISPATCH(ScaleRow)(x, inverse, weight, y, n);
 }
 float rms_backward_row(const float* x, const float* dy, const float* inverse, const float* mean_dot,
-                       float weight, float* dx, size_t n) {
-  return HWY_DYNAMIC_DISPATCH(RmsBackwardRow)(x, dy, inverse, mean_dot, weight, dx, n);
+                       float weight, const float* sum, float* dx, size_t n) {
+  return HWY_DYNAMIC_DISPATCH(RmsBackwardRow)(x, dy, inverse, mean_dot, weight, sum, dx, n);
 }
 void softmax_row(float* row, size_t n, size_t total, float scale) {
   HWY_DYNAMIC_DISPATCH(SoftmaxRow)(row, n, total, scale);

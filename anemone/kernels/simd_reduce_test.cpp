@@ -130,8 +130,10 @@ TEST(SimdRows, RmsBackwardRowWhicheverOperandIsOverwritten) {
     const auto x = random_floats(n, 14), dy = random_floats(n, 15);
     const auto inverse = random_floats(n, 16, 0.5, 2), mean_dot = random_floats(n, 17);
     Guarded dx(n), over_x(x), over_dy(dy);
-    const auto run = [&](const float* from_x, const float* from_dy, float* to) {
-      return simd::rms_backward_row(from_x, from_dy, inverse.data(), mean_dot.data(), 0.7f, to, n);
+    const auto run = [&](const float* from_x, const float* from_dy, float* to,
+                         const float* sum = nullptr) {
+      return simd::rms_backward_row(from_x, from_dy, inverse.data(), mean_dot.data(), 0.7f, sum, to,
+                                    n);
     };
     const float dweight = run(x.data(), dy.data(), dx.data());
     double expected = 0;
@@ -148,6 +150,12 @@ TEST(SimdRows, RmsBackwardRowWhicheverOperandIsOverwritten) {
     EXPECT_EQ(over_x.values(), dx.values());
     EXPECT_EQ(over_dy.values(), dx.values());
     EXPECT_TRUE(dx.intact() && over_x.intact() && over_dy.intact());
+
+    const auto sum = random_floats(n, 19);
+    Guarded added(sum);
+    EXPECT_EQ(run(x.data(), dy.data(), added.data(), added.data()), dweight);
+    for (size_t i = 0; i < n; ++i) EXPECT_EQ(added[i], sum[i] + dx[i]);
+    EXPECT_TRUE(added.intact());
   }
 }
 

@@ -53,7 +53,8 @@ std::map<std::string, std::vector<float>> run_all() {
     simd::softmax_row(out, kCount, kCount, 0.5f);
   });
   record("rms_backward_row", [&](float* out) {
-    out[kCount] = simd::rms_backward_row(a.data(), b.data(), c.data(), d.data(), 0.7f, out, kCount);
+    out[kCount] =
+        simd::rms_backward_row(a.data(), b.data(), c.data(), d.data(), 0.7f, a.data(), out, kCount);
   });
   return results;
 }

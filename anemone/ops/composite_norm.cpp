@@ -13,7 +13,7 @@ constexpr double kDefaultEpsilon = 1e-5;
 constexpr Param kForward[] = {param("x", Accepts::kFloat), param("weight", Accepts::kFloat),
                               optional_const("epsilon", Accepts::kFloat)};
 constexpr Param kBackward[] = {param("x", Accepts::kFloat), param("weight", Accepts::kFloat),
-                               param("dy", Accepts::kFloat),
+                               param("dy", Accepts::kFloat), optional_param("sum", Accepts::kFloat),
                                optional_const("epsilon", Accepts::kFloat)};
 
 void check_shapes(const OpArgs& args) {
@@ -34,8 +34,11 @@ std::vector<Type> infer_forward(const OpArgs& args) {
 // dx like x, dweight like weight.
 std::vector<Type> infer_backward(const OpArgs& args) {
   check_shapes(args);
-  args.require(args.type("dy") == args.type("x"), "{}.c3: dy is {}, x is {}", args.op().type,
-               to_string(args.type("dy")), to_string(args.type("x")));
+  for (const char* name : {"dy", "sum"}) {
+    if (!args.has(name)) continue;
+    args.require(args.type(name) == args.type("x"), "{}.c3: {} is {}, x is {}", args.op().type,
+                 name, to_string(args.type(name)), to_string(args.type("x")));
+  }
   return {args.type("x"), args.type("weight")};
 }
 
@@ -65,7 +68,7 @@ void eval_forward(const EvalArgs& args) {
   });
 }
 
-// With r = 1/rms: dx = r w dy - x r^3/C sum(dy w x), dweight = sum over s of dy x r.
+// With r = 1/rms: dx = sum + r w dy - x r^3/C sum(dy w x), dweight = sum over s of dy x r.
 void eval_backward(const EvalArgs& args) {
   const int64_t channels = args.shape("x")[1], columns = args.shape("x")[3];
   const double epsilon = args.number("epsilon", kDefaultEpsilon);
@@ -73,6 +76,7 @@ void eval_backward(const EvalArgs& args) {
     using T = decltype(type);
     const std::span<const T> x = args.in("x").as<T>(), weight = args.in("weight").as<T>();
     const std::span<const T> dy = args.in("dy").as<T>();
+    const std::span<const T> sum = args.has("sum") ? args.in("sum").as<T>() : std::span<const T>();
     const auto dx = args.out(0).as<T>();
     std::vector<double> dweight(static_cast<size_t>(channels), 0);
     for (int64_t s = 0; s < columns; ++s) {
@@ -85,7 +89,7 @@ void eval_backward(const EvalArgs& args) {
       }
       for (int64_t c = 0; c < channels; ++c) {
         const int64_t i = c * columns + s;
-        dx[i] = static_cast<T>(r * weight[c] * dy[i] -
+        dx[i] = static_cast<T>((sum.empty() ? 0 : sum[i]) + r * weight[c] * dy[i] -
                                x[i] * r * r * r * dot / static_cast<double>(channels));
       }
     }
@@ -138,7 +142,8 @@ std::vector<Value> decompose_backward(Builder& b, const OpArgs& args) {
   const Value normal = b.mul(x, r);
   const Value weighted = b.mul(dy, weight_column(b, args));
   const Value mean = b.mul(b.reduce_sum(b.mul(weighted, normal), {1}, true), 1 / channels);
-  const Value dx = b.mul(b.sub(weighted, b.mul(normal, mean)), r);
+  Value dx = b.mul(b.sub(weighted, b.mul(normal, mean)), r);
+  if (args.has("sum")) dx = b.add(args.value("sum"), dx);
   const Value dweight = b.reduce_sum(b.mul(dy, normal), {0, 2, 3}, false);
   return {dx, dweight};
 }

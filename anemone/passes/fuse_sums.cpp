@@ -36,14 +36,46 @@ Value add_product(Builder& b, Value sum, const Operation& linear) {
   return b.reshape(product, y);
 }
 
+// Whether every operation from `op` on may read the value.
+bool is_there(const Function& function, Value value, const Operation* op) {
+  for (const auto& earlier : function.operations) {
+    if (earlier.get() == op) return !value->producer;
+    if (earlier.get() == value->producer) return true;
+  }
+  return false;
+}
+
+// The operand of a sum that is a norm's gradient and read nowhere else, of which the other operand
+// becomes the `sum`; empty where there is none.
+std::string norm_that_adds(Function& function, const Operation& add,
+                           const std::unordered_map<Value, int>& uses) {
+  const OpArgs args(add);
+  for (const auto& [name, other] : {std::pair{"x", "y"}, {"y", "x"}}) {
+    const Value term = args.value(name), sum = args.value(other);
+    if (!term || !sum || uses.at(term) != 1 || !term->producer || sum->type != term->type) continue;
+    Operation& norm = *term->producer;
+    if (norm.type != "anemone.rms_norm_backward" || norm.outputs[0] != term) continue;
+    const bool rounds = term->type.dtype != DType::kFp32 && term->type.dtype != DType::kFp64;
+    if (rounds || norm.find("sum") || !is_there(function, sum, &norm)) continue;
+    norm.arguments.emplace_back("sum", sum);
+    return name;
+  }
+  return "";
+}
+
 }  // namespace
 
 bool fuse_sums(Function& function) {
   // The sums with a product that nothing else reads, and which operand that is: y where both are.
   const std::unordered_map<Value, int> uses = count_uses(function);
   std::unordered_map<Value, std::string> terms;
+  std::unordered_map<Value, std::string> added;
   for (const auto& op : function.operations) {
     if (op->type != "add") continue;
+    if (const std::string norm = norm_that_adds(function, *op, uses); !norm.empty()) {
+      added[op->outputs[0]] = norm;
+      continue;
+    }
     for (const char* name : {"x", "y"}) {
       const Value term = OpArgs(*op).value(name);
       if (term && uses.at(term) == 1 && term->producer && is_linear(*term->producer) &&
@@ -54,6 +86,8 @@ bool fuse_sums(Function& function) {
   }
   return rewrite(function,
                  [&](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
+                   const auto norm = added.find(op.outputs[0]);
+                   if (norm != added.end()) return std::vector{OpArgs(op).value(norm->second)};
                    const auto found = terms.find(op.outputs[0]);
                    if (found == terms.end()) return std::nullopt;
                    const OpArgs args(op);

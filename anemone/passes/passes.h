@@ -38,6 +38,7 @@ bool fuse_accumulation(Function& function);
 
 // x + conv(…), where the conv is a linear layer (or a conv_transpose its gradient) that nothing
 // else reads, becomes matmul_add: residual connections, and gradients that several layers add to.
+// What is added to a norm's gradient becomes its operand `sum`.
 bool fuse_sums(Function& function);
 
 // Inputs of `weights` that only linear layers and gathers read become `dtype`, a float type of

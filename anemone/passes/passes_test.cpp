@@ -352,5 +352,48 @@ TEST(FuseSums, ABroadcastSumAndAConvolutionThatIsNoLinearLayerStay) {
               ElementsAre("conv", "add"));
 }
 
+// dx and dweight of a norm of [1, 3, 1, 5].
+std::vector<Value> norm_gradients(Builder& b, const std::vector<Value>& v) {
+  return b.ops("anemone.rms_norm_backward", {{"x", v[0]}, {"weight", v[1]}, {"dy", v[2]}});
+}
+
+Inputs norm_inputs() {
+  return {random_tensor({1, 3, 1, 5}, 1), random_tensor({3}, 2), random_tensor({1, 3, 1, 5}, 3)};
+}
+
+TEST(FuseSums, ANormsGradientIsAddedToWhatIsThereBefore) {
+  for (const bool norm_first : {false, true}) {
+    EXPECT_THAT(with_sums_fused(norm_inputs(),
+                                [&](Builder& b, const auto& v) {
+                                  const std::vector<Value> d = norm_gradients(b, v);
+                                  const Value dx =
+                                      norm_first ? b.add(d[0], v[2]) : b.add(v[2], d[0]);
+                                  return std::vector{dx, d[1]};
+                                }),
+                ElementsAre("anemone.rms_norm_backward"));
+  }
+}
+
+TEST(FuseSums, ANormsGradientThatIsReadTwiceOrHasASumOrComesFirstStays) {
+  EXPECT_THAT(with_sums_fused(norm_inputs(),
+                              [](Builder& b, const auto& v) {
+                                const std::vector<Value> d = norm_gradients(b, v);
+                                return std::vector{b.add(d[0], v[2]), d[0]};
+                              }),
+              ElementsAre("anemone.rms_norm_backward", "add"));
+  EXPECT_THAT(with_sums_fused(norm_inputs(),
+                              [](Builder& b, const auto& v) {
+                                const std::vector<Value> d = norm_gradients(b, v);
+                                return std::vector{b.add(b.add(d[0], v[2]), v[0])};
+                              }),
+              ElementsAre("anemone.rms_norm_backward", "add"));
+  EXPECT_THAT(with_sums_fused(norm_inputs(),
+                              [](Builder& b, const auto& v) {
+                                const std::vector<Value> d = norm_gradients(b, v);
+                                return std::vector{b.add(b.unary("exp", v[0]), d[0])};
+                              }),
+              ElementsAre("anemone.rms_norm_backward", "exp", "add"));
+}
+
 }  // namespace
 }  // namespace anemone

@@ -122,7 +122,7 @@ TEST(FastKernels, RmsNormAndItsBackward) {
     for (int64_t columns : {1, 15, 17, 65}) {
       SCOPED_TRACE(std::to_string(channels) + " x " + std::to_string(columns));
       const Shape shape = {1, channels, 1, columns};
-      const Inputs inputs = {fp32(shape, 1), fp32({channels}, 2), fp32(shape, 3)};
+      const Inputs inputs = {fp32(shape, 1), fp32({channels}, 2), fp32(shape, 3), fp32(shape, 4)};
       expect_fast(inputs, [](Builder& b, const auto& v) {
         return b.ops("anemone.rms_norm",
                      {{"x", v[0]}, {"weight", v[1]}, {"epsilon", b.scalar(DType::kFp32, 1e-5)}});
@@ -132,6 +132,10 @@ TEST(FastKernels, RmsNormAndItsBackward) {
                                                    {"weight", v[1]},
                                                    {"dy", v[2]},
                                                    {"epsilon", b.scalar(DType::kFp32, 1e-2)}});
+      });
+      expect_fast(inputs, [](Builder& b, const auto& v) {
+        return b.ops("anemone.rms_norm_backward",
+                     {{"x", v[0]}, {"weight", v[1]}, {"dy", v[2]}, {"sum", v[3]}});
       });
     }
   }

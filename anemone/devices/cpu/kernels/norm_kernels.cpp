@@ -57,9 +57,11 @@ std::unique_ptr<Kernel> rms_norm_backward(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const Size size = size_of(args);
   const auto epsilon = static_cast<float>(args.number("epsilon", 1e-5));
+  const bool has_sum = args.has("sum");
   return kernel_of(
       [=](const KernelRun& run) {
         const float *x = run.input(0), *weight = run.input(1), *dy = run.input(2);
+        const float* sum = has_sum ? run.input(3) : nullptr;
         float *inverse = run.scratch_floats(), *mean_dot = inverse + size.columns;
         run.pool.parallel_for(size.columns, kColumnGrain, [&](size_t begin, size_t end, int) {
           simd::inverse_rms(x + begin, size.rows, end - begin, size.columns, epsilon,
@@ -74,12 +76,14 @@ std::unique_ptr<Kernel> rms_norm_backward(const OpArgs& args) {
         run.pool.parallel_for(size.rows, kRowGrain, [&](size_t begin, size_t end, int) {
           for (size_t row = begin; row < end; ++row) {
             const size_t at = row * size.columns;
-            run.output(1)[row] = simd::rms_backward_row(
-                x + at, dy + at, inverse, mean_dot, weight[row], run.output(0) + at, size.columns);
+            run.output(1)[row] =
+                simd::rms_backward_row(x + at, dy + at, inverse, mean_dot, weight[row],
+                                       sum ? sum + at : nullptr, run.output(0) + at, size.columns);
           }
         });
       },
-      {{0, 0}, {2, 0}}, 2 * size.columns * sizeof(float));
+      has_sum ? Overwrites{{0, 0}, {2, 0}, {3, 0}} : Overwrites{{0, 0}, {2, 0}},
+      2 * size.columns * sizeof(float));
 }
 
 }  // namespace
