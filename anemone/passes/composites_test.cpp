@@ -26,6 +26,18 @@ TEST(Composites, RmsNormBackwardWithASum) {
                      });
 }
 
+TEST(Composites, RmsNormBackwardRefusesASumOfAnotherShape) {
+  const Inputs inputs = {random_tensor({1, 5, 1, 3}, 1), random_tensor({5}, 2),
+                         random_tensor({1, 5, 1, 3}, 3), random_tensor({1, 5, 1, 4}, 4)};
+  EXPECT_THROW(run_reference(inputs,
+                             [](Builder& b, const auto& v) {
+                               return b.ops(
+                                   "anemone.rms_norm_backward",
+                                   {{"x", v[0]}, {"weight", v[1]}, {"dy", v[2]}, {"sum", v[3]}});
+                             }),
+               Error);
+}
+
 TEST(Composites, NarrowLinear) {
   expect_same_values({random_tensor({1, 5, 1, 3}, 1), random_tensor({4, 5, 1, 1}, 2)},
                      [](Builder& b, const auto& v) {

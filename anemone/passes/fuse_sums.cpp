@@ -69,6 +69,7 @@ bool fuse_sums(Function& function) {
   // The sums with a product that nothing else reads, and which operand that is: y where both are.
   const std::unordered_map<Value, int> uses = count_uses(function);
   std::unordered_map<Value, std::string> terms;
+  // The sums that a norm's gradient makes itself, and which operand that is.
   std::unordered_map<Value, std::string> added;
   for (const auto& op : function.operations) {
     if (op->type != "add") continue;

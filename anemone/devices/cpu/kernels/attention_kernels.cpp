@@ -180,6 +180,8 @@ void forward_head(const AttentionShape& a, const KernelRun& run, int64_t own, in
   });
 }
 
+// A head of all sequences before the next head: products leave the rows of a head in the cache of
+// the thread that made them.
 std::unique_ptr<Kernel> causal_attention(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const AttentionShape a = attention_shape(args);
