@@ -36,44 +36,55 @@ bool spin_until(const Ready& ready) {
   return false;
 }
 
+constexpr size_t kLine = 64;  // bytes of a cache line
+
 }  // namespace
 
-int hardware_threads() {
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-// One loop at a time. A ticket holds the loop's number and its next piece; taking a piece is a
-// compare-and-swap on it, which fails for a thread that still looks at an older loop. The loop's
-// fields are atomic because such a thread may read them while the next loop is written.
+// One loop at a time. The ticket holds its number and how many of its pieces nobody has taken yet;
+// taking one is a compare-and-swap on it, which fails for a thread that still looks at an older
+// loop. The loop's fields are atomic because such a thread may read them while the next loop is
+// written. What a waiting thread looks at has a cache line of its own: another thread's store to
+// such a line takes hundreds of cycles.
 struct ThreadPool::State {
   std::vector<std::thread> workers;
   std::mutex mutex;
   std::condition_variable wake, done;
-  std::atomic<int> sleepers{0};
-  std::atomic<bool> stop{false};
-
-  std::atomic<uint64_t> ticket{0};  // loop number << 32 | next piece
-  std::atomic<size_t> unfinished{0};
-  std::atomic<Task> task{nullptr};
-  std::atomic<void*> context{nullptr};
-  std::atomic<size_t> count{0}, piece{0}, pieces{0};
   std::exception_ptr error;
 
-  static uint64_t loop_of(uint64_t ticket) { return ticket >> 32; }
-  static size_t piece_of(uint64_t ticket) { return ticket & 0xFFFFFFFFu; }
-  bool has_pieces(uint64_t seen) const { return piece_of(seen) < pieces; }
+  alignas(kLine) std::atomic<uint64_t> ticket{0};  // loop number << 32 | pieces left
+  alignas(kLine) std::atomic<size_t> unfinished{0};
+  // Written seldom.
+  alignas(kLine) std::atomic<int> sleepers{0};
+  std::atomic<bool> stop{false}, caller_sleeps{false}, failed{false};
+  // The loop.
+  alignas(kLine) std::atomic<Task> task{nullptr};
+  std::atomic<void*> context{nullptr};
+  std::atomic<size_t> count{0}, piece{0}, pieces{0};
+
+  static uint64_t left_of(uint64_t ticket) { return ticket & 0xFFFFFFFFu; }
+
+  void announce(size_t count_of_pieces) {
+    unfinished.store(count_of_pieces, std::memory_order_relaxed);
+    pieces.store(count_of_pieces, std::memory_order_relaxed);
+    ticket = ((ticket >> 32) + 1) << 32 | count_of_pieces;
+    if (sleepers == 0) return;
+    std::lock_guard lock(mutex);
+    wake.notify_all();
+  }
 
   // Runs pieces of the current loop until there are none left.
   void take_pieces(int thread) {
-    while (true) {
-      uint64_t seen = ticket;
-      if (!has_pieces(seen)) return;
-      const Task run = task;
-      void* const argument = context;
-      const size_t length = piece, begin = piece_of(seen) * length;
-      const size_t end = std::min<size_t>(count, begin + length);
-      if (ticket.compare_exchange_weak(seen, seen + 1))
-        run_piece(run, argument, begin, end, thread);
+    uint64_t seen = ticket;
+    while (left_of(seen) > 0) {
+      constexpr auto kRelaxed = std::memory_order_relaxed;
+      const Task run = task.load(kRelaxed);
+      void* const argument = context.load(kRelaxed);
+      const size_t length = piece.load(kRelaxed);
+      const size_t begin = (pieces.load(kRelaxed) - left_of(seen)) * length;
+      const size_t end = std::min<size_t>(count.load(kRelaxed), begin + length);
+      if (!ticket.compare_exchange_weak(seen, seen - 1)) continue;
+      run_piece(run, argument, begin, end, thread);
+      seen = ticket;
     }
   }
 
@@ -83,13 +94,32 @@ struct ThreadPool::State {
     } catch (...) {
       std::lock_guard lock(mutex);
       if (!error) error = std::current_exception();
+      failed = true;
     }
-    if (unfinished.fetch_sub(1) == 1) {
-      std::lock_guard lock(mutex);
-      done.notify_one();
-    }
+    if (unfinished.fetch_sub(1) > 1 || !caller_sleeps) return;
+    std::lock_guard lock(mutex);
+    done.notify_one();
+  }
+
+  void wait_until_finished() {
+    const auto finished = [this] { return unfinished == 0; };
+    if (spin_until(finished)) return;
+    std::unique_lock lock(mutex);
+    caller_sleeps = true;
+    done.wait(lock, finished);
+    caller_sleeps = false;
+  }
+
+  void rethrow() {
+    std::lock_guard lock(mutex);
+    failed = false;
+    std::rethrow_exception(std::exchange(error, nullptr));
   }
 };
+
+int hardware_threads() {
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
 
 ThreadPool::ThreadPool(int threads) : threads_(threads), state_(std::make_unique<State>()) {
   ANEMONE_CHECK(threads >= 1);
@@ -110,7 +140,7 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::work(int thread) {
   State& state = *state_;
   while (true) {
-    const auto ready = [&] { return state.stop || state.has_pieces(state.ticket); };
+    const auto ready = [&] { return State::left_of(state.ticket) > 0 || state.stop; };
     if (!spin_until(ready)) {
       std::unique_lock lock(state.mutex);
       ++state.sleepers;
@@ -134,27 +164,14 @@ void ThreadPool::run(size_t count, size_t grain, size_t shares, Task task, void*
     return;
   }
   // Nobody holds a piece of the loop before: its fields may be replaced.
-  const size_t pieces = (count + piece - 1) / piece;
-  state.pieces = 0;
-  state.task = task;
-  state.context = context;
-  state.count = count;
-  state.piece = piece;
-  state.unfinished = pieces;
-  state.ticket = (State::loop_of(state.ticket) + 1) << 32;
-  state.pieces = pieces;
-  if (state.sleepers > 0) {
-    std::lock_guard lock(state.mutex);
-    state.wake.notify_all();
-  }
+  state.task.store(task, std::memory_order_relaxed);
+  state.context.store(context, std::memory_order_relaxed);
+  state.count.store(count, std::memory_order_relaxed);
+  state.piece.store(piece, std::memory_order_relaxed);
+  state.announce((count + piece - 1) / piece);
   state.take_pieces(0);
-  const auto finished = [&] { return state.unfinished == 0; };
-  if (!spin_until(finished)) {
-    std::unique_lock lock(state.mutex);
-    state.done.wait(lock, finished);
-  }
-  std::lock_guard lock(state.mutex);
-  if (state.error) std::rethrow_exception(std::exchange(state.error, nullptr));
+  state.wait_until_finished();
+  if (state.failed) state.rethrow();
 }
 
 }  // namespace anemone

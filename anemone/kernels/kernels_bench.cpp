@@ -55,6 +55,14 @@ void BM_SumOfSquares(benchmark::State& state) {
   count(state, 2.0 * static_cast<double>(n), 4.0 * static_cast<double>(n));
 }
 
+// A loop with nothing to do: what it takes to begin one on two threads and to end it.
+void BM_EmptyLoop(benchmark::State& state) {
+  ThreadPool pool(2);
+  for (auto _ : state) {
+    pool.parallel_for(2, 1, [](size_t begin, size_t, int) { benchmark::DoNotOptimize(begin); });
+  }
+}
+
 // Rows of growing length, as causal attention has them.
 void BM_SoftmaxRows(benchmark::State& state) {
   const auto n = static_cast<size_t>(state.range(0));
@@ -160,6 +168,7 @@ BENCHMARK(BM_Unary<simd::silu>)->Arg(kInCache)->Arg(kInMemory);
 BENCHMARK(BM_Unary<simd::tanh>)->Arg(kInCache);
 BENCHMARK(BM_Add)->Arg(kInCache)->Arg(kInMemory);
 BENCHMARK(BM_SumOfSquares)->Arg(kInCache)->Arg(kInMemory);
+BENCHMARK(BM_EmptyLoop)->UseRealTime();
 BENCHMARK(BM_SoftmaxRows)->Arg(64)->Arg(256);
 BENCHMARK(BM_LogSumExp)->Arg(256);
 BENCHMARK(BM_AdamW)->Arg(kInCache)->Arg(kInMemory);
