@@ -74,10 +74,20 @@ ANEMONE_BF16_INLINE void ask_for_row(const float* c, const float* sum) {
   }
 }
 
+// Whole lines of memory.
+bool is_streamed(const Result& to, int64_t n) {
+  return to.streams && !to.sum && n == kColumns && to.stride % kLanes == 0 &&
+         reinterpret_cast<uintptr_t>(to.c) % (kLanes * sizeof(float)) == 0;
+}
+
 template <int kCount, bool kTransposed, int kStep>
 ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
-                              const float* __restrict b, int64_t units, int64_t n, float* c,
-                              int64_t c_stride, const float* sum, PackingAhead& ahead) {
+                              const float* __restrict b, int64_t units, int64_t n, const Result& to,
+                              PackingAhead& ahead) {
+  float* c = to.c;
+  const int64_t c_stride = to.stride;
+  const float* sum = to.sum;
+  const bool streams = is_streamed(to, n);
   __m512 sums[kCount][kVectors];
   ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
@@ -85,7 +95,9 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
     for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_ps();
   }
   for (int64_t u = 0, row = 0; u < units; ++row) {
-    if (row < kCount) ask_for_row(c + row * c_stride, sum ? sum + row * c_stride : nullptr);
+    if (row < kCount && !streams) {
+      ask_for_row(c + row * c_stride, sum ? sum + row * c_stride : nullptr);
+    }
     const int64_t end = std::min(u + kTurn, units);
     for (; u < end; ++u) {
       const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + kLanes);
@@ -100,6 +112,16 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
       }
     }
     if constexpr (kStep != kNoStep) take_steps<kStep>(ahead, ahead.pace);
+  }
+  if (streams) {
+    ANEMONE_UNROLL
+    for (int i = 0; i < kCount; ++i) {
+      ANEMONE_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        _mm512_stream_ps(c + i * c_stride + v * kLanes, sums[i][v]);
+      }
+    }
+    return;
   }
   ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
@@ -116,20 +138,17 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
 // An instance for each kind of step: a loop that has to look for it leaves fewer registers.
 template <bool kTransposed, int kStep>
 ANEMONE_BF16 void multiply_rows(const float* a, int64_t row_stride, bool, const float* b,
-                                int64_t units, int64_t rows, int64_t n, float* c, int64_t c_stride,
-                                const float* sum, PackingAhead& ahead) {
+                                int64_t units, int64_t rows, int64_t n, const Result& to,
+                                PackingAhead& ahead) {
   const auto at = [&](int64_t i) {
     return kTransposed ? a + i / kHalfRows * units * kHalfRows + i % kHalfRows : a + i * row_stride;
   };
-  const auto sum_of = [&](int64_t i) { return sum ? sum + i * c_stride : nullptr; };
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
-    tile<kRows, kTransposed, kStep>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride,
-                                    sum_of(i), ahead);
+    tile<kRows, kTransposed, kStep>(at(i), row_stride, b, units, n, to.at(i, 0), ahead);
   }
   for (; i < rows; ++i) {
-    tile<1, kTransposed, kNoStep>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride,
-                                  sum_of(i), ahead);
+    tile<1, kTransposed, kNoStep>(at(i), row_stride, b, units, n, to.at(i, 0), ahead);
   }
 }
 
@@ -139,11 +158,10 @@ constexpr auto by_step(std::integer_sequence<int, kSteps...>) {
 }
 
 void multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
-              int64_t rows, int64_t n, float* c, int64_t c_stride, const float* sum,
-              PackingAhead& ahead) {
+              int64_t rows, int64_t n, const Result& to, PackingAhead& ahead) {
   static constexpr auto kByStep = by_step(std::make_integer_sequence<int, kSteps>());
   const auto step = static_cast<size_t>(ahead.left > 0 ? ahead.step : kNoStep);
-  kByStep[step][transposed](a, row_stride, transposed, b, units, rows, n, c, c_stride, sum, ahead);
+  kByStep[step][transposed](a, row_stride, transposed, b, units, rows, n, to, ahead);
 }
 
 template <int kStep>

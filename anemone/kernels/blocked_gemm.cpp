@@ -222,6 +222,8 @@ class Block {
       std::swap(packed, packed_next);
       now = after;
     }
+    // What was written past the caches is there for those who are told that this thread is done.
+    if (g_.streams) std::atomic_thread_fence(std::memory_order_seq_cst);
   }
 
   // Packs panels of B as long as there are any, each while the group passes the one before; the
@@ -289,11 +291,10 @@ class Block {
     const int64_t row = panel_a * kPanelRows, column = panel * tiles_.columns;
     const float* a = packs_a() ? packed_a : a_at(row).fp32();
     const int64_t stride = packs_a() ? units() : g_.a_stride;
-    const float* sum = depth_ > 0 ? g_.c : g_.sum;
-    const int64_t at = row * g_.c_stride + column_ + column;
+    const bool is_last = depth_ + k_ == g_.k;
+    const Result all{g_.c, g_.c_stride, depth_ > 0 ? g_.c : g_.sum, g_.streams && is_last};
     tiles_.multiply(a, stride, g_.transpose_a, b.at(panel), units(), rows_of(panel_a),
-                    std::min(tiles_.columns, n_ - column), g_.c + at, g_.c_stride,
-                    sum ? sum + at : nullptr, ahead);
+                    std::min(tiles_.columns, n_ - column), all.at(row, column_ + column), ahead);
   }
 
   const Gemm& g_;

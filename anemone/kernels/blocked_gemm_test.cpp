@@ -6,6 +6,7 @@
 
 #include "anemone/base/half.h"
 #include "anemone/kernels/guarded.h"
+#include "anemone/kernels/kept_memory.h"
 
 namespace anemone {
 namespace {
@@ -178,6 +179,31 @@ TEST(BlockedGemm, DependsNeitherOnTheNumberOfThreadsNorOnWhetherTheyShareB) {
                      variant.tiles, share_b);
         if (first.empty()) first = c;
         EXPECT_EQ(c, first) << variant.name << ", threads: " << threads;
+      }
+    }
+  }
+}
+
+// Where C fills whole lines of memory and where it does not, and where a sum has several blocks.
+TEST(BlockedGemm, PastTheCachesIsTheSameProduct) {
+  const int64_t m = 70, n = 100, stride = 112;
+  for (const Variant& variant : variants()) {
+    for (const int64_t k : {64, 3100}) {
+      const auto a = random_floats(static_cast<size_t>(m * k), 1);
+      const auto b = random_floats(static_cast<size_t>(k * n), 2);
+      for (const int64_t offset : {0, 1}) {
+        std::vector<float> made[2];
+        for (const bool streams : {false, true}) {
+          ThreadPool pool(2);
+          KeptMemory memory;
+          float* c = memory.floats(static_cast<size_t>(m * stride + offset)) + offset;
+          std::fill_n(c, m * stride, 0.0f);
+          blocked_gemm(
+              pool, {false, false, m, n, k, a.data(), k, b.data(), n, nullptr, c, stride, streams},
+              variant.tiles);
+          made[streams].assign(c, c + m * stride);
+        }
+        EXPECT_EQ(made[0], made[1]) << variant.name << " " << k << " " << offset;
       }
     }
   }

@@ -21,6 +21,8 @@ struct Gemm {
   const float* sum = nullptr;  // with the stride of C, which it may be; null for zeros
   float* c = nullptr;
   int64_t c_stride = 0;
+  // Nobody reads C before much else is read: it may be written past the caches.
+  bool streams = false;
   // A and B are rounded to bf16 (where C has several columns); products and sums stay fp32. What
   // already is bf16 is an operand of such products only.
   bool bf16 = false;

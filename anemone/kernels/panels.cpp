@@ -20,7 +20,8 @@ void multiply_panel(const Tiles& tiles, const PackedRows& a, int64_t rows, const
   for (int64_t row = 0; row < rows; row += kPanelRows) {
     float* to = c + row * c_stride;
     tiles.multiply(a.data + row * a.stride, a.stride, a.transposed, b, units,
-                   std::min(kPanelRows, rows - row), n, to, c_stride, adds ? to : nullptr, nothing);
+                   std::min(kPanelRows, rows - row), n, {to, c_stride, adds ? to : nullptr},
+                   nothing);
   }
 }
 

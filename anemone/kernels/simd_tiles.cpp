@@ -253,9 +253,11 @@ HWY_INLINE void AskForRow(const float* c, const float* sum) {
 
 template <int kCount, bool kTransposed>
 HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const float* HWY_RESTRICT b,
-                     int64_t units, int64_t n, float* c, int64_t c_stride, const float* sum,
-                     PackingAhead& ahead) {
+                     int64_t units, int64_t n, const Result& to, PackingAhead& ahead) {
   const D d;
+  float* c = to.c;
+  const int64_t c_stride = to.stride;
+  const float* sum = to.sum;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   V sums[kCount][kVectors];
   ANEMONE_UNROLL
@@ -303,32 +305,26 @@ HWY_INLINE void Tile(const float* HWY_RESTRICT a, int64_t row_stride, const floa
 
 template <bool kTransposed>
 HWY_INLINE void Rows(const float* a, int64_t row_stride, const float* b, int64_t units,
-                     int64_t rows, int64_t n, float* c, int64_t c_stride, const float* sum,
-                     PackingAhead& ahead) {
+                     int64_t rows, int64_t n, const Result& to, PackingAhead& ahead) {
   const auto at = [&](int64_t i) {
     return kTransposed ? a + i / kHalfRows * units * kHalfRows + i % kHalfRows : a + i * row_stride;
   };
-  const auto sum_of = [&](int64_t i) { return sum ? sum + i * c_stride : nullptr; };
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) {
-    Tile<kRows, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, sum_of(i),
-                             ahead);
+    Tile<kRows, kTransposed>(at(i), row_stride, b, units, n, to.at(i, 0), ahead);
   }
   for (; i + 2 <= rows; i += 2) {
-    Tile<2, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, sum_of(i),
-                         ahead);
+    Tile<2, kTransposed>(at(i), row_stride, b, units, n, to.at(i, 0), ahead);
   }
   if (i < rows) {
-    Tile<1, kTransposed>(at(i), row_stride, b, units, n, c + i * c_stride, c_stride, sum_of(i),
-                         ahead);
+    Tile<1, kTransposed>(at(i), row_stride, b, units, n, to.at(i, 0), ahead);
   }
 }
 
 void Multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
-              int64_t rows, int64_t n, float* c, int64_t c_stride, const float* sum,
-              PackingAhead& ahead) {
-  if (transposed) return Rows<true>(a, row_stride, b, units, rows, n, c, c_stride, sum, ahead);
-  Rows<false>(a, row_stride, b, units, rows, n, c, c_stride, sum, ahead);
+              int64_t rows, int64_t n, const Result& to, PackingAhead& ahead) {
+  if (transposed) return Rows<true>(a, row_stride, b, units, rows, n, to, ahead);
+  Rows<false>(a, row_stride, b, units, rows, n, to, ahead);
 }
 
 // As many sums as hide the latency of one. They stay small, and are looked at in the end.

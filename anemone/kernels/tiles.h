@@ -18,6 +18,21 @@ namespace anemone {
 // Rows of a panel of A: a cache line of a column of it. Tiles have half of them, or fewer.
 inline constexpr int64_t kPanelRows = 16, kHalfRows = 8;
 
+// Where a product goes: c = sum + a · b.
+struct Result {
+  float* c;
+  int64_t stride;              // from one row to the next, of `sum` too
+  const float* sum = nullptr;  // may be c; null for zeros
+  // Written past the caches where it fills their lines, because nobody reads it soon. Threads that
+  // do are to be told by a sequentially consistent operation.
+  bool streams = false;
+
+  Result at(int64_t row, int64_t column) const {
+    const int64_t offset = row * stride + column;
+    return {c + offset, stride, sum ? sum + offset : nullptr, streams};
+  }
+};
+
 // A panel that is packed a little at a time while others are multiplied: its loads wait for memory,
 // and arithmetic need not wait for them.
 struct PackingAhead {
@@ -62,12 +77,10 @@ struct Tiles {
   void (*pack_a)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel);
   // `k` rows and `n` <= columns columns of op(B), likewise. The rest of the panel becomes 0.
   void (*pack_b)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel);
-  // c [rows, n] = a · b, or sum + a · b with `sum` laid out like c. Element (i, u) of `a` is at a[i
-  // * row_stride + u], or where a panel of transposed A has it. Meanwhile some of `ahead` is
-  // packed.
+  // A result of [rows, n]. Element (i, u) of `a` is at a[i * row_stride + u], or where a panel of
+  // transposed A has it. Meanwhile some of `ahead` is packed.
   void (*multiply)(const float* a, int64_t row_stride, bool transposed, const float* b,
-                   int64_t units, int64_t rows, int64_t n, float* c, int64_t c_stride,
-                   const float* sum, PackingAhead& ahead);
+                   int64_t units, int64_t rows, int64_t n, const Result& to, PackingAhead& ahead);
   // What pack_a() and pack_b() do, in steps that multiply() takes in so many calls; none where they
   // cannot. Null where multiply() takes no steps.
   PackingAhead (*pack_a_ahead)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,

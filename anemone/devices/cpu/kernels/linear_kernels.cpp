@@ -120,6 +120,7 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
         g.b = run.operand(2);
         g.c = run.output();
         g.sum = run.from_zero ? nullptr : run.input(0);
+        g.streams = run.from_zero;  // a gradient that begins
         g.bf16 = run.bf16;
         gemm(run.pool, g);
       },
@@ -159,6 +160,7 @@ std::unique_ptr<Kernel> classifier_weight_gradient(const OpArgs& args) {
                     .sum = has_sum && !run.from_zero ? run.input(0) : nullptr,
                     .c = run.output(),
                     .c_stride = channels,
+                    .streams = run.from_zero,
                     .bf16 = run.bf16});
     for (int64_t s = 0; s < columns; ++s) {
       const int32_t target = targets[static_cast<size_t>(s)];
