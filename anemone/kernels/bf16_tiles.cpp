@@ -179,6 +179,21 @@ void finish(PackingAhead& ahead) {
   kByStep[static_cast<size_t>(ahead.step)](ahead);
 }
 
+ANEMONE_BF16 void round_all(const float* from, int64_t from_stride, int64_t rows, int64_t columns,
+                            BFloat16* to, int64_t to_stride) {
+  for (int64_t row = 0; row < rows; ++row, from += from_stride, to += to_stride) {
+    int64_t i = 0;
+    for (; i + 2 * kLanes <= columns; i += 2 * kLanes) {
+      _mm512_storeu_si512(to + i, both_rows(from + i, from + i + kLanes, kEveryLane));
+    }
+    for (; i < columns; i += kLanes) {
+      const __mmask16 mask = first(columns - i);
+      const __m256bh half = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + i));
+      _mm256_mask_storeu_epi16(to + i, mask, reinterpret_cast<const __m256i&>(half));
+    }
+  }
+}
+
 ANEMONE_BF16 double spin(int64_t turns) {
   constexpr int kSums = 16;  // twelve do not hide the latency of these
   __m512 sums[kSums];
@@ -205,6 +220,10 @@ const Tiles* detail::native_bf16_tiles() {
   return there ? &kTiles : nullptr;
 }
 
+decltype(&round_rows) detail::native_round_rows() {
+  return native_bf16_tiles() ? &round_all : nullptr;
+}
+
 double (*detail::native_bf16_spin())(int64_t turns) {
   return native_bf16_tiles() ? &spin : nullptr;
 }
@@ -215,6 +234,7 @@ double (*detail::native_bf16_spin())(int64_t turns) {
 
 namespace anemone {
 const Tiles* detail::native_bf16_tiles() { return nullptr; }
+decltype(&round_rows) detail::native_round_rows() { return nullptr; }
 double (*detail::native_bf16_spin())(int64_t turns) { return nullptr; }
 }  // namespace anemone
 

@@ -97,10 +97,17 @@ const Tiles& fp32_tiles();
 // has them (AVX-512 BF16), else the same numbers from fp32 instructions, which is no faster.
 const Tiles& bf16_tiles();
 bool has_bf16_instructions();
+// Rows as bf16_tiles() rounds operands: to the nearest number, ties to even; what is no number
+// stays none. The processor's own instructions make 0 of what is too small for a normal number, in
+// a product too.
+void round_rows(const float* from, int64_t from_stride, int64_t rows, int64_t columns, BFloat16* to,
+                int64_t to_stride);
 
 namespace detail {
 const Tiles& emulated_bf16_tiles();
-const Tiles* native_bf16_tiles();  // null where this processor or compiler has none
+// Null where this processor or compiler has none.
+const Tiles* native_bf16_tiles();
+decltype(&round_rows) native_round_rows();
 
 // Multiplies and adds registers `turns` times; returns the flops of that.
 double fp32_spin(int64_t turns);

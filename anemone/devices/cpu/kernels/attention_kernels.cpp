@@ -151,13 +151,6 @@ int64_t forward_floats(const AttentionShape& a) {
   return 2 * size.times + 2 * size.block + 2 * size.scores;
 }
 
-void round_rows(const float* from, int64_t rows, int64_t columns, int64_t from_stride, BFloat16* to,
-                int64_t to_stride) {
-  for (int64_t row = 0; row < rows; ++row) {
-    simd::to_bf16(from + row * from_stride, to + row * to_stride, static_cast<size_t>(columns));
-  }
-}
-
 void forward_head(const AttentionShape& a, const KernelRun& run, int64_t own, int64_t shared,
                   float* memory) {
   const Head head(a, run);
@@ -175,7 +168,7 @@ void forward_head(const AttentionShape& a, const KernelRun& run, int64_t own, in
       return head.weigh(v, p, block, packed, run.output() + at, a.width());
     }
     head.weigh(v, p, block, packed, narrow, head.columns());
-    round_rows(narrow, a.head_size, block.count, head.columns(),
+    round_rows(narrow, head.columns(), a.head_size, block.count,
                static_cast<BFloat16*>(run.out[0].data) + at, a.width());
   });
 }
@@ -265,7 +258,7 @@ class HeadBackward {
       const int64_t count = std::min(tiles.columns, a_.sequence - t), at = shared_ + t;
       tiles.pack_b(sums + t * a_.head_size, a_.head_size, true, a_.head_size, count, q_);
       if (run_.out[output].dtype == DType::kBf16) {
-        round_rows(q_, a_.head_size, count, tiles.columns,
+        round_rows(q_, tiles.columns, a_.head_size, count,
                    static_cast<BFloat16*>(run_.out[output].data) + at, a_.width());
         continue;
       }

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "anemone/devices/cpu/kernel.h"
-#include "anemone/kernels/simd.h"
+#include "anemone/kernels/tiles.h"
 
 namespace anemone {
 
@@ -22,7 +22,8 @@ class Room {
     }
   }
   ~Room() {
-    if (narrow_) simd::to_bf16(block_, narrow_, count_);
+    const auto count = static_cast<int64_t>(count_);
+    if (narrow_) round_rows(block_, count, 1, count, narrow_, count);
   }
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
