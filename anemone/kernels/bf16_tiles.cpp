@@ -66,11 +66,11 @@ PackingAhead pack_b_ahead(Numbers b, int64_t stride, bool transposed, int64_t k,
 
 // C, and what it is added to, before it is needed: it comes from memory where gradients are added
 // up. A row at a time, because all at once hold up the tile's own loads.
-ANEMONE_BF16_INLINE void ask_for_row(const float* c, const float* sum) {
+ANEMONE_BF16_INLINE void ask_for_row(const Result& to) {
   ANEMONE_UNROLL
   for (int v = 0; v < kVectors; ++v) {
-    __builtin_prefetch(c + v * kLanes, 1);
-    if (sum && sum != c) __builtin_prefetch(sum + v * kLanes);
+    __builtin_prefetch(to.c + v * kLanes, 1);
+    if (to.sum && to.sum != to.c) __builtin_prefetch(to.sum + v * kLanes);
   }
 }
 
@@ -80,24 +80,47 @@ bool is_streamed(const Result& to, int64_t n) {
          reinterpret_cast<uintptr_t>(to.c) % (kLanes * sizeof(float)) == 0;
 }
 
+template <int kCount>
+using Sums = __m512[kCount][kVectors];
+
+template <int kCount>
+ANEMONE_BF16_INLINE void store_past_caches(const Sums<kCount>& sums, const Result& to) {
+  ANEMONE_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      _mm512_stream_ps(to.c + i * to.stride + v * kLanes, sums[i][v]);
+    }
+  }
+}
+
+template <int kCount>
+ANEMONE_BF16_INLINE void store(const Sums<kCount>& sums, int64_t n, const Result& to) {
+  ANEMONE_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const __mmask16 mask = first(n - v * kLanes);
+      const int64_t at = i * to.stride + v * kLanes;
+      const __m512 old = to.sum ? _mm512_maskz_loadu_ps(mask, to.sum + at) : _mm512_setzero_ps();
+      _mm512_mask_storeu_ps(to.c + at, mask, _mm512_add_ps(old, sums[i][v]));
+    }
+  }
+}
+
 template <int kCount, bool kTransposed, int kStep>
 ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
                               const float* __restrict b, int64_t units, int64_t n, const Result& to,
                               PackingAhead& ahead) {
-  float* c = to.c;
-  const int64_t c_stride = to.stride;
-  const float* sum = to.sum;
   const bool streams = is_streamed(to, n);
-  __m512 sums[kCount][kVectors];
+  Sums<kCount> sums;
   ANEMONE_UNROLL
   for (int i = 0; i < kCount; ++i) {
     ANEMONE_UNROLL
     for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_setzero_ps();
   }
   for (int64_t u = 0, row = 0; u < units; ++row) {
-    if (row < kCount && !streams) {
-      ask_for_row(c + row * c_stride, sum ? sum + row * c_stride : nullptr);
-    }
+    if (row < kCount && !streams) ask_for_row(to.at(row, 0));
     const int64_t end = std::min(u + kTurn, units);
     for (; u < end; ++u) {
       const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + kLanes);
@@ -113,26 +136,7 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
     }
     if constexpr (kStep != kNoStep) take_steps<kStep>(ahead, ahead.pace);
   }
-  if (streams) {
-    ANEMONE_UNROLL
-    for (int i = 0; i < kCount; ++i) {
-      ANEMONE_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        _mm512_stream_ps(c + i * c_stride + v * kLanes, sums[i][v]);
-      }
-    }
-    return;
-  }
-  ANEMONE_UNROLL
-  for (int i = 0; i < kCount; ++i) {
-    ANEMONE_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      const __mmask16 mask = first(n - v * kLanes);
-      const int64_t at = i * c_stride + v * kLanes;
-      const __m512 old = sum ? _mm512_maskz_loadu_ps(mask, sum + at) : _mm512_setzero_ps();
-      _mm512_mask_storeu_ps(c + at, mask, _mm512_add_ps(old, sums[i][v]));
-    }
-  }
+  streams ? store_past_caches<kCount>(sums, to) : store<kCount>(sums, n, to);
 }
 
 // An instance for each kind of step: a loop that has to look for it leaves fewer registers.
