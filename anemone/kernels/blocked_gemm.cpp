@@ -100,7 +100,9 @@ class Block {
         packed_b_(packed_b),
         copies_(copies) {}
 
-  // On the calling thread alone where there is no pool. `group`: panels of A.
+  // On the calling thread alone where there is no pool. `group`: panels of A. What threads wrote
+  // past the caches is in memory when the pool says that they are done: it counts them in
+  // sequentially consistent operations.
   void run(ThreadPool* pool, int64_t group) const {
     const int64_t threads = pool ? pool->threads() : 1;
     Claims claims(panels_a(), group, kParts * threads);
@@ -222,8 +224,6 @@ class Block {
       std::swap(packed, packed_next);
       now = after;
     }
-    // What was written past the caches is there for those who are told that this thread is done.
-    if (g_.streams) std::atomic_thread_fence(std::memory_order_seq_cst);
   }
 
   // Packs panels of B as long as there are any, each while the group passes the one before; the
