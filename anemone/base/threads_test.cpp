@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <numeric>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace anemone {
@@ -63,6 +65,21 @@ TEST(ThreadPool, SurvivesManyShortRounds) {
     });
   }
   for (int cell : cells) EXPECT_EQ(cell, 20000);
+}
+
+// Longer than either side looks for the other before it sleeps.
+TEST(ThreadPool, WakesAWorkerAndACallerThatSleep) {
+  using std::chrono::milliseconds;
+  ThreadPool pool(2);
+  std::atomic<size_t> sum = 0;
+  for (size_t round = 0; round < 10; ++round) {
+    std::this_thread::sleep_for(milliseconds(2));
+    pool.parallel_for(2, 1, [&](size_t begin, size_t end, int) {
+      if (begin == round % 2) std::this_thread::sleep_for(milliseconds(2));
+      sum += end - begin;
+    });
+    EXPECT_EQ(sum, 2 * (round + 1));
+  }
 }
 
 }  // namespace
