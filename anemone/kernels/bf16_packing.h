@@ -14,6 +14,7 @@
 #endif
 
 #include <algorithm>
+#include <cstring>
 
 #include "anemone/kernels/tiles.h"
 
@@ -110,17 +111,24 @@ ANEMONE_BF16 void pack_columns(const T* a, int64_t stride, int64_t rows, int64_t
 
 // --- along a row: pairs of neighbours ---
 
+// A row of `n` numbers, rounded; `to` has 16 bits for each.
+ANEMONE_BF16 inline void round_row(const float* from, int64_t n, void* to) {
+  auto* rounded = static_cast<BFloat16*>(to);
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    _mm512_storeu_si512(rounded + i, both_rows(from + i, from + i + kLanes, kEveryLane));
+  }
+  for (; i < n; i += kLanes) {
+    const __mmask16 mask = first(n - i);
+    const __m256bh half = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + i));
+    _mm256_mask_storeu_epi16(rounded + i, mask, reinterpret_cast<const __m256i&>(half));
+  }
+}
+
 // One row of k numbers as (k + 1) / 2 pairs.
 ANEMONE_BF16 inline void pack_along(const float* from, int64_t k, float* to) {
-  int64_t i = 0;
-  for (; i + 2 * kLanes <= k; i += 2 * kLanes) {
-    _mm512_storeu_si512(to + i / 2, both_rows(from + i, from + i + kLanes, kEveryLane));
-  }
-  for (; i < k; i += kLanes) {
-    const __m256bh half = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(first(k - i), from + i));
-    const auto units = static_cast<uint8_t>(first((k - i + 1) / 2));
-    _mm256_mask_storeu_epi32(to + i / 2, units, reinterpret_cast<const __m256i&>(half));
-  }
+  if (k % 2 != 0) std::memset(to + k / 2, 0, sizeof(float));
+  round_row(from, k, to);
 }
 
 ANEMONE_BF16 inline void pack_along(const BFloat16* from, int64_t k, float* to) {
@@ -136,7 +144,7 @@ ANEMONE_BF16 inline void pack_along(const BFloat16* from, int64_t k, float* to) 
 
 // --- transposed: pairs of neighbours of a row become a column ---
 
-constexpr int64_t kEight = 8;  // numbers of a row at a time: four units
+inline constexpr int64_t kEight = 8;  // numbers of a row at a time: four units
 
 ANEMONE_BF16_INLINE __m128i load_eight(const float* from) {
   const __m128bh half = _mm256_cvtneps_pbh(_mm256_loadu_ps(from));
@@ -154,8 +162,9 @@ ANEMONE_BF16_INLINE __m512i every_fourth(const T* from, int64_t stride, int64_t 
   ANEMONE_UNROLL
   for (int i = 0; i < 4; ++i) {
     const auto lanes = static_cast<__mmask16>(0xF << 4 * i);
-    if (4 * i < n)
+    if (4 * i < n) {
       rows = _mm512_mask_broadcast_i32x4(rows, lanes, load_eight(from + 4 * i * stride));
+    }
   }
   return rows;
 }
@@ -212,7 +221,7 @@ enum Step : int {
   kRoundedTransposedB,
   kSteps  // how many there are
 };
-constexpr int64_t kRun = 32;
+inline constexpr int64_t kRun = 32;
 
 // Where steps read, in floats: two of bf16 numbers lie in the place of one.
 struct Source {
@@ -282,8 +291,9 @@ ANEMONE_BF16_INLINE void transpose_run(const PackingAhead& ahead, const T* from,
   const float* later = ahead.from + ahead.prefetched;
   ANEMONE_UNROLL
   for (int64_t i = 0; i < kRun / kEight; ++i) {
-    for (int64_t row = 4 * i; row < 4 * i + 4; ++row)
+    for (int64_t row = 4 * i; row < 4 * i + 4; ++row) {
       __builtin_prefetch(later + row * ahead.second);
+    }
     transpose_eight(from + i * kEight, stride, kLanes, ahead.to + i * kEight / 2 * kColumns);
   }
 }

@@ -156,9 +156,9 @@ ANEMONE_BF16 void multiply_rows(const float* a, int64_t row_stride, bool, const 
   }
 }
 
-template <int... kSteps>
-constexpr auto by_step(std::integer_sequence<int, kSteps...>) {
-  return std::array{std::array{multiply_rows<false, kSteps>, multiply_rows<true, kSteps>}...};
+template <int... kStep>
+constexpr auto by_step(std::integer_sequence<int, kStep...>) {
+  return std::array{std::array{multiply_rows<false, kStep>, multiply_rows<true, kStep>}...};
 }
 
 void multiply(const float* a, int64_t row_stride, bool transposed, const float* b, int64_t units,
@@ -173,9 +173,9 @@ ANEMONE_BF16 void finish_steps(PackingAhead& ahead) {
   take_steps<kStep>(ahead, ahead.left);
 }
 
-template <int... kSteps>
-constexpr auto finish_by_step(std::integer_sequence<int, kSteps...>) {
-  return std::array{finish_steps<kSteps>...};
+template <int... kStep>
+constexpr auto finish_by_step(std::integer_sequence<int, kStep...>) {
+  return std::array{finish_steps<kStep>...};
 }
 
 void finish(PackingAhead& ahead) {
@@ -186,15 +186,7 @@ void finish(PackingAhead& ahead) {
 ANEMONE_BF16 void round_all(const float* from, int64_t from_stride, int64_t rows, int64_t columns,
                             BFloat16* to, int64_t to_stride) {
   for (int64_t row = 0; row < rows; ++row, from += from_stride, to += to_stride) {
-    int64_t i = 0;
-    for (; i + 2 * kLanes <= columns; i += 2 * kLanes) {
-      _mm512_storeu_si512(to + i, both_rows(from + i, from + i + kLanes, kEveryLane));
-    }
-    for (; i < columns; i += kLanes) {
-      const __mmask16 mask = first(columns - i);
-      const __m256bh half = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + i));
-      _mm256_mask_storeu_epi16(to + i, mask, reinterpret_cast<const __m256i&>(half));
-    }
+    round_row(from, columns, to);
   }
 }
 

@@ -34,7 +34,8 @@ void swiglu_backward(const float* gate, const float* up, const float* dy, float*
 void rotate(const float* even, const float* odd, const float* cosine, const float* sine, float sign,
             float* out_even, float* out_odd, size_t n);
 
-// The nearest bf16 numbers, ties to even; what is no number stays none.
+// The nearest bf16 numbers, ties to even; what is no number stays none. For operands of products
+// there is round_rows() of tiles.h.
 void to_bf16(const float* x, BFloat16* out, size_t n);
 
 // --- a grid of int8 or uint8 ---

@@ -3,6 +3,7 @@
 
 #include "anemone/kernels/half_numerics.h"
 #include "anemone/kernels/simd.h"
+#include "anemone/kernels/tiles.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "anemone/kernels/simd_half.cpp"
@@ -119,4 +120,17 @@ void grid_matmul(const float* a, size_t a_row, size_t a_step, const float* b, fl
 }
 
 }  // namespace anemone::simd
+
+namespace anemone {
+
+void round_rows(const float* from, int64_t from_stride, int64_t rows, int64_t columns, BFloat16* to,
+                int64_t to_stride) {
+  static const auto native = detail::native_round_rows();
+  if (native) return native(from, from_stride, rows, columns, to, to_stride);
+  for (int64_t row = 0; row < rows; ++row) {
+    simd::to_bf16(from + row * from_stride, to + row * to_stride, static_cast<size_t>(columns));
+  }
+}
+
+}  // namespace anemone
 #endif

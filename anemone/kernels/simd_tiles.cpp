@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "anemone/kernels/simd.h"
 #include "anemone/kernels/tiles.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -396,15 +395,6 @@ double detail::fp32_spin(int64_t turns) {
 const Tiles& bf16_tiles() {
   const Tiles* native = detail::native_bf16_tiles();
   return native ? *native : detail::emulated_bf16_tiles();
-}
-
-void round_rows(const float* from, int64_t from_stride, int64_t rows, int64_t columns, BFloat16* to,
-                int64_t to_stride) {
-  static const auto native = detail::native_round_rows();
-  if (native) return native(from, from_stride, rows, columns, to, to_stride);
-  for (int64_t row = 0; row < rows; ++row) {
-    simd::to_bf16(from + row * from_stride, to + row * to_stride, static_cast<size_t>(columns));
-  }
 }
 
 bool has_bf16_instructions() { return detail::native_bf16_tiles() != nullptr; }
