@@ -259,7 +259,7 @@ class Block {
   // In so many calls of the product, or at once.
   PackingAhead begin_packing_a(int64_t panel, float* packed, int64_t calls) const {
     PackingAhead ahead;
-    if (packs_a() && tiles_.pack_a_ahead) {
+    if (tiles_.pack_a_ahead) {
       ahead = tiles_.pack_a_ahead(a_at(panel * kPanelRows), g_.a_stride, g_.transpose_a,
                                   rows_of(panel), k_, packed, calls);
     }

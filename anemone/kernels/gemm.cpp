@@ -91,12 +91,10 @@ bool library_loses(const Gemm& g) {
   constexpr int64_t kTall = 8192;
   if (g.m >= kTall && !g.transpose_a) return true;
   if (!library_is_wide()) return false;  // not measured
-  // Of several sequences: B is packed while the product goes on, and A for more columns.
-  constexpr int64_t kWide = 768;
-  if ((g.transpose_b ? g.k : g.n) >= kWide) return true;
-  // Down the columns of A one page follows the other.
-  constexpr int64_t kPage = 4096 / sizeof(float);
-  return g.transpose_a && g.a_stride % kPage == 0;
+  // Where B is transposed C is a weight's gradient, and the sum goes over tokens; else A is a
+  // weight.
+  constexpr int64_t kTokens = 64, kWeights = 256 * 256;
+  return g.transpose_b ? g.k >= kTokens : g.n >= kTokens && g.m * g.k >= kWeights;
 }
 
 // Null where the library is to do it.

@@ -9,8 +9,10 @@
 // Before loops over the sums of a tile, which stay in registers only where these are unrolled.
 #if defined(__clang__)
 #define ANEMONE_UNROLL _Pragma("unroll")
+#define ANEMONE_UNROLL_BY_4 _Pragma("unroll 4")
 #else
 #define ANEMONE_UNROLL _Pragma("GCC unroll 8")
+#define ANEMONE_UNROLL_BY_4 _Pragma("GCC unroll 4")
 #endif
 
 namespace anemone {
@@ -82,7 +84,8 @@ struct Tiles {
   void (*multiply)(const float* a, int64_t row_stride, bool transposed, const float* b,
                    int64_t units, int64_t rows, int64_t n, const Result& to, PackingAhead& ahead);
   // What pack_a() and pack_b() do, in steps that multiply() takes in so many calls; none where they
-  // cannot. Null where multiply() takes no steps.
+  // cannot. Rows of A that are multiplied where they lie are asked for. Null where multiply() takes
+  // no steps.
   PackingAhead (*pack_a_ahead)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
                                float* panel, int64_t calls);
   PackingAhead (*pack_b_ahead)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n,
