@@ -213,7 +213,7 @@ class Block {
       const Group after = claims.claim(low);
       const int64_t calls = b.count() * (first ? 1 : now.count());
       Following next{after, packed_next, calls / std::max<int64_t>(after.count(), 1)};
-      if (first) pass_own_panels(now, packed, b, thread, next);
+      if (first) pass_own_panels(now, packed, b, thread);
       for (int64_t panel = 0; panel < b.count(); ++panel) {
         if (first && b.packed_by(panel) == thread) continue;
         for (int64_t i = 0; i < now.count(); ++i) {
@@ -226,20 +226,16 @@ class Block {
     }
   }
 
-  // Packs panels of B as long as there are any, each while the group passes the one before; the
-  // group's last panel leaves time to what follows it.
-  void pass_own_panels(const Group& group, const float* packed, PanelsOfB& b, int thread,
-                       Following& next) const {
-    const int64_t calls = group.count();
+  // Packs panels of B as long as there are any, each while the group passes the one before.
+  void pass_own_panels(const Group& group, const float* packed, PanelsOfB& b, int thread) const {
     int64_t panel = b.take(thread);
     if (panel >= 0) pack_b(b, panel);
     while (panel >= 0) {
       const int64_t panel_after = b.take(thread);
       PackingAhead ahead;
-      if (panel_after >= 0) ahead = begin_packing_b(b, panel_after, calls);
+      if (panel_after >= 0) ahead = begin_packing_b(b, panel_after, group.count());
       for (int64_t i = 0; i < group.count(); ++i) {
-        multiply_panels(group.begin + i, packed + i * size_a(), b, panel,
-                        i < calls ? ahead : steps_of(next));
+        multiply_panels(group.begin + i, packed + i * size_a(), b, panel, ahead);
       }
       if (ahead.left > 0) tiles_.finish(ahead);
       if (panel_after >= 0) b.tell_packed();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "anemone/kernels/guarded.h"
 
 namespace anemone {
@@ -14,9 +16,9 @@ struct Sizes {
 };
 
 // The last one: enough tokens and weights for the product of our own.
-const Sizes kShapes[] = {{1, 1, 1},      {1, 17, 33},  {17, 1, 33},   {33, 17, 1},
-                         {2, 7, 15},     {48, 64, 8},  {49, 65, 63},  {100, 257, 7},
-                         {257, 33, 100}, {5, 300, 40}, {520, 70, 130}};
+const Sizes kShapes[] = {{1, 1, 1},      {1, 17, 33},  {17, 1, 33},    {33, 17, 1},
+                         {2, 7, 15},     {48, 64, 8},  {49, 65, 63},   {100, 257, 7},
+                         {257, 33, 100}, {5, 300, 40}, {1019, 34, 36}, {520, 70, 130}};
 
 // A stored matrix with rows longer than its columns, the last one cut off.
 struct Stored {
@@ -82,19 +84,26 @@ bool gaps_untouched(const Case& c, const std::vector<float>& before,
   return true;
 }
 
-TEST(Gemm, EqualsFp64LoopsForEveryTranspositionWithAndWithoutASum) {
-  for_each_case([](const Case& c) {
-    Guarded out = c.start();
-    const std::vector<float> before = out.values();
-    gemm(c.gemm(out.data()));
-    for (int64_t i = 0; i < c.size.m; ++i) {
-      for (int64_t j = 0; j < c.size.n; ++j) {
-        expect_close(out[static_cast<size_t>(i * c.c_stride + j)], c.expected(before, i, j),
-                     kSummed, static_cast<double>(c.size.k));
-      }
+void expect_fp64_loops(const Case& c, const std::function<void(const Gemm&)>& multiply) {
+  Guarded out = c.start();
+  const std::vector<float> before = out.values();
+  multiply(c.gemm(out.data()));
+  for (int64_t i = 0; i < c.size.m; ++i) {
+    for (int64_t j = 0; j < c.size.n; ++j) {
+      expect_close(out[static_cast<size_t>(i * c.c_stride + j)], c.expected(before, i, j), kSummed,
+                   static_cast<double>(c.size.k));
     }
-    EXPECT_TRUE(out.intact());
-    EXPECT_TRUE(gaps_untouched(c, before, out.values()));
+  }
+  EXPECT_TRUE(out.intact());
+  EXPECT_TRUE(gaps_untouched(c, before, out.values()));
+}
+
+// Alone through the library, on a pool through our own product where that is faster.
+TEST(Gemm, EqualsFp64LoopsForEveryTranspositionWithAndWithoutASum) {
+  ThreadPool pool(2);
+  for_each_case([&](const Case& c) {
+    expect_fp64_loops(c, [](const Gemm& g) { gemm(g); });
+    expect_fp64_loops(c, [&](const Gemm& g) { gemm(pool, g); });
   });
 }
 
