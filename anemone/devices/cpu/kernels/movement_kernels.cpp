@@ -8,7 +8,19 @@
 namespace anemone {
 namespace {
 
+// A cache line of fp32 numbers.
 constexpr size_t kTile = 16;
+
+// out [columns, out_stride] = xᵀ for a tile of x [rows, x_stride]. Whole lines are written: single
+// numbers a power of two apart would push each other's lines out of the cache.
+void transpose_tile(const float* x, size_t x_stride, size_t rows, size_t columns, float* out,
+                    size_t out_stride) {
+  float tile[kTile][kTile];
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t c = 0; c < columns; ++c) tile[c][row] = x[row * x_stride + c];
+  }
+  for (size_t c = 0; c < columns; ++c) std::copy_n(tile[c], rows, out + c * out_stride);
+}
 
 std::unique_ptr<Kernel> transpose(const OpArgs& args) {
   const std::vector<int64_t> perm = args.integers("perm");
@@ -19,13 +31,12 @@ std::unique_ptr<Kernel> transpose(const OpArgs& args) {
   const auto rows = static_cast<size_t>(args.shape("x")[0]);
   const auto columns = static_cast<size_t>(args.shape("x")[1]);
   return kernel_of([=](const KernelRun& run) {
-    const float* x = run.input(0);
-    float* out = run.output();
     run.pool.parallel_for(columns, kTile, [&](size_t begin, size_t end, int) {
       for (size_t column = begin; column < end; column += kTile) {
-        const size_t last = std::min(column + kTile, end);
-        for (size_t row = 0; row < rows; ++row) {
-          for (size_t c = column; c < last; ++c) out[c * rows + row] = x[row * columns + c];
+        for (size_t row = 0; row < rows; row += kTile) {
+          transpose_tile(run.input(0) + row * columns + column, columns,
+                         std::min(kTile, rows - row), std::min(kTile, end - column),
+                         run.output() + column * rows + row, rows);
         }
       }
     });
