@@ -29,6 +29,8 @@ constexpr int64_t kCopies = 2;
 constexpr int64_t kParts = 2;
 // Of a block of B.
 constexpr int64_t kMostPanels = 1024;
+// Which copies are packed: a thread that finds no rows left packs nothing.
+using PackedCopies = std::array<bool, kCopies>;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -55,6 +57,13 @@ class PanelsOfB {
   PanelsOfB(int64_t count, float* packed, int64_t size)
       : count_(count), packed_(packed), size_(size) {}
 
+  // Where all have been packed before.
+  void count_as_packed() {
+    next_ = count_;
+    ready_ = count_;
+    packed_by_.fill(-1);
+  }
+
   int64_t count() const { return count_; }
   float* at(int64_t panel) const { return packed_ + panel * size_; }
 
@@ -74,6 +83,7 @@ class PanelsOfB {
       if (look > kLooks) std::this_thread::yield();
     }
   }
+  bool all_packed() const { return ready_.load() == count_; }
   // Once all are.
   int packed_by(int64_t panel) const { return packed_by_[static_cast<size_t>(panel)]; }
 
@@ -102,19 +112,26 @@ class Block {
 
   // On the calling thread alone where there is no pool. `group`: panels of A. What threads wrote
   // past the caches is in memory when the pool says that they are done: it counts them in
-  // sequentially consistent operations.
-  void run(ThreadPool* pool, int64_t group) const {
+  // sequentially consistent operations. `packed`: of B, before and afterwards.
+  void run(ThreadPool* pool, int64_t group, PackedCopies& packed) const {
     const int64_t threads = pool ? pool->threads() : 1;
     Claims claims(panels_a(), group, kParts * threads);
     const int64_t size = units() * tiles_.columns;
     PanelsOfB b[] = {{panels(), packed_b_, size}, {panels(), packed_b_ + panels() * size, size}};
+    for (size_t copy = 0; copy < packed.size(); ++copy) {
+      if (packed[copy]) b[copy].count_as_packed();
+    }
     const auto work = [&](size_t, size_t, int thread) {
       multiply(claims, b[thread % copies_], thread);
     };
     pool ? pool->parallel_for(static_cast<size_t>(threads), 1, work) : work(0, 1, 0);
+    for (size_t copy = 0; copy < packed.size(); ++copy) packed[copy] = b[copy].all_packed();
   }
 
  private:
+  bool is_last_of_sum() const { return depth_ + k_ == g_.k; }
+  bool completes_rows() const { return is_last_of_sum() && column_ + n_ == g_.n; }
+
   int64_t panels() const { return divide_up(n_, tiles_.columns); }
   int64_t units() const { return divide_up(k_, tiles_.depth); }
 
@@ -221,6 +238,9 @@ class Block {
         }
       }
       finish(next);
+      if (g_.then && completes_rows()) {
+        g_.then(now.begin * kPanelRows, std::min(now.end * kPanelRows, g_.m));
+      }
       std::swap(packed, packed_next);
       now = after;
     }
@@ -287,8 +307,7 @@ class Block {
     const int64_t row = panel_a * kPanelRows, column = panel * tiles_.columns;
     const float* a = packs_a() ? packed_a : a_at(row).fp32();
     const int64_t stride = packs_a() ? units() : g_.a_stride;
-    const bool is_last = depth_ + k_ == g_.k;
-    const Result all{g_.c, g_.c_stride, depth_ > 0 ? g_.c : g_.sum, g_.streams && is_last};
+    const Result all{g_.c, g_.c_stride, depth_ > 0 ? g_.c : g_.sum, g_.streams && is_last_of_sum()};
     tiles_.multiply(a, stride, g_.transpose_a, b.at(panel), units(), rows_of(panel_a),
                     std::min(tiles_.columns, n_ - column), all.at(row, column_ + column), ahead);
   }
@@ -300,6 +319,16 @@ class Block {
   int64_t copies_;
 };
 
+// A whole packed B, and how it is packed.
+struct PackedB {
+  uint64_t version = 0;
+  const Tiles* tiles = nullptr;
+  bool transposed = false;
+  int64_t n = 0, k = 0, stride = 0, copies = 0;
+
+  bool operator==(const PackedB&) const = default;
+};
+
 void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles, int64_t copies) {
   ANEMONE_CHECK(g.k > 0);
   const Blocking& blocking = blocking_for(g, tiles);
@@ -309,11 +338,19 @@ void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles, int64_
   const int64_t width = even_block(g.n, most, tiles.columns);
   thread_local KeptMemory memory;
   float* packed = memory.floats(static_cast<size_t>(copies * units * width));
+  thread_local PackedB before;
+  thread_local PackedCopies are_packed;
+  const bool is_whole = width >= g.n && depth >= g.k;
+  const PackedB now{
+      is_whole ? g.b_version : 0, &tiles, g.transpose_b, g.n, g.k, g.b_stride, copies};
+  if (now.version == 0 || now != before) are_packed.fill(false);
+  before = now;
   for (int64_t column = 0; column < g.n; column += width) {
     for (int64_t k = 0; k < g.k; k += depth) {
+      if (!is_whole) are_packed.fill(false);
       Block(g, tiles, column, std::min(width, g.n - column), k, std::min(depth, g.k - k), packed,
             copies)
-          .run(pool, blocking.group);
+          .run(pool, blocking.group, are_packed);
     }
   }
 }
@@ -329,6 +366,10 @@ void blocked_gemm(ThreadPool& pool, const Gemm& g, const Tiles& tiles, bool shar
 }
 
 void blocked_gemm(const Gemm& g, const Tiles& tiles) { multiply_blocks(nullptr, g, tiles, 1); }
+
+bool completes_many_rows(const Gemm& g, const Tiles& tiles) {
+  return blocking_for(g, tiles).group > 1;
+}
 
 bool is_worth_blocking(const Gemm& g) {
   constexpr int64_t kLeastRows = 32, kLeastColumns = 32, kLeastDepth = 32;

@@ -18,6 +18,9 @@ void blocked_gemm(ThreadPool& pool, const Gemm& g, const Tiles& tiles, bool shar
 // On the calling thread alone.
 void blocked_gemm(const Gemm& g, const Tiles& tiles);
 
+// Whether groups of panels of A pass B, so that `g.then` gets many rows at a time.
+bool completes_many_rows(const Gemm& g, const Tiles& tiles);
+
 // Whether there is enough work in it to pack operands.
 bool is_worth_blocking(const Gemm& g);
 

@@ -209,6 +209,123 @@ TEST(BlockedGemm, PastTheCachesIsTheSameProduct) {
   }
 }
 
+// A product of its own memory, [m, k] by [k, n] in fp32.
+struct Owned {
+  int64_t m, n, k;
+  std::vector<float> a = random_floats(static_cast<size_t>(m * k), 1);
+  std::vector<float> b = random_floats(static_cast<size_t>(k * n), 2);
+  std::vector<float> c = std::vector<float>(static_cast<size_t>(m * n));
+
+  Gemm gemm() {
+    return {.m = m,
+            .n = n,
+            .k = k,
+            .a = a.data(),
+            .a_stride = k,
+            .b = b.data(),
+            .b_stride = n,
+            .c = c.data(),
+            .c_stride = n};
+  }
+};
+
+// What a product said of its rows: they as they were then, and how often each was told of.
+struct Told {
+  const Owned& product;
+  std::vector<float> rows = std::vector<float>(product.c.size(), NAN);
+  std::vector<int> times = std::vector<int>(static_cast<size_t>(product.m));
+
+  RowsDone then() {
+    return {[](void* context, int64_t first, int64_t last) {
+              auto& [product, rows, times] = *static_cast<Told*>(context);
+              const int64_t n = product.n;
+              std::copy(product.c.begin() + first * n, product.c.begin() + last * n,
+                        rows.begin() + first * n);
+              for (int64_t row = first; row < last; ++row) ++times[static_cast<size_t>(row)];
+              // EXPECT_EQ is no good on several threads.
+              if (first % kPanelRows != 0) times[static_cast<size_t>(first)] = -1;
+            },
+            this};
+  }
+};
+
+// With one block of B, several side by side, several on top of each other, and groups of panels.
+TEST(BlockedGemm, TellsOfEveryRowOnceWhenItIsComplete) {
+  for (const Variant& variant : variants()) {
+    for (const auto& [m, n, k] :
+         {std::tuple{70, 40, 50}, {40, 1100, 1030}, {20, 40, 2500}, {300, 450, 1440}}) {
+      for (const int threads : {1, 3}) {
+        ThreadPool pool(threads);
+        Owned product{m, n, k};
+        Told told{product};
+        Gemm g = product.gemm();
+        g.then = told.then();
+        blocked_gemm(pool, g, variant.tiles);
+        EXPECT_EQ(told.rows, product.c) << variant.name << " " << m << " " << n << " " << k;
+        EXPECT_EQ(told.times, std::vector<int>(static_cast<size_t>(m), 1));
+      }
+    }
+  }
+}
+
+// The memory of B is written in between, which shows where it is read again.
+TEST(BlockedGemm, UsesWhatItHasPackedForAnotherProductOfTheSameB) {
+  for (const Variant& variant : variants()) {
+    for (const bool share_b : {true, false}) {
+      ThreadPool pool(2);
+      Owned x{70, 96, 64}, other{70, 96, 64};
+      const auto product = [&](Owned& owned, uint64_t version, bool transposed = false) {
+        Gemm g = owned.gemm();
+        g.transpose_b = transposed;
+        if (transposed) g.b_stride = g.k;
+        g.b_version = version;
+        blocked_gemm(pool, g, variant.tiles, share_b);
+        return owned.c;
+      };
+      const auto before = product(x, 7);
+      std::fill(x.b.begin(), x.b.end(), 0.0f);
+      const std::vector<float> zeros(x.c.size());
+      EXPECT_EQ(product(x, 7), before) << variant.name;
+      EXPECT_EQ(product(x, 7, true), zeros) << "packed in the other orientation";
+      EXPECT_EQ(product(x, 8), zeros) << "another version";
+      product(other, 8);
+      std::fill(other.b.begin(), other.b.end(), 0.0f);
+      EXPECT_EQ(product(other, 0), zeros) << "of no version";
+      EXPECT_EQ(product(other, 0), zeros) << "of no version, twice";
+    }
+  }
+}
+
+// The first pool's only thread packs one of two copies.
+TEST(BlockedGemm, UsesNoCopyThatNobodyPacked) {
+  for (const Variant& variant : variants()) {
+    Owned x{3000, 96, 64};
+    Gemm g = x.gemm();
+    g.b_version = 7;
+    ThreadPool one(1), two(2);
+    blocked_gemm(one, g, variant.tiles, false);
+    const auto before = x.c;
+    blocked_gemm(two, g, variant.tiles, false);
+    EXPECT_EQ(x.c, before) << variant.name;
+  }
+}
+
+// A block that is no whole B is not used again.
+TEST(BlockedGemm, PacksAgainWhatDoesNotFitAtOnce) {
+  for (const auto& [n, k] : {std::pair{40, 2500}, {1100, 1030}}) {
+    for (const Variant& variant : variants()) {
+      ThreadPool pool(2);
+      Owned x{20, n, k};
+      Gemm g = x.gemm();
+      g.b_version = 7;
+      blocked_gemm(pool, g, variant.tiles);
+      const auto before = x.c;
+      blocked_gemm(pool, g, variant.tiles);
+      EXPECT_EQ(x.c, before) << variant.name << " " << n << " " << k;
+    }
+  }
+}
+
 TEST(BlockedGemm, WhatIsNoNumberStaysNone) {
   for (const Variant& variant : variants()) {
     ThreadPool pool(1);

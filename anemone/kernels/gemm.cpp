@@ -120,20 +120,9 @@ Gemm part_of(const Gemm& g, bool by_rows, int64_t begin, int64_t end) {
   return part;
 }
 
-}  // namespace
-
-void gemm(const Gemm& g) {
-  if (g.m == 0 || g.n == 0) return;
-  if (has_few_columns(g)) return few_columns_gemm(g);
-  g.bf16 ? blocked_gemm(g, bf16_tiles()) : library_gemm(g);
-}
-
 // Pieces are whole tiles of the library's kernels and the last one takes the rest: a thinner piece
 // would run another kernel, which adds up in another order.
-void gemm(ThreadPool& pool, const Gemm& g) {
-  if (g.m == 0 || g.n == 0) return;
-  if (has_few_columns(g)) return few_columns_gemm(pool, g);
-  if (const Tiles* tiles = own_tiles(g)) return blocked_gemm(pool, g, *tiles);
+void library_gemm(ThreadPool& pool, const Gemm& g) {
   constexpr int64_t kColumns = 64;
   const int64_t rows = library_rows();
   const bool by_rows = g.m >= g.n || g.m >= rows * pool.threads();
@@ -144,8 +133,46 @@ void gemm(ThreadPool& pool, const Gemm& g) {
     const auto begin = static_cast<int64_t>(first) * tile;
     const auto end =
         static_cast<int64_t>(last) == tiles ? length : static_cast<int64_t>(last) * tile;
-    gemm(part_of(g, by_rows, begin, end));
+    library_gemm(part_of(g, by_rows, begin, end));
   });
+}
+
+void run_then(ThreadPool& pool, const Gemm& g) {
+  constexpr int64_t kNumbers = 4096;  // that are worth a thread
+  const int64_t grain = (kNumbers / g.n / kPanelRows + 1) * kPanelRows;
+  pool.parallel_for(static_cast<size_t>(g.m), static_cast<size_t>(grain),
+                    [&](size_t first, size_t last, int) {
+                      g.then(static_cast<int64_t>(first), static_cast<int64_t>(last));
+                    });
+}
+
+Gemm without_then(Gemm g) {
+  g.then = {};
+  return g;
+}
+
+}  // namespace
+
+void gemm(const Gemm& g) {
+  if (g.m == 0 || g.n == 0) return;
+  if (g.then) {
+    gemm(without_then(g));
+    return g.then(0, g.m);
+  }
+  if (has_few_columns(g)) return few_columns_gemm(g);
+  g.bf16 ? blocked_gemm(g, bf16_tiles()) : library_gemm(g);
+}
+
+void gemm(ThreadPool& pool, const Gemm& g) {
+  if (g.m == 0 || g.n == 0) return;
+  const bool few = has_few_columns(g);
+  const Tiles* tiles = few ? nullptr : own_tiles(g);
+  if (g.then && !(tiles && completes_many_rows(g, *tiles))) {
+    gemm(pool, without_then(g));
+    return run_then(pool, g);
+  }
+  if (few) return few_columns_gemm(pool, g);
+  tiles ? blocked_gemm(pool, g, *tiles) : library_gemm(pool, g);
 }
 
 }  // namespace anemone

@@ -9,6 +9,15 @@
 
 namespace anemone {
 
+// What to do with rows [first, last) of C that are complete, while they are in the caches.
+struct RowsDone {
+  void (*call)(void* context, int64_t first, int64_t last) = nullptr;
+  void* context = nullptr;
+
+  explicit operator bool() const { return call != nullptr; }
+  void operator()(int64_t first, int64_t last) const { call(context, first, last); }
+};
+
 // C [m, n] = op(A) · op(B) + sum, row-major. op(A) is [m, k] and op(B) [k, n]; a transposed operand
 // is stored [k, m] or [n, k]. Strides are elements from one stored row to the next.
 struct Gemm {
@@ -26,6 +35,13 @@ struct Gemm {
   // A and B are rounded to bf16 (where C has several columns); products and sums stay fp32. What
   // already is bf16 is an operand of such products only.
   bool bf16 = false;
+  // Products by one thread that have the same number here, which is not 0, have the same B, whose
+  // memory nobody has written meanwhile: what one has packed of it the next one can use.
+  uint64_t b_version = 0;
+  // Called for all rows, some at a time, in any order and by several threads: while others are not
+  // complete and operands are still read where that saves time, else in the end. Rows begin and
+  // end at multiples of sixteen, but for the last.
+  RowsDone then = {};
 };
 
 // On the calling thread alone.

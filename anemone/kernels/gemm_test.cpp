@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cmath>
 #include <functional>
 
 #include "anemone/kernels/guarded.h"
@@ -170,6 +172,43 @@ TEST(Gemm, AddsToASumThatIsNotC) {
           const auto at = static_cast<size_t>(i * c.c_stride + j);
           ASSERT_NEAR(together[at], static_cast<double>(sum[at]) + alone[at], 1e-5);
         }
+      }
+    }
+  }
+}
+
+// Through the library, our own product with few columns and with many, and that of a few vectors;
+// whoever calls it, each row once, and after all of them are there.
+TEST(Gemm, TellsOfRowsThatAreDoneWhateverMultiplies) {
+  struct Told {
+    const Gemm& g;
+    std::vector<std::atomic<int>> times;
+    std::atomic<bool> complete{true};
+  };
+  ThreadPool pool(2);
+  for (const bool bf16 : {false, true}) {
+    for (const Sizes& size : {Sizes{100, 257, 40}, Sizes{100, 1, 40}, Sizes{33, 3, 40},
+                              Sizes{8200, 33, 40}, Sizes{70, 800, 512}}) {
+      for (const bool alone : {false, true}) {
+        const Case c{size, false, false, false};
+        Guarded out(c.c_floats(), NAN);
+        Gemm g = c.gemm(out.data());
+        g.bf16 = bf16;
+        Told told{g, std::vector<std::atomic<int>>(static_cast<size_t>(size.m))};
+        g.then = {[](void* context, int64_t first, int64_t last) {
+                    auto& told = *static_cast<Told*>(context);
+                    for (int64_t row = first; row < last; ++row) {
+                      ++told.times[static_cast<size_t>(row)];
+                      const float* numbers = told.g.c + row * told.g.c_stride;
+                      if (std::isnan(numbers[0]) || std::isnan(numbers[told.g.n - 1])) {
+                        told.complete = false;
+                      }
+                    }
+                  },
+                  &told};
+        alone ? gemm(g) : gemm(pool, g);
+        EXPECT_TRUE(told.complete) << size.m << " x " << size.n;
+        for (const auto& times : told.times) ASSERT_EQ(times, 1) << size.m << " x " << size.n;
       }
     }
   }

@@ -1,10 +1,10 @@
 #include "anemone/devices/cpu/cpu_device.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "anemone/base/clock.h"
+#include "anemone/devices/cpu/cpu_request.h"
 #include "anemone/devices/cpu/memory_plan.h"
 #include "anemone/kernels/simd.h"
 #include "anemone/kernels/tiles.h"
@@ -14,87 +14,6 @@
 
 namespace anemone {
 namespace {
-
-class CpuBuffer final : public Buffer {
- public:
-  explicit CpuBuffer(const Type& type)
-      : type_(type), tensor_(type.dtype, type.shape), view_(tensor_) {}
-  const Type& type() const override { return type_; }
-  void write(const TensorView& from) override {
-    ANEMONE_CHECK(from.size() == tensor_.size());
-    cleared_ = false;
-    convert(from, view_);
-  }
-  void read(const TensorView& to) const override {
-    ANEMONE_CHECK(to.size() == tensor_.size());
-    if (cleared_) {
-      std::memset(to.data, 0, byte_size(to.dtype, to.size()));
-    } else {
-      convert(view_, to);
-    }
-  }
-  TensorView map() override {
-    settle();
-    return view_;
-  }
-  void* host_data() override {
-    settle();
-    return tensor_.data();
-  }
-  void clear() override { cleared_ = true; }
-
-  // Writes zeros that have been put off.
-  void settle() {
-    if (take_cleared()) std::memset(tensor_.data(), 0, tensor_.bytes());
-  }
-  // Whether the elements count as 0 though the memory holds something else; from now on it counts.
-  bool take_cleared() { return std::exchange(cleared_, false); }
-
- private:
-  Type type_;
-  Tensor tensor_;
-  TensorView view_;  // of it: making one asks for memory
-  bool cleared_ = false;
-};
-
-// One kernel with its operands' memory.
-struct Step {
-  const Kernel* kernel;
-  std::vector<TensorView> in, out;
-  size_t record = 0;  // its number for the recorder
-  // The buffer that it alone reads and adds to.
-  CpuBuffer* sum = nullptr;
-};
-
-class CpuRequest final : public Request {
- public:
-  // `read`: buffers of inputs that are no step's `sum`; `written`: of outputs that are no input.
-  CpuRequest(ThreadPool& pool, const CpuOptions& options, std::byte* scratch,
-             std::vector<Step> steps, std::vector<CpuBuffer*> read, std::vector<CpuBuffer*> written)
-      : pool_(pool),
-        options_(options),
-        scratch_(scratch),
-        steps_(std::move(steps)),
-        read_(std::move(read)),
-        written_(std::move(written)) {}
-  void run() override {
-    for (CpuBuffer* buffer : read_) buffer->settle();
-    for (CpuBuffer* buffer : written_) buffer->take_cleared();
-    for (const Step& step : steps_) {
-      if (options_.recorder) options_.recorder->begin(step.record);
-      const bool from_zero = step.sum && step.sum->take_cleared();
-      step.kernel->run({pool_, scratch_, step.in, step.out, options_.bf16, from_zero});
-      if (options_.recorder) options_.recorder->end(step.record);
-    }
-  }
-
- private:
-  ThreadPool& pool_;
-  CpuOptions options_;
-  std::byte* scratch_;
-  std::vector<Step> steps_;
-  std::vector<CpuBuffer*> read_, written_;
-};
 
 std::vector<std::pair<std::string, Type>> signature(const std::vector<Value>& values) {
   std::vector<std::pair<std::string, Type>> result;
@@ -139,9 +58,11 @@ class CpuExecutable final : public Executable {
     const std::vector<void*> in = resolve(inputs_, inputs, "input");
     const std::vector<void*> out = resolve(outputs_, outputs, "output");
     check_aliases(in, out);
-    std::vector<Step> steps;
+    std::vector<CpuStep> steps;
     for (const Operation* op : plan_.steps) {
-      Step step{kernels_.at(op).get(), {}, {}};
+      CpuStep step{kernels_.at(op).get(), {}, {}};
+      step.follows = plan_.neighbours.followers.contains(op);
+      step.repeats = plan_.neighbours.repeaters.contains(op);
       for (const Argument& argument : op->arguments) {
         for (const Operand& operand : argument.operands) {
           step.in.push_back(operand.value ? view(operand.value, in, out)
@@ -158,7 +79,7 @@ class CpuExecutable final : public Executable {
     for (const Binding& input : inputs) {
       CpuBuffer* buffer = dynamic_cast<CpuBuffer*>(input.buffer);
       const bool is_sum = std::any_of(steps.begin(), steps.end(),
-                                      [&](const Step& step) { return step.sum == buffer; });
+                                      [&](const CpuStep& step) { return step.sum == buffer; });
       if (buffer && !is_sum) read.push_back(buffer);
     }
     for (const Binding& output : outputs) {

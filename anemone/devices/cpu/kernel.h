@@ -9,6 +9,7 @@
 
 #include "anemone/base/threads.h"
 #include "anemone/ir/program.h"
+#include "anemone/kernels/gemm.h"
 #include "anemone/kernels/numbers.h"
 
 namespace anemone {
@@ -22,6 +23,9 @@ struct KernelRun {
   bool bf16 = false;  // operands of matrix products are rounded to it
   // Operand 0 counts as zeros, whatever is there: only for kernels that add_to_operand_0().
   bool from_zero = false;
+  // For a product: see Gemm.
+  RowsDone then = {};
+  uint64_t b_version = 0;
 
   const float* input(size_t index) const { return static_cast<const float*>(in[index].data); }
   // Of a kernel that reads_bf16(index).
@@ -38,6 +42,16 @@ struct Positions {
   std::vector<size_t> operands = {}, outputs = {};
 };
 
+// What a kernel says that is nothing but one product: it heeds KernelRun::b_version, and calls
+// KernelRun::then for the `rows` of its output unless they are 0.
+struct Product {
+  bool is_one = false;
+  size_t packed = 0;  // the operand that is B
+  size_t rows = 0;
+
+  explicit operator bool() const { return is_one; }
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -48,6 +62,15 @@ class Kernel {
   virtual bool adds_to_operand_0() const { return false; }
   // Whether `output` may be written over `operand`, which nobody reads afterwards.
   virtual bool may_overwrite(size_t /*operand*/, size_t /*output*/) const { return false; }
+
+  // Rows of its outputs and of its operands of the same shape, if it can run on some of them at a
+  // time, any number that is a multiple of two; else 0. It needs no scratch then.
+  virtual size_t rows() const { return 0; }
+  virtual void run_rows(const KernelRun& /*args*/, size_t /*first*/, size_t /*last*/) const {}
+
+  // If it is one product of matrices, of what kind.
+  const Product& product() const { return product_; }
+  void be_product(const Product& product) { product_ = product; }
 
   // Whether it takes the memory of an fp32 operand, or output, in bf16 too.
   bool reads_bf16(size_t operand) const { return contains(bf16_.operands, operand); }
@@ -60,6 +83,7 @@ class Kernel {
   }
 
   Positions bf16_;
+  Product product_;
 };
 
 inline std::unique_ptr<Kernel> also_in_bf16(std::unique_ptr<Kernel> kernel, Positions positions) {
@@ -69,6 +93,11 @@ inline std::unique_ptr<Kernel> also_in_bf16(std::unique_ptr<Kernel> kernel, Posi
 
 // (operand, output) pairs of Kernel::may_overwrite.
 using Overwrites = std::vector<std::pair<size_t, size_t>>;
+
+inline bool has_pair(const Overwrites& overwrites, size_t operand, size_t output) {
+  return std::find(overwrites.begin(), overwrites.end(), std::pair(operand, output)) !=
+         overwrites.end();
+}
 
 // A kernel made of a function and its properties.
 template <bool kAddsToOperand0 = false, typename Run>
@@ -87,10 +116,7 @@ std::unique_ptr<Kernel> kernel_of(Run run, Overwrites overwrites = {}, size_t fi
       return fixed_ + per_thread_ * static_cast<size_t>(threads);
     }
     bool may_overwrite(size_t operand, size_t output) const override {
-      for (const auto& pair : overwrites_) {
-        if (pair == std::pair(operand, output)) return true;
-      }
-      return false;
+      return has_pair(overwrites_, operand, output);
     }
 
    private:
@@ -100,6 +126,33 @@ std::unique_ptr<Kernel> kernel_of(Run run, Overwrites overwrites = {}, size_t fi
   };
   return std::make_unique<FunctionKernel>(std::move(run), std::move(overwrites), fixed_scratch,
                                           scratch_per_thread);
+}
+
+// Likewise, of body(args, first row, last row). `grain`: rows that are worth a thread.
+template <typename Body>
+std::unique_ptr<Kernel> row_kernel_of(size_t rows, size_t grain, Body body, Overwrites overwrites) {
+  class RowKernel final : public Kernel {
+   public:
+    RowKernel(size_t rows, size_t grain, Body body, Overwrites overwrites)
+        : rows_(rows), grain_(grain), body_(std::move(body)), overwrites_(std::move(overwrites)) {}
+    void run(const KernelRun& args) const override {
+      args.pool.parallel_for(rows_, grain_,
+                             [&](size_t first, size_t last, int) { body_(args, first, last); });
+    }
+    size_t rows() const override { return rows_; }
+    void run_rows(const KernelRun& args, size_t first, size_t last) const override {
+      body_(args, first, last);
+    }
+    bool may_overwrite(size_t operand, size_t output) const override {
+      return has_pair(overwrites_, operand, output);
+    }
+
+   private:
+    size_t rows_, grain_;
+    Body body_;
+    Overwrites overwrites_;
+  };
+  return std::make_unique<RowKernel>(rows, grain, std::move(body), std::move(overwrites));
 }
 
 // The fastest kernel there is for the operation: one of ours, else the reference kernel.

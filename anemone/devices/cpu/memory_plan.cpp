@@ -22,6 +22,7 @@ class Planner {
           NarrowStorage narrow)
       : function_(function), kernels_(kernels), options_(options) {
     plan_.narrow = std::move(narrow);
+    plan_.neighbours = find_neighbours(function, kernels, plan_.narrow);
   }
 
   MemoryPlan run() {
@@ -43,15 +44,24 @@ class Planner {
 
  private:
   void find_last_uses() {
+    const Operation* before = nullptr;
     for (size_t i = 0; i < function_.operations.size(); ++i) {
-      for (const Argument& argument : function_.operations[i]->arguments) {
-        for (const Operand& operand : argument.operands) {
-          if (operand.value) last_use_[operand.value] = static_cast<int>(i);
-        }
-      }
+      const Operation& op = *function_.operations[i];
+      use_operands(op, static_cast<int>(i));
+      // Operands of a product are read while its follower writes.
+      if (plan_.neighbours.followers.contains(&op)) use_operands(*before, static_cast<int>(i));
+      if (op.type != "const" && !is_free(op)) before = &op;
     }
     for (Value output : function_.outputs) {
       last_use_[output] = static_cast<int>(function_.operations.size());
+    }
+  }
+
+  void use_operands(const Operation& op, int index) {
+    for (const Argument& argument : op.arguments) {
+      for (const Operand& operand : argument.operands) {
+        if (operand.value) last_use_[operand.value] = index;
+      }
     }
   }
 

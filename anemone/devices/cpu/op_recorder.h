@@ -16,6 +16,8 @@ class OpRecorder {
   // Before and after each run of it. They must not allocate.
   virtual void begin(size_t id) = 0;
   virtual void end(size_t id) = 0;
+  // Likewise, where another operation took so much of the time, split over the threads.
+  virtual void end(size_t id, size_t other, double other_ms) = 0;
 };
 
 }  // namespace anemone

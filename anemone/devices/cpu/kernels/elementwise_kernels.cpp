@@ -105,31 +105,41 @@ std::unique_ptr<Kernel> binary(const OpArgs& args) {
       {{0, 0}});
 }
 
+// Elements of [1, C, 1, S], C rows of them.
+struct Rows {
+  size_t count, width;
+
+  explicit Rows(const Shape& shape)
+      : count(shape.size() == 4 ? static_cast<size_t>(shape[1]) : 1),
+        width(static_cast<size_t>(element_count(shape)) / count) {}
+  // That are worth a thread, an even number.
+  size_t grain() const { return 2 * (1 + kGrain / (2 * width)); }
+};
+
 std::unique_ptr<Kernel> swiglu_backward(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
-  auto kernel = kernel_of(
-      [](const KernelRun& run) {
-        run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
-          in_rooms(begin, end, [&](size_t at, size_t count) {
-            Room dgate(run, 0, at, count), dup(run, 1, at, count);
-            simd::swiglu_backward(run.input(0) + at, run.input(1) + at, run.input(2) + at,
-                                  dgate.data(), dup.data(), count);
-          });
-        });
-      },
-      {{0, 0}, {1, 1}, {2, 0}, {2, 1}});
+  const Rows rows(args.shape("gate"));
+  auto kernel =
+      row_kernel_of(rows.count, rows.grain(),
+                    [=](const KernelRun& run, size_t first, size_t last) {
+                      in_rooms(first * rows.width, last * rows.width, [&](size_t at, size_t count) {
+                        Room dgate(run, 0, at, count), dup(run, 1, at, count);
+                        simd::swiglu_backward(run.input(0) + at, run.input(1) + at,
+                                              run.input(2) + at, dgate.data(), dup.data(), count);
+                      });
+                    },
+                    {{0, 0}, {1, 1}, {2, 0}, {2, 1}});
   return also_in_bf16(std::move(kernel), {.outputs = {0, 1}});
 }
 
 std::unique_ptr<Kernel> swiglu(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
-  auto kernel = kernel_of(
-      [](const KernelRun& run) {
-        run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
-          in_rooms(begin, end, [&](size_t at, size_t count) {
-            simd::swiglu(run.input(0) + at, run.input(1) + at, Room(run, 0, at, count).data(),
-                         count);
-          });
+  const Rows rows(args.shape("gate"));
+  auto kernel = row_kernel_of(
+      rows.count, rows.grain(),
+      [=](const KernelRun& run, size_t first, size_t last) {
+        in_rooms(first * rows.width, last * rows.width, [&](size_t at, size_t count) {
+          simd::swiglu(run.input(0) + at, run.input(1) + at, Room(run, 0, at, count).data(), count);
         });
       },
       {{0, 0}, {1, 0}});
@@ -163,35 +173,34 @@ void ask_for(const TensorView& memory, size_t first, size_t count) {
 // x [1, C, 1, S]: pairs of rows; the table's rows repeat for every head.
 std::unique_ptr<Kernel> rope(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
-  const auto rows = static_cast<size_t>(args.shape("x")[1] / 2);
+  const auto pairs = static_cast<size_t>(args.shape("x")[1] / 2);
   const auto table_rows = static_cast<size_t>(args.shape("cos")[1]);
   const auto width = static_cast<size_t>(args.shape("x")[3]);
   const float sign = args.boolean("inverse", false) ? -1.0f : 1.0f;
   constexpr size_t kPairsAhead = 2;
   if (width == 1) {
-    return kernel_of([=](const KernelRun& run) { rotate_column(run, rows, table_rows, sign); },
+    return kernel_of([=](const KernelRun& run) { rotate_column(run, pairs, table_rows, sign); },
                      {{0, 0}});
   }
-  auto kernel = kernel_of(
-      [=](const KernelRun& run) {
-        run.pool.parallel_for(rows, 1 + kGrain / (2 * width), [&](size_t begin, size_t end, int) {
-          for (size_t row = begin; row < end; ++row) {
-            const size_t table = row % table_rows * width, pair = 2 * width;
-            if (row + kPairsAhead < end) {
-              ask_for<false>(run.in[0], (row + kPairsAhead) * pair, pair);
-              ask_for<true>(run.out[0], (row + kPairsAhead) * pair, pair);
-            }
-            in_rooms(0, width, [&](size_t first, size_t count) {
-              const size_t even = 2 * row * width + first, odd = even + width;
-              Room out_even(run, 0, even, count), out_odd(run, 0, odd, count);
-              simd::rotate(run.input(0) + even, run.input(0) + odd, run.input(1) + table + first,
-                           run.input(2) + table + first, sign, out_even.data(), out_odd.data(),
-                           count);
-            });
-          }
-        });
-      },
-      {{0, 0}});
+  auto kernel =
+      row_kernel_of(2 * pairs, Rows(args.shape("x")).grain(),
+                    [=](const KernelRun& run, size_t first_row, size_t last_row) {
+                      for (size_t row = first_row / 2; row < last_row / 2; ++row) {
+                        const size_t table = row % table_rows * width, pair = 2 * width;
+                        if (row + kPairsAhead < last_row / 2) {
+                          ask_for<false>(run.in[0], (row + kPairsAhead) * pair, pair);
+                          ask_for<true>(run.out[0], (row + kPairsAhead) * pair, pair);
+                        }
+                        in_rooms(0, width, [&](size_t first, size_t count) {
+                          const size_t even = 2 * row * width + first, odd = even + width;
+                          Room out_even(run, 0, even, count), out_odd(run, 0, odd, count);
+                          simd::rotate(run.input(0) + even, run.input(0) + odd,
+                                       run.input(1) + table + first, run.input(2) + table + first,
+                                       sign, out_even.data(), out_odd.data(), count);
+                        });
+                      }
+                    },
+                    {{0, 0}});
   return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 

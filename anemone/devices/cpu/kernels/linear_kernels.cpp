@@ -39,8 +39,11 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
                     .b_stride = width,
                     .c = run.output(),
                     .c_stride = width,
-                    .bf16 = run.bf16});
+                    .bf16 = run.bf16,
+                    .b_version = run.b_version,
+                    .then = run.then});
   });
+  kernel->be_product({true, 0, static_cast<size_t>(outputs)});
   return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
 }
 
@@ -60,8 +63,11 @@ std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
                     .b_stride = width,
                     .c = run.output(),
                     .c_stride = width,
-                    .bf16 = run.bf16});
+                    .bf16 = run.bf16,
+                    .b_version = run.b_version,
+                    .then = run.then});
   });
+  kernel->be_product({true, 0, static_cast<size_t>(outputs)});
   return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
 }
 
@@ -122,9 +128,11 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
         g.sum = run.from_zero ? nullptr : run.input(0);
         g.streams = run.from_zero;  // a gradient that begins
         g.bf16 = run.bf16;
+        g.b_version = run.b_version;
         gemm(run.pool, g);
       },
       {{0, 0}});
+  kernel->be_product({true, 2});
   return shape.n == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {1, 2}});
 }
 

@@ -1,0 +1,74 @@
+#include "anemone/devices/cpu/neighbours.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+class Finder {
+ public:
+  Finder(const Kernels& kernels, const NarrowStorage& narrow)
+      : kernels_(kernels), narrow_(narrow) {}
+
+  Neighbours run(const Function& function) {
+    Neighbours found;
+    Value packed = nullptr;
+    const Operation* before = nullptr;
+    for (const auto& op : function.operations) {
+      if (op->type == "const" || narrow_.is_free(*op)) continue;
+      if (before && follows(*op, *before)) found.followers.insert(op.get());
+      before = op.get();
+      const Value other = packed_by(*op);
+      if (!other) continue;
+      if (other == packed) found.repeaters.insert(op.get());
+      packed = other;
+    }
+    return found;
+  }
+
+ private:
+  // What the operands are, or are views of; null for literals.
+  std::vector<Value> roots_of_operands(const Operation& op) const {
+    std::vector<Value> roots;
+    for (const Argument& argument : op.arguments) {
+      for (const Operand& operand : argument.operands) {
+        Value value = operand.value;
+        while (value && value->producer && narrow_.is_free(*value->producer)) {
+          value = OpArgs(*value->producer).value("x");
+        }
+        roots.push_back(value);
+      }
+    }
+    return roots;
+  }
+
+  bool follows(const Operation& op, const Operation& product) const {
+    const size_t rows = kernels_.at(&product)->product().rows;
+    if (rows == 0 || kernels_.at(&op)->rows() != rows) return false;
+    const std::vector<Value> own = roots_of_operands(op), other = roots_of_operands(product);
+    const auto is_own = [&](Value value) {
+      return value && std::find(own.begin(), own.end(), value) != own.end();
+    };
+    return is_own(product.outputs[0]) && std::none_of(other.begin(), other.end(), is_own);
+  }
+
+  Value packed_by(const Operation& op) const {
+    const Kernel& kernel = *kernels_.at(&op);
+    return kernel.product() ? roots_of_operands(op)[kernel.product().packed] : nullptr;
+  }
+
+  const Kernels& kernels_;
+  const NarrowStorage& narrow_;
+};
+
+}  // namespace
+
+Neighbours find_neighbours(const Function& function, const Kernels& kernels,
+                           const NarrowStorage& narrow) {
+  return Finder(kernels, narrow).run(function);
+}
+
+}  // namespace anemone
