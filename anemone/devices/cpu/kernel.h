@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -45,11 +46,8 @@ struct Positions {
 // What a kernel says that is nothing but one product: it heeds KernelRun::b_version, and calls
 // KernelRun::then for the `rows` of its output unless they are 0.
 struct Product {
-  bool is_one = false;
-  size_t packed = 0;  // the operand that is B
+  size_t packed;  // the operand that is B
   size_t rows = 0;
-
-  explicit operator bool() const { return is_one; }
 };
 
 class Kernel {
@@ -68,8 +66,7 @@ class Kernel {
   virtual size_t rows() const { return 0; }
   virtual void run_rows(const KernelRun& /*args*/, size_t /*first*/, size_t /*last*/) const {}
 
-  // If it is one product of matrices, of what kind.
-  const Product& product() const { return product_; }
+  const std::optional<Product>& product() const { return product_; }
   void be_product(const Product& product) { product_ = product; }
 
   // Whether it takes the memory of an fp32 operand, or output, in bf16 too.
@@ -83,7 +80,7 @@ class Kernel {
   }
 
   Positions bf16_;
-  Product product_;
+  std::optional<Product> product_;
 };
 
 inline std::unique_ptr<Kernel> also_in_bf16(std::unique_ptr<Kernel> kernel, Positions positions) {

@@ -46,8 +46,8 @@ class Finder {
   }
 
   bool follows(const Operation& op, const Operation& product) const {
-    const size_t rows = kernels_.at(&product)->product().rows;
-    if (rows == 0 || kernels_.at(&op)->rows() != rows) return false;
+    const auto& kind = kernels_.at(&product)->product();
+    if (!kind || kind->rows == 0 || kernels_.at(&op)->rows() != kind->rows) return false;
     const std::vector<Value> own = roots_of_operands(op), other = roots_of_operands(product);
     const auto is_own = [&](Value value) {
       return value && std::find(own.begin(), own.end(), value) != own.end();
@@ -56,8 +56,8 @@ class Finder {
   }
 
   Value packed_by(const Operation& op) const {
-    const Kernel& kernel = *kernels_.at(&op);
-    return kernel.product() ? roots_of_operands(op)[kernel.product().packed] : nullptr;
+    const auto& kind = kernels_.at(&op)->product();
+    return kind ? roots_of_operands(op)[kind->packed] : nullptr;
   }
 
   const Kernels& kernels_;

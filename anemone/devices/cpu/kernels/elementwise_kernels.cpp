@@ -105,13 +105,14 @@ std::unique_ptr<Kernel> binary(const OpArgs& args) {
       {{0, 0}});
 }
 
-// Elements of [1, C, 1, S], C rows of them.
+// The rows of a tensor of any rank: of [1, C, 1, S], C.
 struct Rows {
   size_t count, width;
 
   explicit Rows(const Shape& shape)
-      : count(shape.size() == 4 ? static_cast<size_t>(shape[1]) : 1),
-        width(static_cast<size_t>(element_count(shape)) / count) {}
+      : count(1), width(shape.empty() ? 1 : static_cast<size_t>(shape.back())) {
+    count = static_cast<size_t>(element_count(shape)) / width;
+  }
   // That are worth a thread, an even number.
   size_t grain() const { return 2 * (1 + kGrain / (2 * width)); }
 };
@@ -119,30 +120,26 @@ struct Rows {
 std::unique_ptr<Kernel> swiglu_backward(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const Rows rows(args.shape("gate"));
-  auto kernel =
-      row_kernel_of(rows.count, rows.grain(),
-                    [=](const KernelRun& run, size_t first, size_t last) {
-                      in_rooms(first * rows.width, last * rows.width, [&](size_t at, size_t count) {
-                        Room dgate(run, 0, at, count), dup(run, 1, at, count);
-                        simd::swiglu_backward(run.input(0) + at, run.input(1) + at,
-                                              run.input(2) + at, dgate.data(), dup.data(), count);
-                      });
-                    },
-                    {{0, 0}, {1, 1}, {2, 0}, {2, 1}});
+  const auto body = [=](const KernelRun& run, size_t first, size_t last) {
+    in_rooms(first * rows.width, last * rows.width, [&](size_t at, size_t count) {
+      Room dgate(run, 0, at, count), dup(run, 1, at, count);
+      simd::swiglu_backward(run.input(0) + at, run.input(1) + at, run.input(2) + at, dgate.data(),
+                            dup.data(), count);
+    });
+  };
+  auto kernel = row_kernel_of(rows.count, rows.grain(), body, {{0, 0}, {1, 1}, {2, 0}, {2, 1}});
   return also_in_bf16(std::move(kernel), {.outputs = {0, 1}});
 }
 
 std::unique_ptr<Kernel> swiglu(const OpArgs& args) {
   if (!all_fp32(args)) return nullptr;
   const Rows rows(args.shape("gate"));
-  auto kernel = row_kernel_of(
-      rows.count, rows.grain(),
-      [=](const KernelRun& run, size_t first, size_t last) {
-        in_rooms(first * rows.width, last * rows.width, [&](size_t at, size_t count) {
-          simd::swiglu(run.input(0) + at, run.input(1) + at, Room(run, 0, at, count).data(), count);
-        });
-      },
-      {{0, 0}, {1, 0}});
+  const auto body = [=](const KernelRun& run, size_t first, size_t last) {
+    in_rooms(first * rows.width, last * rows.width, [&](size_t at, size_t count) {
+      simd::swiglu(run.input(0) + at, run.input(1) + at, Room(run, 0, at, count).data(), count);
+    });
+  };
+  auto kernel = row_kernel_of(rows.count, rows.grain(), body, {{0, 0}, {1, 0}});
   return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 
@@ -182,25 +179,23 @@ std::unique_ptr<Kernel> rope(const OpArgs& args) {
     return kernel_of([=](const KernelRun& run) { rotate_column(run, pairs, table_rows, sign); },
                      {{0, 0}});
   }
-  auto kernel =
-      row_kernel_of(2 * pairs, Rows(args.shape("x")).grain(),
-                    [=](const KernelRun& run, size_t first_row, size_t last_row) {
-                      for (size_t row = first_row / 2; row < last_row / 2; ++row) {
-                        const size_t table = row % table_rows * width, pair = 2 * width;
-                        if (row + kPairsAhead < last_row / 2) {
-                          ask_for<false>(run.in[0], (row + kPairsAhead) * pair, pair);
-                          ask_for<true>(run.out[0], (row + kPairsAhead) * pair, pair);
-                        }
-                        in_rooms(0, width, [&](size_t first, size_t count) {
-                          const size_t even = 2 * row * width + first, odd = even + width;
-                          Room out_even(run, 0, even, count), out_odd(run, 0, odd, count);
-                          simd::rotate(run.input(0) + even, run.input(0) + odd,
-                                       run.input(1) + table + first, run.input(2) + table + first,
-                                       sign, out_even.data(), out_odd.data(), count);
-                        });
-                      }
-                    },
-                    {{0, 0}});
+  const auto rotate_rows = [=](const KernelRun& run, size_t first_row, size_t last_row) {
+    const size_t last = last_row / 2, size = 2 * width;
+    for (size_t pair = first_row / 2; pair < last; ++pair) {
+      const size_t table = pair % table_rows * width;
+      if (pair + kPairsAhead < last) {
+        ask_for<false>(run.in[0], (pair + kPairsAhead) * size, size);
+        ask_for<true>(run.out[0], (pair + kPairsAhead) * size, size);
+      }
+      in_rooms(0, width, [&](size_t first, size_t count) {
+        const size_t even = pair * size + first, odd = even + width;
+        Room out_even(run, 0, even, count), out_odd(run, 0, odd, count);
+        simd::rotate(run.input(0) + even, run.input(0) + odd, run.input(1) + table + first,
+                     run.input(2) + table + first, sign, out_even.data(), out_odd.data(), count);
+      });
+    }
+  };
+  auto kernel = row_kernel_of(2 * pairs, Rows(args.shape("x")).grain(), rotate_rows, {{0, 0}});
   return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 

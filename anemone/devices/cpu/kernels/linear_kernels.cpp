@@ -43,7 +43,7 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
                     .b_version = run.b_version,
                     .then = run.then});
   });
-  kernel->be_product({true, 0, static_cast<size_t>(outputs)});
+  kernel->be_product({0, static_cast<size_t>(outputs)});
   return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
 }
 
@@ -67,7 +67,7 @@ std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
                     .b_version = run.b_version,
                     .then = run.then});
   });
-  kernel->be_product({true, 0, static_cast<size_t>(outputs)});
+  kernel->be_product({0, static_cast<size_t>(outputs)});
   return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
 }
 
@@ -132,7 +132,7 @@ std::unique_ptr<Kernel> matmul_add(const OpArgs& args) {
         gemm(run.pool, g);
       },
       {{0, 0}});
-  kernel->be_product({true, 2});
+  kernel->be_product({2});
   return shape.n == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {1, 2}});
 }
 
