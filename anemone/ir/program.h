@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "anemone/ir/literal.h"
+#include "anemone/ir/opset.h"
 
 namespace anemone {
 
@@ -63,7 +64,8 @@ struct Attribute {
 class Operation {
  public:
   std::string type;
-  std::string opset;  // "<ios17>" after the name; empty as a rule
+  std::string opset;               // "<ios17>" after the name; empty as a rule
+  Opset version = Opset::kNewest;  // whose meaning it has: its own opset, else its function's
   std::vector<Argument> arguments;
   std::vector<Attribute> attributes;
   std::vector<Value> outputs;

@@ -55,8 +55,8 @@ void Tanh(const float* a, float* out, size_t n) {
 }
 void Relu(const float* a, float* out, size_t n) {
   Map(a, out, n, [](auto d, auto x) HWY_ATTR {
-    // No Max: what it gives for what is no number depends on the processor.
-    return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x);
+    // No Max: what it gives for NaN and for -0 depends on the processor.
+    return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x);
   });
 }
 void Swiglu(const float* gate, const float* up, float* out, size_t n) {

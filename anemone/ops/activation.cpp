@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "anemone/base/arithmetic.h"
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
 #include "anemone/ops/movement.h"
@@ -251,27 +252,25 @@ Grads grad_softplus_parametric(GradArgs& args) {
   }
 
 const OpDef kOps[] = {
-    ACTIVATION("relu", kX, one_flop_each, x < 0 ? 0.0 : x, grad_relu),
-    ACTIVATION("relu6", kX, one_flop_each,
-               (x < 0   ? 0.0
-                : x > 6 ? 6.0
-                        : x),
+    ACTIVATION("relu", kX, one_flop_each, maximum(x, 0.0), grad_relu),
+    ACTIVATION("relu6", kX, one_flop_each, minimum(maximum(x, 0.0), 6.0),
                [](GradArgs& a) { return grad_between(a, a.value("x"), 0, 6, 1); }),
     ACTIVATION("leaky_relu", kAlpha, one_flop_each, (x < 0 ? alpha * x : x), grad_leaky),
     ACTIVATION("elu", kAlpha, ten_flops_each, (x > 0 ? x : alpha * std::expm1(x)), grad_elu),
     ACTIVATION("silu", kX, ten_flops_each, x* sigmoid(x), grad_silu),
     ACTIVATION("sigmoid", kX, ten_flops_each, sigmoid(x), grad_sigmoid),
-    ACTIVATION("sigmoid_hard", kAlphaBeta, one_flop_each, std::clamp(alpha* x + beta, 0.0, 1.0),
+    ACTIVATION("sigmoid_hard", kAlphaBeta, one_flop_each,
+               minimum(maximum(alpha* x + beta, 0.0), 1.0),
                [](GradArgs& a) { return grad_between(a, a.output(), 0, 1, a.number("alpha")); }),
     ACTIVATION("scaled_tanh", kAlphaBeta, ten_flops_each, alpha* std::tanh(beta* x),
                grad_scaled_tanh),
     ACTIVATION("softplus", kX, ten_flops_each, softplus(x), grad_softplus),
     ACTIVATION("softsign", kX, one_flop_each, x / (1 + std::abs(x)), grad_softsign),
-    ACTIVATION("thresholded_relu", kAlpha, one_flop_each, (x >= alpha ? x : 0.0),
+    ACTIVATION("thresholded_relu", kAlpha, one_flop_each, (x < alpha ? 0.0 : x),
                [](GradArgs& a) {
                  return chain(a, where(a, "greater_equal", a.value("x"), a.number("alpha")));
                }),
-    ACTIVATION("clamped_relu", kAlphaBeta, one_flop_each, std::min(beta, x >= 0 ? x : alpha * x),
+    ACTIVATION("clamped_relu", kAlphaBeta, one_flop_each, minimum(beta, x < 0 ? alpha * x : x),
                grad_clamped),
     ACTIVATION("linear_activation", kAlphaBeta, one_flop_each, alpha* x + beta,
                [](GradArgs& a) { return chain(a, scalar_like_x(a, a.number("alpha"))); }),

@@ -29,6 +29,7 @@ std::vector<Value> Builder::ops(std::string_view type, std::vector<Argument> arg
 
 std::vector<Value> Builder::emit(std::unique_ptr<Operation> op) {
   const std::string base = op->type.substr(op->type.rfind('.') + 1);
+  op->version = opset_from_name(function_.opset);
   for (Type& output : infer_types(*op)) {
     op->outputs.push_back(
         function_.add_variable(function_.fresh_name(base), std::move(output), op.get()));

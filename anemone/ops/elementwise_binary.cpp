@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "anemone/base/arithmetic.h"
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
 
@@ -66,28 +67,6 @@ void compare_numbers(const EvalArgs& args, F&& f) {
   });
 }
 
-template <typename T>
-T floor_divide(T x, T y) {
-  if constexpr (std::is_integral_v<T>) {
-    if (y == 0) return 0;  // undefined in MIL; must not trap
-    const int64_t quotient = static_cast<int64_t>(x) / y;
-    const bool inexact = static_cast<int64_t>(x) % y != 0;
-    return static_cast<T>(quotient - (inexact && ((x < 0) != (y < 0))));
-  } else {
-    return std::floor(x / y);
-  }
-}
-
-// The sign of the divisor, as in Python.
-template <typename T>
-T modulo(T x, T y) {
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<int64_t>(x) - static_cast<int64_t>(y) * floor_divide(x, y));
-  } else {
-    return x - y * std::floor(x / y);
-  }
-}
-
 // Integer arithmetic wraps instead of overflowing.
 template <typename T, typename F>
 T wrapping(T x, T y, F&& f) {
@@ -105,6 +84,12 @@ T divide(T x, T y) {
   } else {
     return x / y;
   }
+}
+
+template <typename T>
+T power(T x, T y) {
+  if constexpr (std::is_integral_v<T>) return integer_power(x, y);
+  if constexpr (!std::is_integral_v<T>) return std::pow(x, y);
 }
 
 // Gradients of both operands, reduced to their shapes. A null value stands for none.
@@ -228,13 +213,12 @@ const OpDef kOps[] = {
     ARITHMETIC("sub", (wrapping(x, y, [](auto p, auto q) { return p - q; })), grad_sub),
     ARITHMETIC("mul", (wrapping(x, y, [](auto p, auto q) { return p * q; })), grad_mul),
     ARITHMETIC("real_div", divide(x, y), grad_real_div),
-    ARITHMETIC("floor_div", floor_divide(x, y), zero_gradient),
-    ARITHMETIC("mod", modulo(x, y), grad_mod),
-    ARITHMETIC("pow", std::pow(x, y), grad_pow),
-    ARITHMETIC("maximum", (x < y ? y : x),
+    ARITHMETIC("floor_div", floored_quotient(x, y), zero_gradient),
+    ARITHMETIC("mod", floored_remainder(x, y), grad_mod),
+    ARITHMETIC("pow", power(x, y), grad_pow),
+    ARITHMETIC("maximum", maximum(x, y),
                [](GradArgs& a) { return grad_extreme(a, "greater_equal"); }),
-    ARITHMETIC("minimum", (y < x ? y : x),
-               [](GradArgs& a) { return grad_extreme(a, "less_equal"); }),
+    ARITHMETIC("minimum", minimum(x, y), [](GradArgs& a) { return grad_extreme(a, "less_equal"); }),
     COMPARISON("equal", x == y),
     COMPARISON("not_equal", x != y),
     COMPARISON("greater", x > y),

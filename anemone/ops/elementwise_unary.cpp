@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "anemone/base/arithmetic.h"
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
 
@@ -47,13 +48,22 @@ auto wide(T x) {
 
 template <typename T>
 T sign_of(T x) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(x)) return x;
+  }
   return static_cast<T>((x > T{}) - (x < T{}));
 }
 
+template <typename T>
+auto magnitude(T x) {
+  if constexpr (std::is_integral_v<T>) return x < 0 ? -wide(x) : wide(x);
+  if constexpr (!std::is_integral_v<T>) return std::abs(x);
+}
+
 std::vector<Type> infer_clip(const OpArgs& args) {
-  args.require(args.number("alpha") < args.number("beta"),
-               "clip.c1: alpha {} must be less than beta {}", args.number("alpha"),
-               args.number("beta"));
+  const double low = args.number("alpha"), high = args.number("beta");
+  args.require(low < high || !args.since(Opset::kIos17),
+               "clip.c1: alpha {} must be less than beta {}", low, high);
   return infer_like_x(args);
 }
 
@@ -61,7 +71,7 @@ void eval_clip(const EvalArgs& args) {
   const double low = args.number("alpha"), high = args.number("beta");
   map_float(args, [=](auto x) {
     using T = decltype(x);
-    return std::isnan(x) ? x : std::min(std::max(x, static_cast<T>(low)), static_cast<T>(high));
+    return minimum(maximum(x, static_cast<T>(low)), static_cast<T>(high));
   });
 }
 
@@ -151,10 +161,7 @@ const OpDef kOps[] = {
     {.name = "abs",
      .params = kNumberX,
      .infer = infer_like_x,
-     .eval =
-         [](const EvalArgs& a) {
-           map_number(a, [](auto x) { return x < 0 ? -wide(x) : wide(x); });
-         },
+     .eval = [](const EvalArgs& a) { map_number(a, [](auto x) { return magnitude(x); }); },
      .grad = [](GradArgs& a) { return chain(a, a.builder.unary("sign", a.value("x"))); },
      .flops = one_flop_each},
     {.name = "sign",
@@ -231,7 +238,7 @@ const OpDef kOps[] = {
      .eval =
          [](const EvalArgs& a) {
            const double low = a.number("alpha");
-           map_number(a, [=](auto x) { return std::max(x, static_cast<decltype(x)>(low)); });
+           map_number(a, [=](auto x) { return maximum(x, static_cast<decltype(x)>(low)); });
          },
      .grad = grad_threshold,
      .flops = one_flop_each},

@@ -17,6 +17,8 @@ class OpArgs {
   explicit OpArgs(const Operation& op) : op_(op) {}
 
   const Operation& op() const { return op_; }
+  // Whether the operation has the meaning of this opset or a later one.
+  bool since(Opset opset) const { return op_.version >= opset; }
   bool has(std::string_view name) const { return op_.find(name) != nullptr; }
 
   // The operand of a parameter that is there; a tuple has `operands`.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "anemone/base/arithmetic.h"
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
 #include "anemone/ops/window.h"
@@ -116,7 +117,7 @@ void pool(const EvalArgs& args, const Window& w, double start, Fold&& fold, Fini
 void eval_max(const EvalArgs& args) {
   pool(
       args, window_of(args), -std::numeric_limits<double>::infinity(),
-      [](double most, double x) { return x > most || std::isnan(x) ? x : most; },
+      [](double most, double x) { return maximum(most, x); },
       [](double most, size_t) { return most; });
 }
 

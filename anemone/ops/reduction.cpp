@@ -1,8 +1,8 @@
 // Sums, means, extremes and norms over axes, and the positions of extremes.
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "anemone/base/arithmetic.h"
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
 #include "anemone/ops/movement.h"
@@ -48,65 +48,89 @@ int64_t reduced_count(const OpArgs& args) {
   return element_count(args.shape("x")) / element_count(kept_shape(args));
 }
 
-// Integers saturate.
+// What sums are carried in: floats in fp64, integers modulo 2^64, so that they wrap.
+struct Wrapping {
+  uint64_t bits;
+
+  Wrapping(int64_t value) : bits(static_cast<uint64_t>(value)) {}  // NOLINT: a number in disguise
+  friend Wrapping operator+(Wrapping a, Wrapping b) { return of(a.bits + b.bits); }
+  friend Wrapping operator*(Wrapping a, Wrapping b) { return of(a.bits * b.bits); }
+  explicit operator double() const { return static_cast<double>(static_cast<int64_t>(bits)); }
+  static Wrapping of(uint64_t bits) { return Wrapping(static_cast<int64_t>(bits)); }
+};
 template <typename T>
-T from_double(double value) {
-  if constexpr (std::is_integral_v<T>) {
-    if (std::isnan(value)) return 0;
-    return static_cast<T>(
-        std::clamp<double>(value, std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max()));
-  } else {
-    return static_cast<T>(value);
-  }
+using Sum = std::conditional_t<std::is_integral_v<T>, Wrapping, double>;
+
+template <typename T>
+T result_of(double value) {
+  if constexpr (std::is_integral_v<T>) return wrap_to<T>(value);
+  if constexpr (!std::is_integral_v<T>) return static_cast<T>(value);
+}
+template <typename T>
+T result_of(Wrapping value) {
+  return static_cast<T>(value.bits);
 }
 
 // Calls visit(index of the result, element of x) for all of x.
-template <typename Visit>
+template <typename T, typename Visit>
 void visit_elements(const EvalArgs& args, Visit&& visit) {
   const TensorView& x = args.in("x");
   const Shape strides = broadcast_strides(kept_shape(args), x.shape);
-  with_number(x.dtype, [&](auto type) {
-    const auto* elements = static_cast<const decltype(type)*>(x.data);
-    for_each_offset(x.shape, strides, [&](int64_t i, int64_t result) {
-      visit(static_cast<size_t>(result), static_cast<double>(elements[i]));
+  const T* elements = x.as<T>().data();
+  for_each_offset(x.shape, strides, [&](int64_t i, int64_t result) {
+    visit(static_cast<size_t>(result), elements[i]);
+  });
+}
+
+// out = finish(step(… step(step(initial, x0), x1) …)) in Sum<T>.
+template <typename Step, typename Finish>
+void fold(const EvalArgs& args, int initial, Step&& step, Finish&& finish) {
+  with_number(args.out().dtype, [&](auto type) {
+    using T = decltype(type);
+    std::vector<Sum<T>> results(static_cast<size_t>(args.out().size()), Sum<T>(initial));
+    visit_elements<T>(args, [&](size_t i, T x) { results[i] = step(results[i], Sum<T>(x)); });
+    const auto out = args.out().as<T>();
+    for (size_t i = 0; i < results.size(); ++i) out[i] = result_of<T>(finish(results[i]));
+  });
+}
+
+constexpr auto kSum = [](auto sum, auto x) { return sum + x; };
+constexpr auto kSumSquare = [](auto sum, auto x) { return sum + x * x; };
+double magnitude(double x) { return std::abs(x); }
+Wrapping magnitude(Wrapping x) {
+  return static_cast<int64_t>(x.bits) < 0 ? Wrapping::of(0 - x.bits) : x;
+}
+constexpr auto kSame = [](auto x) { return x; };
+
+// out = the extreme of each result's elements.
+template <typename Better>
+void extreme(const EvalArgs& args, Better&& better) {
+  with_number(args.out().dtype, [&](auto type) {
+    using T = decltype(type);
+    const auto out = args.out().as<T>();
+    std::vector<bool> has(out.size(), false);
+    visit_elements<T>(args, [&](size_t i, T x) {
+      out[i] = has[i] ? better(out[i], x) : x;
+      has[i] = true;
     });
   });
 }
 
-template <typename Finish>
-void store(const EvalArgs& args, const std::vector<double>& results, Finish&& finish) {
+// The largest element is taken out before exp, so that an infinite one gives NaN (coremltools 9).
+void eval_log_sum_exp(const EvalArgs& args) {
   with_number(args.out().dtype, [&](auto type) {
     using T = decltype(type);
     const auto out = args.out().as<T>();
-    for (size_t i = 0; i < results.size(); ++i) out[i] = from_double<T>(finish(results[i]));
+    std::vector<double> largest(out.size(), -std::numeric_limits<double>::infinity());
+    visit_elements<T>(
+        args, [&](size_t i, T x) { largest[i] = maximum(largest[i], static_cast<double>(x)); });
+    std::vector<double> sums(out.size(), 0);
+    visit_elements<T>(
+        args, [&](size_t i, T x) { sums[i] += std::exp(static_cast<double>(x) - largest[i]); });
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] = result_of<T>(largest[i] + std::log(sums[i]));
+    }
   });
-}
-
-// out = finish(step(… step(step(initial, x0), x1) …)).
-template <typename Step, typename Finish>
-void fold(const EvalArgs& args, double initial, Step&& step, Finish&& finish) {
-  std::vector<double> results(static_cast<size_t>(args.out().size()), initial);
-  visit_elements(args, [&](size_t i, double x) { results[i] = step(results[i], x); });
-  store(args, results, finish);
-}
-
-constexpr auto kSum = [](double sum, double x) { return sum + x; };
-constexpr auto kSumSquare = [](double sum, double x) { return sum + x * x; };
-constexpr auto kMax = [](double a, double x) { return x > a || std::isnan(x) ? x : a; };
-constexpr auto kMin = [](double a, double x) { return x < a || std::isnan(x) ? x : a; };
-constexpr auto kSame = [](double x) { return x; };
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-// The largest element is taken out before exp.
-void eval_log_sum_exp(const EvalArgs& args) {
-  std::vector<double> largest(static_cast<size_t>(args.out().size()), -kInfinity);
-  visit_elements(args, [&](size_t i, double x) { largest[i] = kMax(largest[i], x); });
-  std::vector<double> results(largest.size(), 0);
-  visit_elements(args, [&](size_t i, double x) {
-    results[i] += x == largest[i] ? 1 : std::exp(x - largest[i]);
-  });
-  for (size_t i = 0; i < results.size(); ++i) results[i] = largest[i] + std::log(results[i]);
-  store(args, results, kSame);
 }
 
 // The result and its gradient under shapes that broadcast against x.
@@ -210,7 +234,17 @@ std::vector<Type> infer_arg(const OpArgs& args) {
   return {Type::tensor(dtype == "int32" ? DType::kInt32 : DType::kUInt16, shape)};
 }
 
-// The first extreme wins; `better(a, b)`: a takes the place of an earlier b.
+// Whether a is NaN, or better than b, which is no NaN: what takes the place of an earlier b.
+template <typename T, typename Compare>
+bool displaces(T a, T b, Compare&& compare) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(b)) return false;
+    if (std::isnan(a)) return true;
+  }
+  return compare(a, b);
+}
+
+// The first extreme wins, and the first NaN over all numbers.
 template <typename Better>
 void eval_arg(const EvalArgs& args, Better&& better) {
   const TensorView& x = args.in("x");
@@ -221,7 +255,7 @@ void eval_arg(const EvalArgs& args, Better&& better) {
       const auto* row = elements + i / split.inner * split.size * split.inner + i % split.inner;
       int64_t best = 0;
       for (int64_t j = 1; j < split.size; ++j) {
-        if (better(row[j * split.inner], row[best * split.inner])) best = j;
+        if (displaces(row[j * split.inner], row[best * split.inner], better)) best = j;
       }
       args.out().set(i, static_cast<double>(best));
     }
@@ -237,19 +271,19 @@ void eval_arg(const EvalArgs& args, Better&& better) {
 const OpDef kOps[] = {
     REDUCE("reduce_sum", grad_sum, fold(a, 0, kSum, kSame)),
     REDUCE("reduce_mean", grad_mean, const auto count = static_cast<double>(reduced_count(a));
-           fold(a, 0, kSum, [=](double sum) { return sum / count; })),
-    REDUCE("reduce_max", grad_extreme, fold(a, -kInfinity, kMax, kSame)),
-    REDUCE("reduce_min", grad_extreme, fold(a, kInfinity, kMin, kSame)),
+           fold(a, 0, kSum, [=](auto sum) { return static_cast<double>(sum) / count; })),
+    REDUCE("reduce_max", grad_extreme, extreme(a, [](auto x, auto y) { return maximum(x, y); })),
+    REDUCE("reduce_min", grad_extreme, extreme(a, [](auto x, auto y) { return minimum(x, y); })),
     REDUCE("reduce_prod", grad_prod,
            fold(
-               a, 1, [](double product, double x) { return product * x; }, kSame)),
+               a, 1, [](auto product, auto x) { return product * x; }, kSame)),
     REDUCE("reduce_l1_norm", grad_l1,
            fold(
-               a, 0, [](double sum, double x) { return sum + std::abs(x); }, kSame)),
+               a, 0, [](auto sum, auto x) { return sum + magnitude(x); }, kSame)),
     REDUCE("reduce_l2_norm", grad_l2,
-           fold(a, 0, kSumSquare, [](double sum) { return std::sqrt(sum); })),
+           fold(a, 0, kSumSquare, [](auto sum) { return std::sqrt(static_cast<double>(sum)); })),
     REDUCE("reduce_log_sum", grad_log_sum,
-           fold(a, 0, kSum, [](double sum) { return std::log(sum); })),
+           fold(a, 0, kSum, [](auto sum) { return std::log(static_cast<double>(sum)); })),
     REDUCE("reduce_log_sum_exp", grad_log_sum_exp, eval_log_sum_exp(a)),
     REDUCE("reduce_sum_square", grad_sum_square, fold(a, 0, kSumSquare, kSame)),
     {.name = "reduce_argmax",

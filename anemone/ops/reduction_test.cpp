@@ -57,9 +57,20 @@ TEST(Reduce, LogSumExpOfLargeNumbersIsFinite) {
               ElementsAre(DoubleNear(1000.6931471805599, 1e-9)));
 }
 
-TEST(Reduce, IntegersSaturate) {
-  const Tensor x = Tensor::of<int32_t>({2}, {2147483647, 5});
-  EXPECT_THAT(values(run_one({x}, reduce("reduce_sum", {0}))), ElementsAre(2147483647));
+// Numbers of coremltools 9 (numpy).
+TEST(Reduce, IntegersWrapAndTruncate) {
+  const auto of = [](const char* op, const std::vector<int32_t>& numbers) {
+    const auto count = static_cast<int64_t>(numbers.size());
+    return run_one({Tensor::of<int32_t>({count}, numbers)}, reduce(op, {0})).as<int32_t>()[0];
+  };
+  EXPECT_EQ(of("reduce_sum", {2147483647, 1}), -2147483648);
+  EXPECT_EQ(of("reduce_prod", {1 << 20, 1 << 13}), 0);
+  EXPECT_EQ(of("reduce_sum_square", {100000, 5}), 1410065433);
+  EXPECT_EQ(of("reduce_mean", {-3, 2, 0, 0}), 0);
+  EXPECT_EQ(of("reduce_l2_norm", {3, 5}), 5);
+  EXPECT_EQ(of("reduce_log_sum", {3, 5}), 2);
+  EXPECT_EQ(of("reduce_l1_norm", {-3, 5}), 8);
+  EXPECT_EQ(of("reduce_max", {-2147483648, 5}), 5);
 }
 
 TEST(Reduce, C1RefusesAxesOutsideOrTwice) {

@@ -1,8 +1,7 @@
 // Writing by index: scatter and scatter_along_axis.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
+#include "anemone/base/arithmetic.h"
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
 #include "anemone/ops/indexing.h"
@@ -67,25 +66,20 @@ double combine(Mode mode, double old, double update) {
     case Mode::kDiv:
       return old / update;
     case Mode::kMin:
-      return std::min(old, update);
+      return minimum(old, update);
     case Mode::kMax:
-      return std::max(old, update);
+      return maximum(old, update);
     case Mode::kUpdate:
       break;
   }
   return update;
 }
 
-// What an int32 holds of a result: truncated, saturated, 0 for no number.
+// What a T holds of a result: integers are truncated and wrap.
 template <typename T>
 double stored(double value) {
-  if constexpr (std::is_integral_v<T>) {
-    if (std::isnan(value)) return 0;
-    return std::trunc(
-        std::clamp<double>(value, std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max()));
-  } else {
-    return value;
-  }
+  if constexpr (std::is_integral_v<T>) return static_cast<double>(wrap_to<T>(value));
+  if constexpr (!std::is_integral_v<T>) return value;
 }
 
 // Updates in order, carried in fp64.

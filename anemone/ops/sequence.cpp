@@ -127,12 +127,26 @@ Grads grad_cumsum(GradArgs& args) {
                            {"reverse", b.boolean(!args.boolean("reverse", false))}})}};
 }
 
+// Returns `value` rounded to a float type; as it is for integers.
+double rounded(DType dtype, double value) {
+  if (!is_float(dtype)) return value;
+  const Tensor number(dtype, {});
+  number.view().set(0, value);
+  return number.at(0);
+}
+
+// Counts in the type of the operands, as numpy does: 0 to 0.3 in steps of 0.1 are three numbers in
+// fp32 and four in real arithmetic on the stored fp32 numbers.
+double range_count(DType dtype, double start, double end, double step) {
+  return std::ceil(rounded(dtype, rounded(dtype, end - start) / step));
+}
+
 std::vector<Type> infer_range(const OpArgs& args) {
   const DType dtype = args.type("start").dtype;
   args.require(args.type("end").dtype == dtype && args.type("step").dtype == dtype,
                "range_1d.c1: start, end and step differ in type");
   const double start = args.number("start"), end = args.number("end"), step = args.number("step");
-  const double count = std::ceil((end - start) / step);
+  const double count = range_count(dtype, start, end, step);
   args.require(step != 0 && count >= 1 && count <= std::numeric_limits<int32_t>::max(),
                "range_1d.c2: {} to {} in steps of {} is no list of 1 to 2^31-1 numbers", start, end,
                step);

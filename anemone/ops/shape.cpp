@@ -26,6 +26,19 @@ int64_t known_count(const Shape& shape, int64_t limit) {
   return count;
 }
 
+// The size of x that a 0 at `index` of a shape of `rank` sizes stands for: at the same index, where
+// the ranks differ (from ios17 on) counted from the right.
+int64_t copied_size(const OpArgs& args, size_t index, size_t rank) {
+  const Shape& from = args.shape("x");
+  args.require(rank == from.size() || args.since(Opset::kIos17),
+               "reshape.c2: a size 0 copies x's, but x has rank {} and the shape {}", from.size(),
+               rank);
+  args.require(rank - index <= from.size(),
+               "reshape.c2: the size 0 at index {} copies x's, but x has rank {} and the shape {}",
+               index, from.size(), rank);
+  return from[from.size() - (rank - index)];
+}
+
 std::vector<Type> infer_reshape(const OpArgs& args) {
   const Shape& from = args.shape("x");
   const int64_t total = element_count(from);
@@ -35,11 +48,7 @@ std::vector<Type> infer_reshape(const OpArgs& args) {
     args.require(shape[i] >= -1, "reshape.c1: size {} is neither positive, 0 nor -1", shape[i]);
     args.require(shape[i] != -1 || !open, "reshape.c1: more than one size is -1");
     if (shape[i] == -1) open = &shape[i];
-    if (shape[i] != 0) continue;
-    args.require(shape.size() == from.size(),
-                 "reshape.c2: a size 0 copies x's, but x has rank {} and the shape {}", from.size(),
-                 shape.size());
-    shape[i] = from[i];
+    if (shape[i] == 0) shape[i] = copied_size(args, i, shape.size());
   }
   const int64_t known = known_count(shape, total);
   args.require(open ? total % known == 0 && known <= total : known == total,

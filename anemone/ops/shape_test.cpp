@@ -44,12 +44,36 @@ TEST(Reshape, RulesC1ToC3) {
   EXPECT_THAT(refusal({x}, reshape({-2, 3})),
               HasSubstr("reshape.c1: size -2 is neither positive, 0 nor -1"));
   EXPECT_THAT(refusal({x}, reshape({-1, -1})), HasSubstr("reshape.c1: more than one size is -1"));
-  EXPECT_THAT(refusal({x}, reshape({0, 3, 1})), HasSubstr("reshape.c2: a size 0 copies x's"));
+  EXPECT_THAT(refusal({x}, reshape({0, 3, 1})),
+              HasSubstr("reshape.c2: the size 0 at index 0 copies x's"));
   EXPECT_THAT(refusal({x}, reshape({4})),
               HasSubstr("reshape.c3: 6 elements of [2, 3] do not fit shape [4]"));
   EXPECT_THAT(refusal({x}, reshape({-1, 4})), HasSubstr("reshape.c3"));
   EXPECT_THAT(refusal({x}, reshape({2147483647, 2147483647, 2147483647, -1})),
               HasSubstr("reshape.c3"));
+}
+
+// What coremltools 9 infers for (2, 3, 4), by opset.
+TEST(Reshape, ZeroCopiesASizeFromTheRightSinceIos17) {
+  const auto shape_of = [](const char* opset, const std::vector<int64_t>& sizes) {
+    Function f("main", opset);
+    Builder b(f);
+    const Value x = b.input("x", DType::kFp32, {2, 3, 4});
+    return b.op("reshape", {{"x", x}, {"shape", b.integers(sizes)}})->type.shape;
+  };
+  for (const char* opset : {"ios17", "ios18", "CoreML7", ""}) {
+    EXPECT_EQ(shape_of(opset, {0, -1}), (Shape{3, 8}));
+    EXPECT_EQ(shape_of(opset, {-1, 0}), (Shape{6, 4}));
+    EXPECT_EQ(shape_of(opset, {1, 0, 0, -1}), (Shape{1, 2, 3, 4}));
+    EXPECT_EQ(shape_of(opset, {2, 0, -1}), (Shape{2, 3, 4}));
+  }
+  for (const char* opset : {"ios15", "ios16", "CoreML6"}) {
+    EXPECT_EQ(shape_of(opset, {0, 0, 4}), (Shape{2, 3, 4}));
+    EXPECT_THAT(error_of([&] {
+                  shape_of(opset, {0, -1});
+                }),
+                HasSubstr("reshape.c2: a size 0 copies x's, but x has rank 3 and the shape 2"));
+  }
 }
 
 TEST(Transpose, MovesAxes) {

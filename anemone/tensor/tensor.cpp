@@ -3,11 +3,13 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <new>
+
+#include "anemone/base/arithmetic.h"
 
 namespace anemone {
 namespace {
@@ -50,18 +52,25 @@ void with_type(DType dtype, Use&& use) {
 template <typename T>
 constexpr bool kIsNarrowFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
-// Float to integer outside the range of To is undefined in C++; it saturates here.
+// Rounds to a float whose last bit is 1 unless it is exact ("round to odd"), so that rounding it
+// further to 16 bits gives what rounding once does.
+template <typename From>
+float to_odd(From exact) {
+  if constexpr (std::is_same_v<From, float>) return exact;
+  const auto value = static_cast<double>(exact);
+  const auto nearest = static_cast<float>(value);
+  if (static_cast<double>(nearest) == value || !std::isfinite(nearest)) return nearest;
+  const bool is_beyond = std::abs(static_cast<double>(nearest)) > std::abs(value);
+  const float toward_zero = is_beyond ? std::nextafter(nearest, 0.0f) : nearest;
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(toward_zero) | 1u);
+}
+
 template <typename To, typename From>
 To narrow(From value) {
   if constexpr (std::is_same_v<To, bool>) {
     return value != From{};
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    if (std::isnan(value)) return To{};
-    const double low = static_cast<double>(std::numeric_limits<To>::lowest());
-    const double high = static_cast<double>(std::numeric_limits<To>::max());
-    if (static_cast<double>(value) <= low) return std::numeric_limits<To>::lowest();
-    if (static_cast<double>(value) >= high) return std::numeric_limits<To>::max();
-    return static_cast<To>(value);
+    return wrap_to<To>(static_cast<double>(value));
   } else {
     return static_cast<To>(value);
   }
@@ -72,9 +81,9 @@ To convert_value(From value) {
   if constexpr (kIsNarrowFloat<From>) {
     return convert_value<To>(to_float(value));
   } else if constexpr (std::is_same_v<To, Half>) {
-    return to_half(static_cast<float>(value));
+    return to_half(to_odd(value));
   } else if constexpr (std::is_same_v<To, BFloat16>) {
-    return to_bfloat16(static_cast<float>(value));
+    return to_bfloat16(to_odd(value));
   } else {
     return narrow<To>(value);
   }

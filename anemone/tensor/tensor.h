@@ -95,8 +95,8 @@ class Tensor {
   AlignedBytes bytes_;
 };
 
-// Converts between the byte-sized element types, rounding to nearest even towards narrower floats
-// and truncating towards zero from float to integer. Sizes must agree.
+// Converts between the byte-sized element types, rounding to nearest even towards narrower floats;
+// from float to integer as wrap_to() of base/arithmetic.h. Sizes must agree.
 void convert(const TensorView& from, const TensorView& to);
 
 }  // namespace anemone

@@ -37,15 +37,30 @@ TEST(Tensor, StartsAsZerosOnACacheLine) {
   for (float value : tensor.as<float>()) EXPECT_EQ(value, 0.0f);
 }
 
-TEST(Tensor, CastTruncatesToIntegersAndSaturates) {
-  const Tensor x = Tensor::of<float>({4}, {1.9f, -1.9f, 1e20f, -1e20f});
-  const Tensor y = x.cast(DType::kInt32);
-  EXPECT_EQ(y.at(0), 1);
-  EXPECT_EQ(y.at(1), -1);
-  EXPECT_EQ(y.at(2), std::numeric_limits<int32_t>::max());
-  EXPECT_EQ(y.at(3), std::numeric_limits<int32_t>::min());
-  EXPECT_EQ(x.cast(DType::kBool).at(0), 1);
-  EXPECT_EQ(x.cast(DType::kFp16).at(2), INFINITY);
+TEST(Tensor, CastTruncatesToIntegersAndWraps) {
+  const Tensor x = Tensor::of<float>(
+      {8}, {1.9f, -1.9f, 0x1.000002p68f, -0x1.000002p53f, 300.7f, 3e9f, NAN, -INFINITY});
+  const auto cast = [&](DType dtype, int64_t i) { return x.cast(dtype).at(i); };
+  EXPECT_EQ(cast(DType::kInt32, 0), 1);
+  EXPECT_EQ(cast(DType::kInt32, 1), -1);
+  EXPECT_EQ(cast(DType::kInt64, 2), 0x1p45);
+  EXPECT_EQ(cast(DType::kInt32, 3), -0x1p30);
+  EXPECT_EQ(cast(DType::kInt32, 5), 3e9 - 0x1p32);
+  // As coremltools 9.
+  EXPECT_EQ(cast(DType::kUInt8, 1), 255);
+  EXPECT_EQ(cast(DType::kUInt8, 4), 44);
+  EXPECT_EQ(cast(DType::kInt8, 4), 44);
+  EXPECT_EQ(cast(DType::kInt16, 6), 0);
+  EXPECT_EQ(cast(DType::kUInt16, 7), 0);
+  EXPECT_EQ(cast(DType::kBool, 0), 1);
+  EXPECT_EQ(cast(DType::kFp16, 2), INFINITY);
+}
+
+TEST(Tensor, CastToSixteenBitsRoundsOnce) {
+  // Just above the middle of 1 and the next number: rounded to fp32 first it would be the middle.
+  const Tensor x = Tensor::of<double>({2}, {1 + 0x1p-11 + 0x1p-40, 1 + 0x1p-8 + 0x1p-40});
+  EXPECT_EQ(x.cast(DType::kFp16).at(0), 1 + 0x1p-10);
+  EXPECT_EQ(x.cast(DType::kBf16).at(1), 1 + 0x1p-7);
 }
 
 TEST(Compare, ReportsTheWorstElementAndTreatsNanAsInfinitelyFar) {

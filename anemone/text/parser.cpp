@@ -130,6 +130,7 @@ class Parser {
     op->type = type.text;
     op->location = type.location;
     op->opset = parse_opset();
+    op->version = opset_from_name(op->opset.empty() ? function.opset : op->opset);
     cursor_.expect("(");
     NameSet arguments;
     cursor_.parse_list(")", [&] { parse_argument(function, *op, arguments); });
@@ -164,8 +165,22 @@ class Parser {
     return outputs;
   }
 
+  // The name before '='. People write operands by position, which MIL does not have.
+  Token expect_argument_name(const Operation& op) {
+    const Token name = cursor_.peek();
+    const Token next = cursor_.peek_next();
+    const bool is_name = name.kind == TokenKind::kName;
+    if (is_name && !next.is(",") && !next.is(")") && !begins_value(cursor_)) return cursor_.take();
+    if (name.kind == TokenKind::kEnd) cursor_.refuse("an argument's name");
+    fail(where(name.location),
+         fmt::format("{} stands for an argument of {}, but arguments are named", describe(name),
+                     op.type),
+         fmt::format("write NAME = {}, like x = {}", is_name ? name.text : "VALUE",
+                     is_name ? name.text : "VALUE"));
+  }
+
   void parse_argument(const Function& function, Operation& op, NameSet& names) {
-    const Token name = cursor_.expect(TokenKind::kName, "an argument's name");
+    const Token name = expect_argument_name(op);
     require_new(names, name, "argument", "given");
     cursor_.expect("=");
     if (!cursor_.accept("(")) {
@@ -209,6 +224,10 @@ class Parser {
 
 }  // namespace
 
-Program parse_mil(std::string_view text) { return Parser(text).parse(); }
+Program parse_mil(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  return Parser(text).parse();
+}
 
 }  // namespace anemone
