@@ -285,5 +285,31 @@ TEST(GridMatmul, IsAsFarFromExactAsPublished) {
   }
 }
 
+// The oracle is base/half.h, one number at a time by its bits.
+TEST(HalfNumerics, ConversionsAreThoseOfSingleNumbers) {
+  std::vector<Half> halves(65536 + 3);  // every one, and a tail
+  for (size_t i = 0; i < halves.size(); ++i) halves[i] = {static_cast<uint16_t>(i)};
+  std::vector<float> wide(halves.size()), numbers;
+  for (uint32_t bits = 0; bits < 0xFF000000u; bits += 65521) {
+    numbers.push_back(std::bit_cast<float>(bits));
+  }
+  for (const float tie : {0x1.002p0f, 0x1.006p0f, 0x1.ffep15f, 0x1p-25f, 0x1.8p-24f}) {
+    numbers.push_back(tie);
+  }
+  std::vector<Half> narrow(numbers.size());
+  on_every_target([&] {
+    simd::from_half(halves.data(), wide.data(), halves.size());
+    simd::to_half(numbers.data(), narrow.data(), numbers.size());
+    for (size_t i = 0; i < halves.size(); ++i) {
+      const float want = to_float(halves[i]);
+      ASSERT_TRUE(wide[i] == want || (std::isnan(wide[i]) && std::isnan(want))) << i;
+    }
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      const float got = to_float(narrow[i]), want = to_float(to_half(numbers[i]));
+      ASSERT_TRUE(got == want || (std::isnan(got) && std::isnan(want))) << numbers[i];
+    }
+  });
+}
+
 }  // namespace
 }  // namespace anemone

@@ -38,6 +38,10 @@ void rotate(const float* even, const float* odd, const float* cosine, const floa
 // there is round_rows() of tiles.h.
 void to_bf16(const float* x, BFloat16* out, size_t n);
 
+// The nearest fp16 numbers, ties to even, NaN stays NaN; and the numbers that they are.
+void to_half(const float* x, Half* out, size_t n);
+void from_half(const Half* x, float* out, size_t n);
+
 // --- a grid of int8 or uint8 ---
 // out = round(x / scale) + zero_point, halves to even, clamped to what `out` holds; its lowest
 // where x is no number.

@@ -66,6 +66,41 @@ void ToBf16(const float* x, BFloat16* out, size_t n) {
   });
 }
 
+// By bits, because Highway 1.0.3 turns an infinite fp16 into 65536 where the processor has no
+// instruction for it.
+void ToHalf(const float* x, Half* out, size_t n) {
+  Each(n, [&](auto d, size_t i) HWY_ATTR {
+    const hn::RebindToSigned<decltype(d)> whole;
+    const hn::Rebind<uint16_t, decltype(d)> half;
+    const auto value = RoundToHalf(d, hn::LoadU(d, x + i));
+    const auto size = hn::Abs(value);
+    const auto finite =
+        hn::ShiftRight<13>(hn::BitCast(whole, hn::Mul(size, hn::Set(d, 0x1p-112f))));
+    const auto nan = hn::IsNaN(value);
+    const auto infinite = hn::Gt(size, hn::Set(d, 65504.0f));
+    auto bits = hn::IfThenElse(hn::RebindMask(whole, infinite), hn::Set(whole, 0x7C00), finite);
+    bits = hn::IfThenElse(hn::RebindMask(whole, nan), hn::Set(whole, 0x7E00), bits);
+    const auto sign =
+        hn::And(hn::ShiftRight<16>(hn::BitCast(whole, value)), hn::Set(whole, 0x8000));
+    hn::StoreU(hn::DemoteTo(half, hn::Or(bits, sign)), half, reinterpret_cast<uint16_t*>(out + i));
+  });
+}
+
+void FromHalf(const Half* x, float* out, size_t n) {
+  Each(n, [&](auto d, size_t i) HWY_ATTR {
+    const hn::RebindToSigned<decltype(d)> whole;
+    const hn::Rebind<uint16_t, decltype(d)> half;
+    const auto bits =
+        hn::PromoteTo(whole, hn::LoadU(half, reinterpret_cast<const uint16_t*>(x + i)));
+    const auto size = hn::ShiftLeft<13>(hn::And(bits, hn::Set(whole, 0x7FFF)));
+    const auto finite = hn::BitCast(whole, hn::Mul(hn::BitCast(d, size), hn::Set(d, 0x1p112f)));
+    const auto beyond = hn::Gt(size, hn::Set(whole, (0x7C00 << 13) - 1));
+    const auto number = hn::IfThenElse(beyond, hn::Or(size, hn::Set(whole, 0x7F800000)), finite);
+    const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(whole, 0x8000)));
+    hn::StoreU(hn::BitCast(d, hn::Or(number, sign)), d, out + i);
+  });
+}
+
 // The nearest number of 11 bits, as above: for whole numbers, among which there are no subnormals.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V RoundTo11Bits(D d, V x) {
@@ -108,11 +143,15 @@ namespace anemone::simd {
 HWY_EXPORT(FinishAll);
 HWY_EXPORT(NanToInfinity);
 HWY_EXPORT(ToBf16);
+HWY_EXPORT(ToHalf);
+HWY_EXPORT(FromHalf);
 HWY_EXPORT(GridMatmul);
 
 void finish(float* x, size_t n, const Finish& how) { HWY_DYNAMIC_DISPATCH(FinishAll)(x, n, how); }
 void nan_to_infinity(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(NanToInfinity)(x, n); }
 void to_bf16(const float* x, BFloat16* out, size_t n) { HWY_DYNAMIC_DISPATCH(ToBf16)(x, out, n); }
+void to_half(const float* x, Half* out, size_t n) { HWY_DYNAMIC_DISPATCH(ToHalf)(x, out, n); }
+void from_half(const Half* x, float* out, size_t n) { HWY_DYNAMIC_DISPATCH(FromHalf)(x, out, n); }
 void grid_matmul(const float* a, size_t a_row, size_t a_step, const float* b, float* out,
                  size_t begin, size_t end, size_t inner, size_t columns, float ceiling) {
   HWY_DYNAMIC_DISPATCH(GridMatmul)

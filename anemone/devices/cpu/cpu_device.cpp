@@ -1,16 +1,19 @@
 #include "anemone/devices/cpu/cpu_device.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "anemone/base/clock.h"
 #include "anemone/devices/cpu/cpu_request.h"
 #include "anemone/devices/cpu/memory_plan.h"
+#include "anemone/kernels/half_numerics.h"
 #include "anemone/kernels/simd.h"
 #include "anemone/kernels/tiles.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
 #include "anemone/passes/passes.h"
+#include "anemone/passes/widen_halves.h"
 
 namespace anemone {
 namespace {
@@ -21,17 +24,35 @@ std::vector<std::pair<std::string, Type>> signature(const std::vector<Value>& va
   return result;
 }
 
+// What runs: a function of fp32 and the operations whose results are rounded to fp16.
+struct Lowered {
+  Function function;
+  std::unordered_set<const Operation*> rounded = {};
+};
+
+std::unique_ptr<Kernel> rounded_to_half(std::unique_ptr<Kernel> kernel) {
+  return over_results(std::move(kernel), [](float* x, size_t n) {
+    simd::finish(x, n, {.round = true, .nan_to_zero = false});
+  });
+}
+
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(ThreadPool& pool, const CpuOptions& device, Function function,
+  CpuExecutable(ThreadPool& pool, const CpuOptions& device, Lowered lowered,
                 const CompileOptions& options)
-      : pool_(pool), device_(device), function_(std::move(function)), in_place_(options.in_place) {
+      : pool_(pool),
+        device_(device),
+        function_(std::move(lowered.function)),
+        in_place_(options.in_place) {
     const Stopwatch watch;
     for (const auto& op : function_.operations) {
       if (op->type == "const") {
         kernels_[op.get()] = copy_constant(*op);
       } else {
         kernels_[op.get()] = make_kernel(*op);
+      }
+      if (lowered.rounded.contains(op.get())) {
+        kernels_[op.get()] = rounded_to_half(std::move(kernels_[op.get()]));
       }
     }
     NarrowStorage narrow;
@@ -248,10 +269,13 @@ class CpuDevice final : public Device {
   std::unique_ptr<Executable> compile(const Function& function,
                                       const CompileOptions& options) override {
     require_valid(function);
-    Function optimized = function.clone();
-    optimize(optimized);
-    check_runnable(optimized);
-    return std::make_unique<CpuExecutable>(pool_, options_, std::move(optimized), options);
+    Lowered lowered{function.clone()};
+    optimize(lowered.function);
+    check_runnable(lowered.function);
+    if (has_halves(lowered.function)) {
+      lowered.rounded = widen_halves_between_ports(lowered.function);
+    }
+    return std::make_unique<CpuExecutable>(pool_, options_, std::move(lowered), options);
   }
 
   std::unique_ptr<Buffer> allocate(const Type& type, size_t /*least_bytes*/) override {

@@ -152,6 +152,37 @@ std::unique_ptr<Kernel> row_kernel_of(size_t rows, size_t grain, Body body, Over
   return std::make_unique<RowKernel>(rows, grain, std::move(body), std::move(overwrites));
 }
 
+// Runs a kernel, and then `then(data, count)` over each of its fp32 results, in pieces on all
+// threads.
+template <typename Then>
+std::unique_ptr<Kernel> over_results(std::unique_ptr<Kernel> kernel, Then then) {
+  class OverResults final : public Kernel {
+   public:
+    OverResults(std::unique_ptr<Kernel> kernel, Then then)
+        : kernel_(std::move(kernel)), then_(std::move(then)) {}
+    void run(const KernelRun& args) const override {
+      constexpr size_t kGrain = 1 << 14;
+      kernel_->run(args);
+      for (const TensorView& out : args.out) {
+        if (out.dtype != DType::kFp32) continue;
+        float* data = static_cast<float*>(out.data);
+        args.pool.parallel_for(
+            static_cast<size_t>(out.size()), kGrain,
+            [&](size_t begin, size_t end, int) { then_(data + begin, end - begin); });
+      }
+    }
+    size_t scratch_bytes(int threads) const override { return kernel_->scratch_bytes(threads); }
+    bool may_overwrite(size_t operand, size_t output) const override {
+      return kernel_->may_overwrite(operand, output);
+    }
+
+   private:
+    std::unique_ptr<Kernel> kernel_;
+    Then then_;
+  };
+  return std::make_unique<OverResults>(std::move(kernel), std::move(then));
+}
+
 // The fastest kernel there is for the operation: one of ours, else the reference kernel.
 std::unique_ptr<Kernel> make_kernel(const Operation& op);
 // A fast kernel, or null.

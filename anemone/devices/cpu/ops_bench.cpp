@@ -138,6 +138,28 @@ void threads(benchmark::internal::Benchmark* bench) {
   bench->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
 }
 
+// A 1x1 convolution and a product with constant weights, as packages hold them: fp16 is to cost
+// what fp32 does.
+template <DType dtype>
+void BM_Conv(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    const Value x = b.input("x", dtype, {1, kDim, 1, kColumns});
+    return std::vector{b.conv1x1(x, b.constant(Tensor(dtype, {kDim, kDim, 1, 1})))};
+  });
+}
+
+template <DType dtype>
+void BM_Matmul(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    const Value x = b.input("x", dtype, {kColumns, kDim});
+    return std::vector{b.matmul(x, b.constant(Tensor(dtype, {kDim, kDim})))};
+  });
+}
+
+BENCHMARK(BM_Conv<DType::kFp32>)->Apply(threads);
+BENCHMARK(BM_Conv<DType::kFp16>)->Apply(threads);
+BENCHMARK(BM_Matmul<DType::kFp32>)->Apply(threads);
+BENCHMARK(BM_Matmul<DType::kFp16>)->Apply(threads);
 BENCHMARK(BM_RmsNorm)->Apply(threads);
 BENCHMARK(BM_RmsNormBackward)->Apply(threads);
 BENCHMARK(BM_Swiglu)->Apply(threads);

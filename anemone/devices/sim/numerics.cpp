@@ -15,35 +15,6 @@ constexpr float kCeiling = 32768, kWidthCeiling = 4094;
 constexpr float kNone = std::numeric_limits<float>::infinity();
 constexpr size_t kGrain = 1 << 14;
 
-// Runs a kernel, and then something over each of its float results.
-template <typename Then>
-std::unique_ptr<Kernel> followed_by(std::unique_ptr<Kernel> kernel, Then then) {
-  class Followed final : public Kernel {
-   public:
-    Followed(std::unique_ptr<Kernel> kernel, Then then)
-        : kernel_(std::move(kernel)), then_(std::move(then)) {}
-    void run(const KernelRun& args) const override {
-      kernel_->run(args);
-      for (const TensorView& out : args.out) {
-        if (out.dtype != DType::kFp32) continue;
-        float* data = static_cast<float*>(out.data);
-        args.pool.parallel_for(
-            static_cast<size_t>(out.size()), kGrain,
-            [&](size_t begin, size_t end, int) { then_(data + begin, end - begin); });
-      }
-    }
-    size_t scratch_bytes(int threads) const override { return kernel_->scratch_bytes(threads); }
-    bool may_overwrite(size_t operand, size_t output) const override {
-      return kernel_->may_overwrite(operand, output);
-    }
-
-   private:
-    std::unique_ptr<Kernel> kernel_;
-    Then then_;
-  };
-  return std::make_unique<Followed>(std::move(kernel), std::move(then));
-}
-
 // Products added up: those whose results overflow early. One tap is exempt.
 bool sums_products(const Operation& op) {
   const OpArgs args(op);
@@ -109,7 +80,7 @@ std::unique_ptr<Kernel> make_sim_kernel(const Operation& op, std::span<const Fin
   if (numerics.product_grid) kernel = make_grid_kernel(op, how.ceiling > 0 ? how.ceiling : kNone);
   if (numerics.no_nan && op.type == "softmax") kernel = std::make_unique<SoftmaxOfInfinities>(op);
   if (!kernel) kernel = make_kernel(op);
-  return followed_by(std::move(kernel), [how](float* x, size_t n) { simd::finish(x, n, how); });
+  return over_results(std::move(kernel), [how](float* x, size_t n) { simd::finish(x, n, how); });
 }
 
 }  // namespace anemone

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "anemone/devices/ane_spec/admission.h"
-#include "anemone/devices/sim/widen.h"
 #include "anemone/kernels/half_numerics.h"
 #include "anemone/passes/passes.h"
+#include "anemone/passes/widen_halves.h"
 
 namespace anemone {
 namespace {
@@ -63,7 +63,8 @@ SimProgram::SimProgram(Function lowered, const CompileOptions& compile, std::vec
 
 void SimProgram::prepare_values(const std::vector<Finding>& wrong) {
   unpack_weights(function_);  // rounded to fp16, as the engine does before it multiplies
-  widen(function_, options_.numerics.no_nan);
+  widen_halves(function_);
+  if (options_.numerics.no_nan) take_nan_out_of_constants();
   make_kernels(wrong);
   plan_ = plan_memory(function_, kernels_, {});
   size_t scratch = 0;
@@ -80,6 +81,15 @@ void SimProgram::prepare_values(const std::vector<Finding>& wrong) {
   }
   sources_.resize(input_values_.size());
   make_steps();
+}
+
+// As on entry: what is NaN becomes +infinity.
+void SimProgram::take_nan_out_of_constants() {
+  for (const auto& op : function_.operations) {
+    const Literal* literal = op->type == "const" ? op->attribute("val") : nullptr;
+    if (!literal || !literal->tensor || literal->tensor->dtype() != DType::kFp32) continue;
+    simd::nan_to_infinity(literal->tensor->as<float>().data(), literal->tensor->as<float>().size());
+  }
 }
 
 void SimProgram::make_kernels(const std::vector<Finding>& wrong) {

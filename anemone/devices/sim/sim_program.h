@@ -43,6 +43,7 @@ class SimProgram final : public Executable {
     std::vector<TensorView> in, out;
   };
 
+  void take_nan_out_of_constants();
   void prepare_values(const std::vector<Finding>& wrong);
   void make_kernels(const std::vector<Finding>& wrong);
   void make_steps();

@@ -7,9 +7,9 @@
 #include <algorithm>
 
 #include "anemone/devices/sim/testing/sim_testing.h"
-#include "anemone/devices/sim/widen.h"
 #include "anemone/nn/llama.h"
 #include "anemone/passes/passes.h"
+#include "anemone/passes/widen_halves.h"
 
 namespace anemone {
 namespace {
@@ -305,7 +305,7 @@ NamedTensors on_sim(const Function& wide, const NamedTensors& inputs, const Mach
 NamedTensors on_cpu(const Function& wide, const NamedTensors& inputs) {
   Function function = wide.clone();
   to_fp16(function);
-  widen(function, false);
+  widen_halves(function);
   return cpu_testing::run_on_cpu(function, as_fp32(inputs));
 }
 

@@ -43,10 +43,14 @@ std::unique_ptr<Kernel> unary(const OpArgs& args) {
       {{0, 0}});
 }
 
-void narrow(const KernelRun& run) {
-  auto* out = static_cast<BFloat16*>(run.out[0].data);
-  run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
-    simd::to_bf16(run.input(0) + begin, out + begin, end - begin);
+template <typename From, typename To, void (*loop)(const From*, To*, size_t)>
+std::unique_ptr<Kernel> conversion() {
+  return kernel_of([](const KernelRun& run) {
+    const auto* from = static_cast<const From*>(run.in[0].data);
+    auto* to = static_cast<To*>(run.out[0].data);
+    run.pool.parallel_for(elements(run.out[0]), kGrain, [&](size_t begin, size_t end, int) {
+      loop(from + begin, to + begin, end - begin);
+    });
   });
 }
 
@@ -54,8 +58,12 @@ void narrow(const KernelRun& run) {
 std::unique_ptr<Kernel> cast(const OpArgs& args) {
   const Type &from = args.type("x"), &to = args.op().outputs[0]->type;
   if (!from.is_tensor() || !is_float(from.dtype)) return nullptr;
-  if (from.dtype == DType::kFp32 && to.dtype == DType::kBf16) return kernel_of(narrow);
+  if (from.dtype == DType::kFp32) {
+    if (to.dtype == DType::kBf16) return conversion<float, BFloat16, simd::to_bf16>();
+    if (to.dtype == DType::kFp16) return conversion<float, Half, simd::to_half>();
+  }
   if (to.dtype != DType::kFp32) return nullptr;
+  if (from.dtype == DType::kFp16) return conversion<Half, float, simd::from_half>();
   return kernel_of([](const KernelRun& run) { convert(run.in[0], run.out[0]); });
 }
 

@@ -1,0 +1,138 @@
+#include "anemone/passes/widen_halves.h"
+
+#include <algorithm>
+
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+bool is_half(const Type& type) { return type.is_tensor() && type.dtype == DType::kFp16; }
+
+void widen(Type& type) {
+  if (is_half(type)) type.dtype = DType::kFp32;
+}
+
+Literal widened(const Literal& literal) {
+  Literal result = literal;
+  widen(result.type);
+  if (!literal.tensor) return result;
+  Tensor tensor =
+      is_half(literal.type) ? literal.tensor->cast(DType::kFp32) : literal.tensor->clone();
+  result.tensor = std::make_shared<const Tensor>(std::move(tensor));
+  return result;
+}
+
+// A cast to fp16 leaves fp32, which is rounded as every result is.
+void widen_target(Operation& cast) {
+  for (Argument& argument : cast.arguments) {
+    if (argument.name != "dtype") continue;
+    const Literal* target = Operation::constant(argument.operands[0]);
+    if (target && target->strings == std::vector<std::string>{"fp16"}) {
+      argument.operands[0] = Operand(Literal::of(std::string("fp32")));
+    }
+  }
+}
+
+void require_loaded(const Operation& op) {
+  const Literal* literal = op.type == "const" ? op.attribute("val") : nullptr;
+  if (!literal || !literal->blob || literal->tensor) return;
+  fail(op.where(), "the weights of '" + op.outputs[0]->name + "' are not loaded",
+       "the weight file must lie where the program says");
+}
+
+// Whether results of fp32 arithmetic may be no fp16 numbers.
+bool rounds(const Operation& op) {
+  if (!is_half(op.outputs[0]->type)) return false;
+  const OpDef* def = find_op(op.type);
+  return op.type == "cast" || !def || def->flops != nullptr;
+}
+
+void widen_operation(Operation& op) {
+  require_loaded(op);
+  if (op.type == "cast") widen_target(op);
+  for (Value output : op.outputs) widen(output->type);
+  for (Attribute& attribute : op.attributes) attribute.value = widened(attribute.value);
+  for (Argument& argument : op.arguments) {
+    for (Operand& operand : argument.operands) {
+      if (operand.literal) operand = Operand(widened(*operand.literal));
+    }
+  }
+}
+
+std::unique_ptr<Operation> make_cast(Value from, DType dtype) {
+  auto op = std::make_unique<Operation>();
+  op->type = "cast";
+  op->arguments.emplace_back("x", from);
+  op->arguments.emplace_back("dtype", Operand(Literal::of(std::string(name(dtype)))));
+  return op;
+}
+
+// `port` gets fp16 back; everything reads what it is cast to.
+void restore_input(Function& function, Value port) {
+  auto op = make_cast(port, DType::kFp32);
+  const std::string name = function.fresh_name(port->name + "_fp32");
+  const Value inner = function.add_variable(name, port->type, op.get());
+  op->outputs = {inner};
+  for (const auto& op : function.operations) {
+    for (Argument& argument : op->arguments) {
+      for (Operand& operand : argument.operands) {
+        if (operand.value == port) operand.value = inner;
+      }
+    }
+  }
+  std::replace(function.outputs.begin(), function.outputs.end(), port, inner);
+  port->type.dtype = DType::kFp16;
+  function.operations.insert(function.operations.begin(), std::move(op));
+}
+
+void restore_output(Function& function, Value wide) {
+  const std::string port = wide->name;
+  function.rename(wide, function.fresh_name(port + "_fp32"));
+  auto op = make_cast(wide, DType::kFp16);
+  const Type type = Type::tensor(DType::kFp16, wide->type.shape);
+  op->outputs = {function.add_variable(port, type, op.get())};
+  std::replace(function.outputs.begin(), function.outputs.end(), wide, op->outputs[0]);
+  function.operations.push_back(std::move(op));
+}
+
+// The fp16 ones, each once.
+std::vector<Value> halves_among(const std::vector<Value>& values) {
+  std::vector<Value> halves;
+  for (Value value : values) {
+    const bool is_new = std::find(halves.begin(), halves.end(), value) == halves.end();
+    if (is_half(value->type) && is_new) halves.push_back(value);
+  }
+  return halves;
+}
+
+}  // namespace
+
+std::unordered_set<const Operation*> widen_halves(Function& function) {
+  std::unordered_set<const Operation*> rounded;
+  for (Value input : function.inputs) widen(input->type);
+  for (const auto& op : function.operations) {
+    if (rounds(*op)) rounded.insert(op.get());
+    widen_operation(*op);
+  }
+  return rounded;
+}
+
+std::unordered_set<const Operation*> widen_halves_between_ports(Function& function) {
+  const std::vector<Value> inputs = halves_among(function.inputs);
+  const std::vector<Value> outputs = halves_among(function.outputs);
+  auto rounded = widen_halves(function);
+  for (Value output : outputs) restore_output(function, output);
+  for (Value input : inputs) restore_input(function, input);
+  return rounded;
+}
+
+bool has_halves(const Function& function) {
+  return std::any_of(function.operations.begin(), function.operations.end(), [](const auto& op) {
+    return op->type != "const" && op->type != "cast" && !is_view(*op) &&
+           std::any_of(op->outputs.begin(), op->outputs.end(),
+                       [](Value output) { return is_half(output->type); });
+  });
+}
+
+}  // namespace anemone
