@@ -8,6 +8,7 @@
 
 #include "anemone/base/error.h"
 #include "cli/commands.h"
+#include "cli/terminal.h"
 
 namespace {
 
@@ -26,11 +27,8 @@ int exit_status(const anemone::Error& error) {
 }
 
 // Always one line, whatever the names in it hold.
-int report(std::string text, int status) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-  }
-  std::fprintf(stderr, "anemone: %s\n", text.c_str());
+int report(const std::string& text, int status) {
+  std::fprintf(stderr, "anemone: %s\n", anemone::cli::one_line(text).c_str());
   return status;
 }
 

@@ -16,6 +16,13 @@ namespace anemone::cli {
 void print(const std::string& text);
 void print_json(const nlohmann::json& json);
 
+// One line on stderr, "anemone: note: …": what was taken as given but has no effect, or another
+// one than expected. Standard output stays what was asked for, JSON included.
+void note(const std::string& text);
+
+// Lines of people's names and paths stay one line: control characters become spaces.
+std::string one_line(std::string text);
+
 // "1,234,567".
 std::string with_commas(int64_t value);
 // "1:02:03", "2:03".
