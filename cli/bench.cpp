@@ -109,7 +109,7 @@ std::vector<const Benchmark*> chosen_benchmarks(const Options& o) {
 
 // What is done is there when somebody interrupts. A device of the hardware compiles only so many
 // programs in one process, so each benchmark gets one of its own there.
-void run_all(const Options& o, const std::vector<std::string>& arguments) {
+void run_all(const Options& o, const Arguments& arguments) {
   make_writable_directory(o.out);
   const bool talks = !o.quiet && !o.json;
   nlohmann::json files = nlohmann::json::array();
@@ -207,7 +207,7 @@ void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
   command->callback([o, &benchmark] { run_one(*o, benchmark); });
 }
 
-void add_all(CLI::App& parent, std::vector<std::string> arguments) {
+void add_all(CLI::App& parent, const Arguments& arguments) {
   CLI::App* command =
       parent.add_subcommand("all", "All of them into a folder; goes on where it stopped");
   auto o = std::make_shared<Options>();
@@ -217,7 +217,7 @@ void add_all(CLI::App& parent, std::vector<std::string> arguments) {
   command->add_option("--only", o->only, "Some of the benchmarks, by name");
   command->add_flag("--json", o->json, "One JSON object at the end: the files");
   command->add_flag("--fresh", o->fresh, "Measures again what is there");
-  command->callback([o, arguments = std::move(arguments)] { run_all(*o, arguments); });
+  command->callback([o, &arguments] { run_all(*o, arguments); });
 }
 
 // Exit status 1 where something got slower: for CI.
@@ -244,11 +244,11 @@ void add_compare(CLI::App& parent) {
 
 }  // namespace
 
-void add_bench(CLI::App& app, std::vector<std::string> arguments) {
+void add_bench(CLI::App& app, const Arguments& arguments) {
   CLI::App* command = app.add_subcommand("bench", "Measures a device");
   command->require_subcommand(1);
   for (const Benchmark& benchmark : all_benchmarks()) add_benchmark(*command, benchmark);
-  add_all(*command, std::move(arguments));
+  add_all(*command, arguments);
   add_compare(*command);
 }
 

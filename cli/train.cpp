@@ -377,11 +377,11 @@ void train(TrainFlags o, std::vector<std::string> arguments) {
 
 }  // namespace
 
-void add_train(CLI::App& app, std::vector<std::string> arguments) {
+void add_train(CLI::App& app, const Arguments& arguments) {
   CLI::App* command = app.add_subcommand("train", "Train a model, from scratch or further");
   auto flags = std::make_shared<TrainFlags>();
   add_flags(*command, *flags);
-  command->callback([flags, arguments = std::move(arguments)] { train(*flags, arguments); });
+  command->callback([flags, &arguments] { train(*flags, arguments); });
 }
 
 }  // namespace anemone::cli
