@@ -22,11 +22,6 @@ struct Options {
   bool plain = false;
 };
 
-LlamaConfig config_of(const std::string& model) {
-  if (const auto preset = llama_preset(model)) return *preset;
-  return load_weights_of(model).config;
-}
-
 // `NAME.mil`, with constants of ten elements and more in `weights/NAME.bin` beside it.
 void write_program(const fs::path& out, Function function, bool plain) {
   if (plain) {
@@ -81,7 +76,7 @@ void add_stages(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("stages", "Write the MIL programs that a training step runs");
   auto o = std::make_shared<Options>();
-  command->add_option("--model", o->model, "Preset, model file or directory")->required();
+  command->add_option("--model", o->model, "Preset, model file or directory, run")->required();
   command->add_option("--batch", o->batch, "Sequences of a micro-step")->capture_default_str();
   command->add_option("--seq", o->sequence, "Tokens of a sequence")->capture_default_str();
   command->add_option("-o,--output", o->out, "Directory to write to")->required();

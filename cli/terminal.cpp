@@ -6,9 +6,6 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/threads.h"
-#include "anemone/train/checkpoint.h"
-#include "anemone/train/parameters.h"
-#include "anemone/weights/load_model.h"
 
 namespace anemone::cli {
 namespace fs = std::filesystem;
@@ -53,22 +50,6 @@ std::string duration(double seconds) {
 void refuse_same_file(const std::string& in, const std::string& out) {
   std::error_code ignored;
   if (fs::equivalent(in, out, ignored)) fail(out, "it is the input itself", "give another output");
-}
-
-bool is_preset(const std::string& model) { return llama_preset(model).has_value(); }
-
-ModelWeights load_weights_of(const std::string& model, const std::string& flag) {
-  if (is_preset(model)) {
-    fail(flag + " " + model, "a preset has no weights",
-         "give a model file or directory, or train one: anemone train --model " + model);
-  }
-  if (!fs::exists(model)) {
-    std::string presets;
-    for (const std::string& name : llama_preset_names())
-      presets += (presets.empty() ? "" : ", ") + name;
-    fail(model, "there is no such file or directory, and no such preset", "presets are " + presets);
-  }
-  return load_model(resolve_checkpoint(model));
 }
 
 void DeviceOptions::add_to(CLI::App& app) {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "anemone/devices/device.h"
-#include "anemone/weights/model_weights.h"
+#include "anemone/train/named_model.h"
 
 namespace anemone::cli {
 
@@ -30,11 +30,6 @@ std::string duration(double seconds);
 
 // Throws Error where writing `out` would destroy `in`.
 void refuse_same_file(const std::string& in, const std::string& out);
-
-// A preset's name gives its configuration with weights from `seed`; a path a model with weights, or
-// the newest checkpoint of a training run.
-bool is_preset(const std::string& model);
-ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");
 
 // `--device`, `--ane-route` and `--threads`, the same everywhere.
 struct DeviceOptions {
