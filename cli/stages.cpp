@@ -10,6 +10,7 @@
 #include "anemone/passes/passes.h"
 #include "anemone/text/printer.h"
 #include "cli/commands.h"
+#include "cli/output_name.h"
 #include "cli/terminal.h"
 
 namespace anemone::cli {
@@ -58,6 +59,7 @@ void write_stages(const Options& o) {
     fail("--seq", fmt::format("{} is outside [1, {}], the model's positions", o.sequence,
                               config.max_sequence));
   }
+  check_directory_name("-o", o.out, "give a directory: each program becomes a file in it");
   make_writable_directory(o.out);
   for (const Stage& stage : llama_chain(config, o.batch, o.sequence, Head::kLoss).stages) {
     std::vector<std::string> data;

@@ -366,11 +366,26 @@ class Refused(Pipelines):
         self.ok(*self.only_time(model="model"))
         result = self.ok_json(*self.only_time(), "--quiet")
         self.assertFalse({"loss", "grad_norm", "val_loss", "out"} & set(result), "nothing was computed")
-        self.refused(*self.only_time(), "--out", "run", says=["--out", "--values off"])
         self.refused(*self.only_time(device="cpu", pipeline="host"), says=["--values", SIM])
         self.refused(*self.only_time(), "--values", "maybe", says="--values")
         self.ok(*self.base(), "--steps", 1, "--out", "run")
         self.refused(*self.only_time(), "--resume", "run", says=["--resume", "--values off"])
+
+    def test_times_without_values_are_kept_where_out_says(self):
+        said = self.ok(*self.only_time(), "--out", "run")
+        self.assertIn("run: metrics.jsonl and report.json; no checkpoint", said)
+        self.assertEqual(sorted(path.name for path in (self.dir / "run").iterdir()),
+                         ["metrics.jsonl", "report.json"])
+        self.assertEqual([line["step"] for line in self.metrics("run")], [1, 2])
+        for line in self.metrics("run"):
+            self.assertGreater(line["ms"], 0)
+            self.assertTrue(line["simulated"])
+            self.assertFalse({"loss", "grad_norm"} & set(line), "nothing was computed")
+        report = json.loads((self.dir / "run" / "report.json").read_text())
+        self.assertEqual(report, self.report(*self.only_time()))
+        self.refused(*self.only_time(), "--out", "run", says="it already holds a training run")
+        result = self.ok_json(*self.only_time(), "--out", "other", "--quiet")
+        self.assertEqual(result["out"], "other")
 
     def test_values_on_needs_data_and_a_place(self):
         self.refused("train", "--model", "model", "--device", SIM, "--out", "run", says="--data")
