@@ -1,6 +1,7 @@
 #include "cli/command_line.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "anemone/base/nearest_name.h"
 #include "cli/flag_aliases.h"
@@ -91,13 +92,32 @@ std::string verb_names(const CLI::App& verb) {
   return names;
 }
 
+// The name that was probably meant: a misspelled one, or the only one that begins like this.
 std::string nearest(const std::string& name, const std::vector<std::string>& names) {
-  return suggest(name, {names.begin(), names.end()});
+  const std::string misspelled = suggest(name, {names.begin(), names.end()});
+  if (!misspelled.empty() || name.size() < 2 || name == "--") return misspelled;
+  const auto begins = [&](const std::string& other) { return other.starts_with(name); };
+  if (std::ranges::count_if(names, begins) != 1) return "";
+  return "did you mean '" + *std::ranges::find_if(names, begins) + "'?";
 }
 
 // "did you mean '--model'? see anemone train --help" in parentheses.
 std::string with_hint(const std::string& text, const std::string& meant, const CLI::App& verb) {
   return text + " (" + meant + (meant.empty() ? "" : " ") + "see " + full_name(verb) + " --help)";
+}
+
+// CLI11's words where they say enough; "NAME: At Most 1 required but received 2" does not.
+std::string plain_words(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const std::string name = text.substr(0, text.find(':'));
+  constexpr std::string_view kConversion = "Could not convert: ";
+  if (text.starts_with(kConversion)) {
+    return text.substr(kConversion.size()) + " is no value that it takes";
+  }
+  if (!dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return text;
+  if (text.find("At Most 1 ") != std::string::npos) return name + ": it is given more than once";
+  if (text.ends_with(" missing")) return name + ": its value is missing";
+  return text;
 }
 
 std::string describe_unknown_flag(const std::string& argument, const CLI::App& verb) {
@@ -144,10 +164,7 @@ std::string describe(const CLI::App& app, const CLI::ParseError& error) {
   if (!verbs_below(verb).empty()) {
     return with_hint(full_name(verb) + ": a verb is needed: " + verb_names(verb), "", verb);
   }
-  if (dynamic_cast<const CLI::ConversionError*>(&error)) {
-    return with_hint(std::string(error.what()) + ", it is out of range", "", verb);
-  }
-  return with_hint(error.what(), "", verb);
+  return with_hint(plain_words(error), "", verb);
 }
 
 bool is_help_of_unknown_verb(const CLI::App& app) {

@@ -19,6 +19,7 @@ bool is_file_name(const std::string& out) { return fs::path(out).extension() == 
 
 // Throws Error for a name of another format, and for what would be lost.
 void check_output(const Options& o) {
+  if (o.out.empty()) fail("out", "it is empty", "NAME.bin, or a directory");
   if (!is_file_name(o.out)) {
     check_directory_name(o.out, o.out,
                          "written are NAME.bin, a llama2.c file, and otherwise a directory with "

@@ -18,7 +18,7 @@ namespace {
   std::string names;
   for (const std::string& name : presets) names += (names.empty() ? "" : ", ") + name;
   const std::string meant = suggest(model, {presets.begin(), presets.end()});
-  fail(model, "there is no such file or directory, and no such preset",
+  fail(model.empty() ? "''" : model, "there is no such file or directory, and no such preset",
        meant + (meant.empty() ? "" : " ") + "presets are " + names);
 }
 

@@ -89,7 +89,8 @@ class Misspelled(CliTest):
     def test_verbs(self):
         for line, right in ((["trian"], "train"), (["genrate", "--model", "x"], "generate"),
                             (["data", "tokenise"], "tokenize"), (["bench", "peek"], "peak"),
-                            (["help", "trian"], "train"), (["trian", "--help"], "train")):
+                            (["help", "trian"], "train"), (["gen"], "generate"), (["conv"], "convert"),
+                            (["trian", "--help"], "train")):
             self.refused(*line, says=f"did you mean '{right}'?")
         self.refused("data", "tokenise", says="see anemone data --help")
         self.refused("", says="''")

@@ -59,6 +59,14 @@ class Numbers(CliTest):
         self.refused("train", "--steps=", "7", says="7: no such argument")
         self.refused("train", "--steps=", says="--steps: ''")
 
+    def test_what_fits_64_bits_and_not_the_flag_is_out_of_its_range(self):
+        for value in ("3000000000", "-3000000000", "5e9"):
+            self.refused("train", "--threads", value, says=["--threads = ", "no value that it takes"])
+
+    def test_values_that_are_missing_or_given_twice(self):
+        self.refused("train", "--lr", says="--lr: its value is missing")
+        self.refused("train", "--lr", 1, "--lr", 2, says="--lr: it is given more than once")
+
     def test_a_tolerance_of_nan_does_not_make_everything_equal(self):
         self.ok("bench", "inmem", "--device", "sim:m4-max", "--quiet", "--out", "a.json")
         self.refused("bench", "compare", "a.json", "a.json", "--tolerance", "nan", says="--tolerance")

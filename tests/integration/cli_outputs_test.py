@@ -24,6 +24,8 @@ class Conversions(CliTest):
                 self.refused("convert", "model", name, says=[name, f".{ending.lower()} file", "NAME.bin",
                                                              "model.safetensors"])
         self.ok("convert", "model", "llama-3.2")
+        self.refused("convert", "model", "", says="out: it is empty")
+        self.refused("convert", "", "x", says="'': there is no such file")
 
     def test_directories_are_not_named_like_files(self):
         for ending in ("bin", "gguf"):

@@ -79,6 +79,12 @@ class Restarts(Pipelines):
         self.assertEqual(self.weights("parts"), self.weights("whole"))
         self.assertEqual(self.losses("parts"), self.losses("whole"))
 
+    def test_names_of_other_programs_survive_restarts(self):
+        result = self.ok_json(*self.base("static"), *"--output_dir run --max-steps=12 "
+                              "--learning-rate 1e-3 --quiet".split())
+        self.assertEqual((result["step"], result["updates"]), (12, 12))
+        self.assertEqual({line["lr"] for line in self.metrics("run")}, {1e-3})
+
     def test_every_argument_is_kept_and_json_is_about_the_whole_command(self):
         out = self.ok(*self.base("static"), *"--out run --steps 12 --lr 1e-3 --seed 7 --json --quiet "
                       "--report-json report.json --trace trace.json --save-every 3".split())
