@@ -12,6 +12,7 @@
 #include "anemone/report/compare.h"
 #include "anemone/report/text_report.h"
 #include "cli/commands.h"
+#include "cli/output_name.h"
 #include "cli/terminal.h"
 
 namespace anemone::cli {
@@ -21,9 +22,13 @@ namespace {
 struct Options {
   DeviceOptions device;
   BenchOptions bench;
-  std::string values = "on", chips, out, dtype = "fp32", stored = "fp32";
+  std::string values;  // empty: off on a simulated device
+  std::string chips, out, dtype = "fp32", stored = "fp32";
   std::vector<std::string> only;  // of `all`
   bool json = false, coarse = false, fine = false, stream = false, quiet = false, fresh = false;
+
+  bool simulates() const { return device.device.starts_with("sim:"); }
+  bool computes() const { return values.empty() ? !simulates() : values == "on"; }
 };
 
 // One line on the terminal, written over by the next.
@@ -42,7 +47,7 @@ BenchOptions settled(const Options& o, const std::string& name) {
   options.device = o.device.device;
   options.settings.ane_route = o.device.ane_route;
   options.settings.chips = o.chips;
-  options.settings.values = o.values == "on";
+  options.settings.values = o.computes();
   options.settings.bf16 = o.dtype == "bf16";
   options.stored = *dtype_from_name(o.stored);
   if (o.coarse || o.fine || o.stream) {
@@ -57,7 +62,7 @@ BenchOptions settled(const Options& o, const std::string& name) {
 }
 
 BenchResult measure_one(const Options& o, const Benchmark& benchmark) {
-  if (o.values == "off" && !o.device.device.starts_with("sim:")) {
+  if (!o.computes() && !o.simulates()) {
     fail("--values", "only a simulated device can do without values", "--device sim:m4-max");
   }
   ThreadPool pool(o.device.thread_count());
@@ -92,8 +97,13 @@ void run_one(const Options& o, const Benchmark& benchmark) {
 bool is_done(const fs::path& path, const Benchmark& benchmark, const Options& o) {
   if (o.fresh || !fs::exists(path)) return false;
   const BenchResult result = read_results(path).front();
-  if (result.benchmark == benchmark.name && result.device == o.device.device) return true;
-  fail(path.string(), fmt::format("it holds {} of {}", result.benchmark, result.device),
+  const bool same = result.benchmark == benchmark.name && result.device == o.device.device;
+  const auto values = result.settings.find("values");
+  const bool lacks_values = o.values == "on" && values != result.settings.end() && *values == "off";
+  if (same && !lacks_values) return true;
+  fail(path.string(),
+       fmt::format("it holds {} of {}{}", result.benchmark, result.device,
+                   same ? " with --values off" : ""),
        "give another --out, or --fresh to write over it");
 }
 
@@ -107,9 +117,10 @@ std::vector<const Benchmark*> chosen_benchmarks(const Options& o) {
   return chosen;
 }
 
-// What is done is there when somebody interrupts. A device of the hardware compiles only so many
+// What is done stays after an interrupt. A device of the hardware compiles only so many
 // programs in one process, so each benchmark gets one of its own there.
-void run_all(const Options& o, const std::vector<std::string>& arguments) {
+void run_all(const Options& o, const Arguments& arguments) {
+  check_directory_name("--out", o.out, "give a directory: each result becomes a file in it");
   make_writable_directory(o.out);
   const bool talks = !o.quiet && !o.json;
   nlohmann::json files = nlohmann::json::array();
@@ -147,7 +158,8 @@ void add_common(CLI::App& command, Options& o) {
   command.add_option("--chips", o.chips, "A table of chips instead of the one that is built in");
   command
       .add_option("--values", o.values,
-                  "on, or off: a simulated device only predicts; nothing is checked then")
+                  "Whether a simulated device computes, on or off; off is the default there: it "
+                  "only predicts, and nothing is checked")
       ->check(CLI::IsMember({"on", "off"}));
   command.add_option("--rounds", o.bench.measure.rounds, "Samples of each program")
       ->check(CLI::Range(3, 10000));
@@ -165,7 +177,7 @@ void add_sram_flags(CLI::App& command, Options& o) {
 }
 
 void add_train_flags(CLI::App& command, Options& o) {
-  command.add_option("--model", o.bench.model, "Preset or model file");
+  command.add_option("--model", o.bench.model, "Preset, model file or directory, run");
   command.add_option("--data", o.bench.data, "Token ids; random ones where there are none");
   command.add_option("--steps", o.bench.updates, "Updates of each pipeline")
       ->check(CLI::Range(1, 1000000));
@@ -176,7 +188,7 @@ void add_train_flags(CLI::App& command, Options& o) {
 }
 
 void add_step_flags(CLI::App& command, Options& o) {
-  command.add_option("--model", o.bench.model, "Preset or model file");
+  command.add_option("--model", o.bench.model, "Preset, model file or directory, run");
   command.add_option("--batch", o.bench.batch, "Sequences of a step");
   command.add_option("--seq", o.bench.sequence, "Tokens of a sequence");
   command.add_option("--accum", o.bench.micro_steps, "Micro-steps an update")
@@ -188,7 +200,7 @@ void add_step_flags(CLI::App& command, Options& o) {
 }
 
 void add_decode_flags(CLI::App& command, Options& o) {
-  command.add_option("--model", o.bench.model, "Preset or model file");
+  command.add_option("--model", o.bench.model, "Preset, model file or directory, run");
   command.add_option("--dtype", o.stored, "Of the weights in memory: fp32, bf16 or int8")
       ->check(CLI::IsMember(kWeightTypes));
 }
@@ -207,7 +219,7 @@ void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
   command->callback([o, &benchmark] { run_one(*o, benchmark); });
 }
 
-void add_all(CLI::App& parent, std::vector<std::string> arguments) {
+void add_all(CLI::App& parent, const Arguments& arguments) {
   CLI::App* command =
       parent.add_subcommand("all", "All of them into a folder; goes on where it stopped");
   auto o = std::make_shared<Options>();
@@ -217,7 +229,7 @@ void add_all(CLI::App& parent, std::vector<std::string> arguments) {
   command->add_option("--only", o->only, "Some of the benchmarks, by name");
   command->add_flag("--json", o->json, "One JSON object at the end: the files");
   command->add_flag("--fresh", o->fresh, "Measures again what is there");
-  command->callback([o, arguments = std::move(arguments)] { run_all(*o, arguments); });
+  command->callback([o, &arguments] { run_all(*o, arguments); });
 }
 
 // Exit status 1 where something got slower: for CI.
@@ -244,11 +256,11 @@ void add_compare(CLI::App& parent) {
 
 }  // namespace
 
-void add_bench(CLI::App& app, std::vector<std::string> arguments) {
+void add_bench(CLI::App& app, const Arguments& arguments) {
   CLI::App* command = app.add_subcommand("bench", "Measures a device");
   command->require_subcommand(1);
   for (const Benchmark& benchmark : all_benchmarks()) add_benchmark(*command, benchmark);
-  add_all(*command, std::move(arguments));
+  add_all(*command, arguments);
   add_compare(*command);
 }
 

@@ -15,8 +15,11 @@ struct Finished {
   int status = 0;
 };
 
-// `arguments`: the whole command line, for going on in a new process.
-void add_train(CLI::App& app, std::vector<std::string> arguments);
+// The whole command line in this program's own names, for going on in a new process. Verbs look at
+// it when they run: it is filled after they were added.
+using Arguments = std::vector<std::string>;
+
+void add_train(CLI::App& app, const Arguments& arguments);
 void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_data(CLI::App& app);
@@ -27,9 +30,7 @@ void add_run(CLI::App& app);
 void add_stages(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_selftest(CLI::App& app);
-// `arguments` as for add_train.
-void add_bench(CLI::App& app, std::vector<std::string> arguments);
-// `arguments` as for add_train.
-void add_report(CLI::App& app, std::vector<std::string> arguments);
+void add_bench(CLI::App& app, const Arguments& arguments);
+void add_report(CLI::App& app, const Arguments& arguments);
 
 }  // namespace anemone::cli

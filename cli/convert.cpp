@@ -1,17 +1,89 @@
+#include <filesystem>
+
+#include "anemone/base/file.h"
 #include "anemone/weights/load_model.h"
 #include "cli/commands.h"
+#include "cli/output_name.h"
 #include "cli/terminal.h"
 
 namespace anemone::cli {
+namespace fs = std::filesystem;
 namespace {
 
-void convert(const std::string& in, const std::string& out, const std::string& dtype) {
-  refuse_same_file(in, out);
-  const ModelWeights weights = load_weights_of(in);
-  save_model(out, weights, *dtype_from_name(dtype));
-  print(fmt::format("{}: {} parameters, {} layers, dim {}, vocabulary {}\n", out,
+struct Options {
+  std::string in, out, dtype = "fp32";
+  bool force = false;
+};
+
+bool is_file_name(const std::string& out) { return fs::path(out).extension() == ".bin"; }
+
+// Throws Error for a name of another format, and for what would be lost.
+void check_output(const Options& o) {
+  if (o.out.empty()) fail("out", "it is empty", "NAME.bin, or a directory");
+  if (!is_file_name(o.out)) {
+    check_directory_name(o.out, o.out,
+                         "written are NAME.bin, a llama2.c file, and otherwise a directory with "
+                         "model.safetensors and config.json");
+  }
+  refuse_same_file(o.in, o.out);
+  for (const char* name : {"latest", "trainer_state.json"}) {
+    if (!fs::exists(fs::path(o.out) / name)) continue;
+    fail(o.out, "it holds a training run", "give another output");
+  }
+  bool taken = is_file_name(o.out) && fs::is_regular_file(o.out);
+  for (const char* name : {"config.json", "model.safetensors", "model.safetensors.index.json"}) {
+    taken = taken || fs::exists(fs::path(o.out) / name);
+  }
+  if (taken && !o.force) fail(o.out, "it is there already", "--force writes over it");
+}
+
+// Of a run directory or a Hugging Face one: the vocabulary, and what belongs to it.
+std::vector<fs::path> tokenizer_files(const std::string& model) {
+  std::vector<fs::path> files;
+  for (const char* name :
+       {"tokenizer.model", "tokenizer.bin", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"}) {
+    const fs::path path = fs::path(model) / name;
+    if (fs::is_regular_file(path)) files.push_back(path);
+  }
+  return files;
+}
+
+// Model and vocabulary, or nothing of a new directory.
+void write_model(const Options& o, const ModelWeights& weights,
+                 const std::vector<fs::path>& tokenizer) {
+  const bool created = !fs::exists(o.out);
+  save_model(o.out, weights, *dtype_from_name(o.dtype));
+  if (is_file_name(o.out)) return;
+  try {
+    for (const fs::path& file : tokenizer) {
+      write_file(fs::path(o.out) / file.filename(), read_file(file));
+    }
+  } catch (const Error&) {
+    std::error_code ignored;
+    if (created) fs::remove_all(o.out, ignored);
+    throw;
+  }
+}
+
+std::string tokenizer_line(const Options& o, const std::vector<fs::path>& tokenizer) {
+  if (tokenizer.empty()) return "";
+  if (is_file_name(o.out)) {
+    return fmt::format("its tokenizer is {} (generate --tokenizer)\n", tokenizer[0].string());
+  }
+  return fmt::format("with {}\n", tokenizer[0].filename().string());
+}
+
+void convert(const Options& o) {
+  check_output(o);
+  const ModelWeights weights = load_weights_of(o.in, "convert");
+  const std::vector<fs::path> tokenizer = tokenizer_files(o.in);
+  write_model(o, weights, tokenizer);
+  print(fmt::format("{}: {} parameters, {} layers, dim {}, vocabulary {}, {} in {}\n", o.out,
                     with_commas(weights.config.parameter_count()), weights.config.layers,
-                    weights.config.dim, weights.config.vocab_size));
+                    weights.config.dim, weights.config.vocab_size, o.dtype,
+                    is_file_name(o.out) ? "a llama2.c file" : "safetensors"));
+  print(tokenizer_line(o, tokenizer));
 }
 
 }  // namespace
@@ -19,14 +91,16 @@ void convert(const std::string& in, const std::string& out, const std::string& d
 void add_convert(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "convert", "Convert a model: llama2.c .bin to or from a Hugging Face safetensors directory");
-  auto in = std::make_shared<std::string>(), out = std::make_shared<std::string>();
-  command->add_option("in", *in, "Model file or directory")->required();
-  command->add_option("out", *out, "NAME.bin, or a directory")->required();
-  auto dtype = std::make_shared<std::string>("fp32");
-  command->add_option("--dtype", *dtype, "Elements of a directory's weights")
+  auto o = std::make_shared<Options>();
+  command->add_option("in", o->in, "Model file or directory, or the directory of a run")
+      ->required();
+  command->add_option("out", o->out, "NAME.bin, or a directory; a tokenizer goes with it")
+      ->required();
+  command->add_option("--dtype", o->dtype, "Elements of a directory's weights")
       ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
       ->capture_default_str();
-  command->callback([in, out, dtype] { convert(*in, *out, *dtype); });
+  command->add_flag("--force", o->force, "Writes over a model that is there");
+  command->callback([o] { convert(*o); });
 }
 
 }  // namespace anemone::cli

@@ -49,7 +49,7 @@ void evaluate(const Options& o) {
 void add_eval(CLI::App& app) {
   CLI::App* command = app.add_subcommand("eval", "Mean loss of a model on a token shard");
   auto o = std::make_shared<Options>();
-  command->add_option("--model", o->model, "Model file or directory")->required();
+  command->add_option("--model", o->model, "Model file or directory, run")->required();
   command->add_option("--data", o->data, "Token shard")->required();
   command->add_option("--seq", o->sequence, "Tokens of a window")->capture_default_str();
   command->add_option("--windows", o->windows, "First windows only; 0 takes all")

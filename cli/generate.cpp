@@ -145,7 +145,7 @@ void run(const Options& o) {
 void add_generate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("generate", "Continue a text");
   auto o = std::make_shared<Options>();
-  command->add_option("--model", o->model, "Model file or directory")->required();
+  command->add_option("--model", o->model, "Model file or directory, run")->required();
   command->add_option("--tokenizer", o->tokenizer, "tokenizer.bin or SentencePiece .model");
   command->add_option("--prompt", o->prompt, "Text to continue; empty starts from BOS");
   CLI::Option* tokens =

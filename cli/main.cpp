@@ -1,5 +1,4 @@
 // The program: parses the command line, runs a verb, and turns every error into one line.
-#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -7,7 +6,10 @@
 #include <new>
 
 #include "anemone/base/error.h"
+#include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/numbers.h"
+#include "cli/terminal.h"
 
 namespace {
 
@@ -26,30 +28,32 @@ int exit_status(const anemone::Error& error) {
 }
 
 // Always one line, whatever the names in it hold.
-int report(std::string text, int status) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-  }
-  std::fprintf(stderr, "anemone: %s\n", text.c_str());
+int report(const std::string& text, int status) {
+  std::fprintf(stderr, "anemone: %s\n", anemone::cli::one_line(text).c_str());
   return status;
 }
 
-// CLI11 takes the nearest number for one that does not fit, and wraps negative ones around.
-template <typename Integer>
-std::string check_whole(const std::string& text) {
-  Integer value = 0;
-  const char* end = text.c_str() + text.size();
-  const auto result = std::from_chars(text.c_str(), end, value);
-  return result.ec == std::errc() && result.ptr == end ? "" : text + " is no whole number in range";
+void add_verbs(CLI::App& app, const anemone::cli::Arguments& arguments) {
+  using namespace anemone::cli;
+  add_train(app, arguments);
+  add_generate(app);
+  add_eval(app);
+  add_data(app);
+  add_convert(app);
+  add_compile(app);
+  add_check(app);
+  add_run(app);
+  add_stages(app);
+  add_devices(app);
+  add_selftest(app);
+  add_bench(app, arguments);
+  add_report(app, arguments);
+  check_numbers(app);
 }
 
-void check_integers(CLI::App& app) {
-  for (CLI::Option* option : app.get_options()) {
-    const std::string type = option->get_type_name();
-    if (type == "INT") option->check(check_whole<int64_t>);
-    if (type == "UINT") option->check(check_whole<uint64_t>);
-  }
-  for (CLI::App* verb : app.get_subcommands({})) check_integers(*verb);
+// CLI11 takes them from the back.
+void parse(CLI::App& app, const anemone::cli::Arguments& arguments) {
+  app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
 }
 
 }  // namespace
@@ -59,34 +63,25 @@ int main(int argc, char** argv) {
   app.name("anemone");
   app.set_version_flag("--version", "anemone 0.1.0");
   app.require_subcommand(1);
-  anemone::cli::add_train(app, {argv + 1, argv + argc});
-  anemone::cli::add_generate(app);
-  anemone::cli::add_eval(app);
-  anemone::cli::add_data(app);
-  anemone::cli::add_convert(app);
-  anemone::cli::add_compile(app);
-  anemone::cli::add_check(app);
-  anemone::cli::add_run(app);
-  anemone::cli::add_stages(app);
-  anemone::cli::add_devices(app);
-  anemone::cli::add_selftest(app);
-  anemone::cli::add_bench(app, {argv + 1, argv + argc});
-  anemone::cli::add_report(app, {argv + 1, argv + argc});
-  check_integers(app);
+  anemone::cli::Arguments arguments;
+  add_verbs(app, arguments);
+  // Set last: verbs that are added take over what is there.
+  app.footer(
+      "anemone VERB --help, or anemone help VERB, lists the flags of a verb. Names that other\n"
+      "programs have for them are taken too (--batch-size, --learning-rate, --max-new-tokens, "
+      "...):\n"
+      "docs/command-line.md.");
+  arguments = anemone::cli::canonical_arguments(app, {argv + 1, argv + argc});
   // Then the write fails and says so, instead of a silent end.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   try {
-    app.parse(argc, argv);
+    parse(app, arguments);
     return 0;
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    // What is unknown says more than what is missing because of it.
-    const std::vector<std::string> unknown = app.remaining(true);
-    if (!unknown.empty()) {
-      return report(unknown[0] + ": no such verb or flag here (see anemone --help)", 2);
-    }
-    return report(std::string(error.what()) + " (see anemone --help)", 2);
+    const bool helps = error.get_exit_code() == 0;  // --help, --version
+    if (helps && !anemone::cli::is_help_of_unknown_verb(app)) return app.exit(error);
+    return report(anemone::cli::describe(app, error), 2);
   } catch (const anemone::cli::Finished& finished) {
     return finished.status;
   } catch (const anemone::Error& error) {

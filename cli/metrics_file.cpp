@@ -9,10 +9,13 @@
 namespace anemone::cli {
 namespace fs = std::filesystem;
 
-std::string metrics_line(const UpdateMetrics& m) {
+std::string metrics_line(const UpdateMetrics& m, bool values) {
   nlohmann::json json = {
-      {"step", m.step},        {"loss", m.loss},     {"grad_norm", m.gradient_norm},
-      {"lr", m.learning_rate}, {"tokens", m.tokens}, {"ms", m.ms}};
+      {"step", m.step}, {"lr", m.learning_rate}, {"tokens", m.tokens}, {"ms", m.ms}};
+  if (values) {
+    json["loss"] = m.loss;
+    json["grad_norm"] = m.gradient_norm;
+  }
   if (m.validation_loss) json["val_loss"] = *m.validation_loss;
   if (m.loss_scale != 1) json["loss_scale"] = m.loss_scale;
   if (m.skipped) json["skipped"] = true;

@@ -9,7 +9,8 @@
 
 namespace anemone::cli {
 
-std::string metrics_line(const UpdateMetrics& metrics);
+// `values`: whether anything was computed; else there is neither loss nor gradient.
+std::string metrics_line(const UpdateMetrics& metrics, bool values);
 
 // Lines of updates after `step`, which the checkpoint does not know, will be written again.
 void drop_lines_after(const std::filesystem::path& path, int64_t step);

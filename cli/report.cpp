@@ -45,7 +45,7 @@ void check_out(const Options& o) {
   }
 }
 
-void run(const Options& o, const std::vector<std::string>& arguments) {
+void run(const Options& o, const Arguments& arguments) {
   check_out(o);
   ReportInput input;
   input.arguments = arguments;
@@ -62,7 +62,7 @@ void run(const Options& o, const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void add_report(CLI::App& app, std::vector<std::string> arguments) {
+void add_report(CLI::App& app, const Arguments& arguments) {
   CLI::App* command = app.add_subcommand(
       "report", "Results side by side, with fits; -o report.html makes a page with plots");
   auto o = std::make_shared<Options>();
@@ -72,7 +72,7 @@ void add_report(CLI::App& app, std::vector<std::string> arguments) {
       ->allow_extra_args(false);
   command->add_flag("--markdown", o->markdown, "Markdown instead of plain text on the terminal");
   command->add_option("--gnuplot", o->gnuplot, "The program that draws")->capture_default_str();
-  command->callback([o, arguments = std::move(arguments)] { run(*o, arguments); });
+  command->callback([o, &arguments] { run(*o, arguments); });
 }
 
 }  // namespace anemone::cli

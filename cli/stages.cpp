@@ -10,6 +10,7 @@
 #include "anemone/passes/passes.h"
 #include "anemone/text/printer.h"
 #include "cli/commands.h"
+#include "cli/output_name.h"
 #include "cli/terminal.h"
 
 namespace anemone::cli {
@@ -21,11 +22,6 @@ struct Options {
   int64_t batch = 1, sequence = 256;
   bool plain = false;
 };
-
-LlamaConfig config_of(const std::string& model) {
-  if (const auto preset = llama_preset(model)) return *preset;
-  return load_weights_of(model).config;
-}
 
 // `NAME.mil`, with constants of ten elements and more in `weights/NAME.bin` beside it.
 void write_program(const fs::path& out, Function function, bool plain) {
@@ -63,6 +59,7 @@ void write_stages(const Options& o) {
     fail("--seq", fmt::format("{} is outside [1, {}], the model's positions", o.sequence,
                               config.max_sequence));
   }
+  check_directory_name("-o", o.out, "give a directory: each program becomes a file in it");
   make_writable_directory(o.out);
   for (const Stage& stage : llama_chain(config, o.batch, o.sequence, Head::kLoss).stages) {
     std::vector<std::string> data;
@@ -81,7 +78,7 @@ void add_stages(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("stages", "Write the MIL programs that a training step runs");
   auto o = std::make_shared<Options>();
-  command->add_option("--model", o->model, "Preset, model file or directory")->required();
+  command->add_option("--model", o->model, "Preset, model file or directory, run")->required();
   command->add_option("--batch", o->batch, "Sequences of a micro-step")->capture_default_str();
   command->add_option("--seq", o->sequence, "Tokens of a sequence")->capture_default_str();
   command->add_option("-o,--output", o->out, "Directory to write to")->required();

@@ -6,9 +6,6 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/threads.h"
-#include "anemone/train/checkpoint.h"
-#include "anemone/train/parameters.h"
-#include "anemone/weights/load_model.h"
 
 namespace anemone::cli {
 namespace fs = std::filesystem;
@@ -22,6 +19,17 @@ void print(const std::string& text) {
 void print_json(const nlohmann::json& json) {
   // Generated text may end inside a character; JSON has to be UTF-8.
   print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  }
+  return text;
+}
+
+void note(const std::string& text) {
+  std::fprintf(stderr, "anemone: note: %s\n", one_line(text).c_str());
 }
 
 std::string with_commas(int64_t value) {
@@ -42,22 +50,6 @@ std::string duration(double seconds) {
 void refuse_same_file(const std::string& in, const std::string& out) {
   std::error_code ignored;
   if (fs::equivalent(in, out, ignored)) fail(out, "it is the input itself", "give another output");
-}
-
-bool is_preset(const std::string& model) { return llama_preset(model).has_value(); }
-
-ModelWeights load_weights_of(const std::string& model, const std::string& flag) {
-  if (is_preset(model)) {
-    fail(flag + " " + model, "a preset has no weights",
-         "give a model file or directory, or train one: anemone train --model " + model);
-  }
-  if (!fs::exists(model)) {
-    std::string presets;
-    for (const std::string& name : llama_preset_names())
-      presets += (presets.empty() ? "" : ", ") + name;
-    fail(model, "there is no such file or directory, and no such preset", "presets are " + presets);
-  }
-  return load_model(resolve_checkpoint(model));
 }
 
 void DeviceOptions::add_to(CLI::App& app) {

@@ -8,13 +8,20 @@
 #include <string>
 
 #include "anemone/devices/device.h"
-#include "anemone/weights/model_weights.h"
+#include "anemone/train/named_model.h"
 
 namespace anemone::cli {
 
 // stdout; throws Error(kIo) where nobody takes it (a full disk, a closed pipe).
 void print(const std::string& text);
 void print_json(const nlohmann::json& json);
+
+// One line on stderr, "anemone: note: …": what was taken as given but has no effect, or another
+// one than expected. Standard output stays what was asked for, JSON included.
+void note(const std::string& text);
+
+// Lines of people's names and paths stay one line: control characters become spaces.
+std::string one_line(std::string text);
 
 // "1,234,567".
 std::string with_commas(int64_t value);
@@ -23,11 +30,6 @@ std::string duration(double seconds);
 
 // Throws Error where writing `out` would destroy `in`.
 void refuse_same_file(const std::string& in, const std::string& out);
-
-// A preset's name gives its configuration with weights from `seed`; a path a model with weights, or
-// the newest checkpoint of a training run.
-bool is_preset(const std::string& model);
-ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");
 
 // `--device`, `--ane-route` and `--threads`, the same everywhere.
 struct DeviceOptions {

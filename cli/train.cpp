@@ -1,22 +1,19 @@
-#include <unistd.h>
-
 #include <csignal>
 #include <filesystem>
 #include <functional>
 #include <optional>
 
-#include "anemone/base/file.h"
 #include "anemone/base/process.h"
 #include "anemone/base/scratch_folder.h"
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/train/efficiency_report.h"
-#include "anemone/weights/hf_directory.h"
 #include "anemone/weights/load_model.h"
 #include "cli/commands.h"
 #include "cli/metrics_file.h"
 #include "cli/terminal.h"
 #include "cli/train_display.h"
+#include "cli/train_files.h"
 #include "cli/train_flags.h"
 
 namespace anemone::cli {
@@ -61,43 +58,14 @@ TrainerState starting_state(const TrainFlags& o, const fs::path& checkpoint) {
 
 ModelWeights starting_weights(const TrainOptions& options, const fs::path& checkpoint) {
   if (!checkpoint.empty()) return load_model(checkpoint);
-  if (const auto preset = llama_preset(options.model)) {
-    return initial_weights(*preset, options.seed);
-  }
-  // New weights need the configuration alone.
-  if (options.from_scratch && fs::exists(fs::path(options.model) / "config.json")) {
-    return initial_weights(read_hf_config(options.model), options.seed);
-  }
-  ModelWeights weights = load_weights_of(options.model);
-  return options.from_scratch ? initial_weights(weights.config, options.seed) : std::move(weights);
+  if (options.from_scratch) return initial_weights(config_of(options.model), options.seed);
+  return load_or_initialize(options.model, options.seed);
 }
 
 // The vocabulary goes with the run, so that `generate --model OUT` finds it. `given` on this
 // command line: a run that goes on has its own already.
 void check_tokenizer(const std::string& given, int64_t vocab_size) {
   if (!given.empty()) load_tokenizer(given, static_cast<int>(vocab_size));
-}
-
-void keep_tokenizer(const std::string& given, const fs::path& out) {
-  if (given.empty()) return;
-  const bool sentencepiece = fs::path(given).extension() == ".model";
-  const fs::path copy = out / (sentencepiece ? "tokenizer.model" : "tokenizer.bin");
-  std::error_code ignored;
-  if (!fs::equivalent(given, copy, ignored)) write_file(copy, read_file(given));
-}
-
-fs::path output_directory(const TrainFlags& o) {
-  if (!o.resume.empty()) {
-    if (fs::exists(fs::path(o.resume) / "latest")) return o.resume;
-    fail(o.resume, "it is no run's directory: it has no file 'latest'",
-         "give the directory that was --out");
-  }
-  for (const char* name : {"latest", "metrics.jsonl", "config.json"}) {
-    if (!fs::exists(fs::path(o.out) / name)) continue;
-    fail(o.out, fmt::format("it already holds a {}", *name == 'c' ? "model" : "training run"),
-         "continue a run with --resume, or give another --out");
-  }
-  return o.out;
 }
 
 // The pipeline by its name or from a file; without either what suits the device.
@@ -171,19 +139,26 @@ void interrupts_are(Signals state) {
   sigprocmask(state == Signals::kHeld ? SIG_BLOCK : SIG_UNBLOCK, &signals, nullptr);
 }
 
-// Returns when all is done, when somebody interrupts, or when the device will not compile the
-// programs of the next update in this process.
-void run_updates(Trainer& trainer, bool resumed, const fs::path& out, TrainDisplay& display,
+// Where a run's files go; empty paths: nowhere.
+struct RunFolder {
+  fs::path metrics;      // a directory
+  fs::path checkpoints;  // the same, or none where nothing is computed
+};
+
+// Returns when all is done, at an interrupt, or when the device will not compile the programs of
+// the next update in this process.
+void run_updates(Trainer& trainer, bool resumed, const RunFolder& folder, TrainDisplay& display,
                  Summary& summary) {
+  const fs::path& out = folder.checkpoints;
   std::optional<MetricsFile> metrics;
-  if (!out.empty()) metrics.emplace(out / "metrics.jsonl");
+  if (!folder.metrics.empty()) metrics.emplace(folder.metrics / "metrics.jsonl");
   const int64_t save_every = trainer.state().options.save_every;
   // A checkpoint is never written over itself: there would be a moment without one.
   std::optional<int64_t> saved;
   if (resumed) saved = trainer.state().step;
   while (!trainer.done() && !interrupted && (out.empty() || !trainer.must_restart())) {
     summary.last = trainer.update();
-    if (metrics) metrics->append(metrics_line(summary.last));
+    if (metrics) metrics->append(metrics_line(summary.last, !out.empty()));
     display.show(summary.last);
     ++summary.updates;
     summary.tokens += summary.last.tokens;
@@ -200,9 +175,9 @@ void run_updates(Trainer& trainer, bool resumed, const fs::path& out, TrainDispl
 }
 
 nlohmann::json summary_json(const Summary& s, const Trainer& trainer, const TrainingPlace& place,
-                            const fs::path& out) {
+                            const RunFolder& folder) {
   nlohmann::json json = {
-      {"out", out.string()},
+      {"out", folder.metrics.string()},
       {"step", trainer.state().step},
       {"updates", s.updates},
       {"parameters", trainer.parameters().count()},
@@ -211,14 +186,20 @@ nlohmann::json summary_json(const Summary& s, const Trainer& trainer, const Trai
       {"tokens_per_s", s.ms > 0 ? static_cast<double>(s.tokens) / s.ms * 1e3 : 0},
       {"interrupted", interrupted != 0}};
   if (place.device.info().simulated) json["simulated"] = true;
-  if (out.empty()) json.erase("out");  // nor is there a loss
-  if (!out.empty() && s.last.step > 0) {
+  if (folder.metrics.empty()) json.erase("out");
+  if (!folder.checkpoints.empty() && s.last.step > 0) {
     json["loss"] = s.last.loss;
     json["grad_norm"] = s.last.gradient_norm;
     json["lr"] = s.last.learning_rate;
     if (s.last.validation_loss) json["val_loss"] = *s.last.validation_loss;
   }
   return json;
+}
+
+std::string stopped(const Trainer& trainer, const RunFolder& folder) {
+  const std::string text = fmt::format("stopped after update {}", trainer.state().step);
+  const std::string out = folder.checkpoints.string();
+  return text + (out.empty() ? "\n" : fmt::format("; --resume {} goes on\n", out));
 }
 
 // The command line that goes on where `out` has stopped.
@@ -241,37 +222,13 @@ std::vector<std::string> resuming(const std::vector<std::string>& arguments, con
   return result;
 }
 
-// Before hours of training and not after them. `out` need not be there yet.
-void check_writable(const fs::path& file, const fs::path& out) {
-  if (file.empty()) return;
-  if (fs::is_directory(file)) fail_io(file.string(), "write", EISDIR);
-  const auto directory_of = [](const fs::path& path) {
-    return fs::absolute(path).lexically_normal().parent_path();
-  };
-  const fs::path parent = directory_of(file);
-  if (!out.empty() && parent == directory_of(out / "any")) return;
-  const fs::path& place = fs::exists(file) ? file : parent;
-  if (::access(place.c_str(), W_OK) != 0) fail_io(file.string(), "write", errno);
-}
-
-// Reports and the trace, at the end of a run.
-void write_reports(const TrainFlags& o, Trainer& trainer, const TrainingPlace& place) {
-  if (!o.trace.empty()) {
-    write_file(o.trace, chrome_trace(*place.timeline, place.device.info().name) + "\n");
-  }
-  if (!o.report && o.report_json.empty()) return;
-  const EfficiencyReport report = make_report(trainer, place);
-  if (o.report) print(to_text(report));
-  if (!o.report_json.empty()) write_file(o.report_json, to_json(report).dump(2) + "\n");
-}
-
 void check_flags(const TrainFlags& o) {
   if (o.only_time()) {
-    const std::string& given = !o.out.empty() ? "--out" : !o.resume.empty() ? "--resume" : "";
-    if (!given.empty()) fail(given, "with --values off there is nothing to save or to resume");
-  } else if (o.out.empty() == o.resume.empty()) {
-    fail("--out", "give either --out or --resume");
+    if (o.resume.empty()) return;
+    fail("--resume", "with --values off there is nothing to resume",
+         "--out DIR keeps metrics.jsonl and the report");
   }
+  if (o.out.empty() == o.resume.empty()) fail("--out", "give either --out or --resume");
 }
 
 TrainDisplay::Style display_style(const TrainFlags& o) {
@@ -279,21 +236,10 @@ TrainDisplay::Style display_style(const TrainFlags& o) {
   return o.progress == "bar" ? TrainDisplay::Style::kBar : TrainDisplay::Style::kLines;
 }
 
-void prepare_output(const TrainFlags& o, const fs::path& out, int64_t first_step) {
-  if (out.empty()) return;
-  make_writable_directory(out);
-  keep_tokenizer(o.given.tokenizer, out);
-  if (!o.resume.empty()) drop_lines_after(out / "metrics.jsonl", first_step);
-}
-
 ModelWeights weights_of(const TrainFlags& o, const TrainOptions& options,
                         const fs::path& checkpoint) {
-  if (!o.only_time()) return starting_weights(options, checkpoint);
-  if (const auto preset = llama_preset(options.model)) return {*preset, {}};
-  if (fs::exists(fs::path(options.model) / "config.json")) {
-    return {read_hf_config(options.model), {}};
-  }
-  return {load_weights_of(options.model).config, {}};
+  if (o.only_time()) return {config_of(options.model), {}};
+  return starting_weights(options, checkpoint);
 }
 
 // A run that is there for its report needs no directory: it gets one that goes away with it.
@@ -321,7 +267,9 @@ void train(TrainFlags o, std::vector<std::string> arguments) {
   const fs::path checkpoint = o.resume.empty() ? fs::path() : resolve_checkpoint(o.resume);
   TrainerState state = starting_state(o, checkpoint);
   state.options.validate();
-  const fs::path out = o.only_time() ? fs::path() : output_directory(o);
+  if (o.continued.empty()) note_flags_without_effect(o, state.options);
+  const fs::path out = output_directory(o);
+  const RunFolder folder{out, o.only_time() ? fs::path() : out};
   for (const std::string& file : {o.trace, o.report_json}) check_writable(file, out);
 
   const DeviceOptions device_options{state.options.device, o.ane_route, state.options.threads};
@@ -354,7 +302,7 @@ void train(TrainFlags o, std::vector<std::string> arguments) {
   interrupts_are(Signals::kFree);
   TrainDisplay display(display_style(o), first, trainer.state().options.steps);
   Summary summary = summary_so_far(o, trainer.state().options);
-  run_updates(trainer, !checkpoint.empty(), out, display, summary);
+  run_updates(trainer, !checkpoint.empty(), folder, display, summary);
   interrupts_are(Signals::kHeld);
   if (!o.only_time() && !trainer.done() && !interrupted) {
     if (!o.quiet) {
@@ -366,22 +314,19 @@ void train(TrainFlags o, std::vector<std::string> arguments) {
   interrupts_are(Signals::kFree);
   if (!o.quiet) {
     if (!o.report) print(step_breakdown(timeline, trainer.state().step - first));
-    if (interrupted) {
-      print(fmt::format("stopped after update {}; --resume {} goes on\n", trainer.state().step,
-                        out.string()));
-    }
+    if (interrupted) print(stopped(trainer, folder));
   }
-  write_reports(o, trainer, place);
-  if (o.json) print_json(summary_json(summary, trainer, place, out));
+  write_reports(o, out, trainer, place);
+  if (o.json) print_json(summary_json(summary, trainer, place, folder));
 }
 
 }  // namespace
 
-void add_train(CLI::App& app, std::vector<std::string> arguments) {
+void add_train(CLI::App& app, const Arguments& arguments) {
   CLI::App* command = app.add_subcommand("train", "Train a model, from scratch or further");
   auto flags = std::make_shared<TrainFlags>();
   add_flags(*command, *flags);
-  command->callback([flags, arguments = std::move(arguments)] { train(*flags, arguments); });
+  command->callback([flags, &arguments] { train(*flags, arguments); });
 }
 
 }  // namespace anemone::cli

@@ -19,17 +19,19 @@ CLI::Option* flag(CLI::App& app, TrainFlags& o, const char* name, const char* he
   [](TrainOptions & t) -> auto& { return t.path; }
 
 void add_run_flags(CLI::App& app, TrainFlags& o) {
-  flag(app, o, "--model", "Preset, llama2.c file or Hugging Face directory", MEMBER(model));
+  flag(app, o, "--model", "Preset, llama2.c file, Hugging Face directory or run", MEMBER(model));
   app.add_option("--init", o.init, "scratch: new random weights")
       ->check(CLI::IsMember({"scratch"}));
   flag(app, o, "--data", "Token shard to train on", MEMBER(data));
   flag(app, o, "--val", "Token shard for the validation loss", MEMBER(validation));
   flag(app, o, "--tokenizer", "Vocabulary, kept with the run", MEMBER(tokenizer));
-  app.add_option("--out", o.out, "Directory for checkpoints and metrics.jsonl");
+  app.add_option("--out", o.out,
+                 "Directory for checkpoints and metrics.jsonl; with --values off metrics.jsonl and "
+                 "report.json");
   app.add_option("--resume", o.resume, "Directory of an earlier --out to go on with");
   flag(app, o, "--save-every", "Updates between checkpoints; 0: at the end", MEMBER(save_every));
   flag(app, o, "--eval-every", "Updates between validations; 0: at the end", MEMBER(eval_every));
-  flag(app, o, "--eval-windows", "Windows of a validation", MEMBER(eval_windows));
+  o.eval_windows = flag(app, o, "--eval-windows", "Windows of a validation", MEMBER(eval_windows));
   app.add_flag("--json", o.json, "The last line on standard output is one JSON object");
   app.add_flag("--quiet", o.quiet, "No lines per update");
   app.add_flag("--discard", o.discard)->group("");                     // not for people
@@ -70,7 +72,7 @@ void add_training_flags(CLI::App& app, TrainFlags& o) {
   flag(app, o, "--seq", "Tokens of a sequence", MEMBER(sequence));
   flag(app, o, "--accum", "Micro-steps of an update", MEMBER(accumulation));
   flag(app, o, "--lr", "Learning rate", MEMBER(learning_rate));
-  flag(app, o, "--min-lr", "Where the cosine ends", MEMBER(minimum_learning_rate));
+  o.min_lr = flag(app, o, "--min-lr", "Where the cosine ends", MEMBER(minimum_learning_rate));
   flag(app, o, "--warmup", "Updates of linear warm-up", MEMBER(warmup));
   flag(app, o, "--beta1", "AdamW", MEMBER(optimizer.beta1));
   flag(app, o, "--beta2", "AdamW", MEMBER(optimizer.beta2));
@@ -100,6 +102,26 @@ void add_flags(CLI::App& app, TrainFlags& flags) {
   add_run_flags(app, flags);
   add_device_flags(app, flags);
   add_training_flags(app, flags);
+}
+
+void note_flags_without_effect(const TrainFlags& flags, const TrainOptions& o) {
+  const bool cosine = o.schedule == Schedule::Kind::kCosine;
+  if (o.warmup > o.steps && o.steps > 0) {
+    note(
+        fmt::format("--warmup {} is longer than --steps {}: the learning rate never reaches --lr "
+                    "(at the end it is {:.3g} of {:.3g})",
+                    o.warmup, o.steps, o.make_schedule().at(o.steps - 1), o.learning_rate));
+  }
+  if (cosine && o.minimum_learning_rate > o.learning_rate) {
+    note(fmt::format("--min-lr {:g} is above --lr {:g}: the cosine rises", o.minimum_learning_rate,
+                     o.learning_rate));
+  }
+  if (!cosine && flags.min_lr->count() > 0) {
+    note("--min-lr has no effect without --schedule cosine");
+  }
+  if (flags.only_time() || !o.validation.empty()) return;
+  if (o.eval_every > 0) note("--eval-every has no effect without --val");
+  if (flags.eval_windows->count() > 0) note("--eval-windows has no effect without --val");
 }
 
 }  // namespace anemone::cli

@@ -16,10 +16,10 @@ struct TrainFlags {
   std::string init, out, resume, schedule = "constant", order = "random", progress = "lines";
   std::string values = "on", ane_route = "auto", chips, trace, report_json;
   bool json = false, quiet = false, report = false;
-  bool discard = false;  // the directory of the run goes away with it
+  bool discard = false;  // the directory of the run is removed at its end
   std::vector<double>
       continued;  // after a restart: updates that the command has made, and their ms
-  CLI::Option* batch = nullptr;
+  CLI::Option *batch = nullptr, *min_lr = nullptr, *eval_windows = nullptr;
   // Copies one given flag into the options of a run.
   std::vector<std::pair<CLI::Option*, std::function<void(TrainOptions&)>>> overrides;
 
@@ -28,5 +28,9 @@ struct TrainFlags {
 };
 
 void add_flags(CLI::App& app, TrainFlags& flags);
+
+// A note for each flag whose value is taken but does nothing, or another thing than expected.
+// `options`: those of the run, which --resume may bring.
+void note_flags_without_effect(const TrainFlags& flags, const TrainOptions& options);
 
 }  // namespace anemone::cli

@@ -9,7 +9,8 @@
 #   --probes-only      weights of growing size: on-chip memory and its bandwidth
 #   --benchmarks-only  peak throughput, single convolutions, dispatch, int8
 #   --steps N          updates of each pipeline
-#   --device D         cpu, sim:<chip> or ane; without: ane on a Mac, else cpu
+#   --device D         cpu, sim:<chip> (times only, nothing is computed) or ane; without: ane on a
+#                      Mac, else cpu
 #   --out DIR          where the results go; without: results/local
 #   ANE_MODEL_PATH     llama2.c weights to train (without: stories110m from scratch)
 #   ANE_DATA_PATH      uint16 tokens to train on (without: random ones; the time does not depend on them)

@@ -169,7 +169,9 @@ BenchResult run_benchmark(const Benchmark& benchmark, ThreadPool& pool,
   result.simulated = info.simulated;
   result.machine = ordered_json(to_json(describe_machine()));
   result.settings = {{"threads", info.threads}};
-  if (!info.simulated) {
+  if (info.simulated) {
+    result.settings["values"] = options.settings.values ? "on" : "off";
+  } else {
     result.settings["rounds"] = options.measure.rounds;
     result.settings["sample_ms"] = options.measure.sample_ms;
   }

@@ -3,7 +3,7 @@
 #include "anemone/base/file.h"
 #include "anemone/base/random.h"
 #include "anemone/data/token_shard.h"
-#include "anemone/weights/load_model.h"
+#include "anemone/train/named_model.h"
 
 namespace anemone {
 namespace {
@@ -28,16 +28,12 @@ std::string random_tokens(const std::filesystem::path& folder, int64_t vocab) {
 
 std::string data_for(const BenchOptions& options, const std::filesystem::path& folder) {
   if (!options.data.empty()) return options.data;
-  const auto preset = llama_preset(options.model);
-  return random_tokens(folder,
-                       preset ? preset->vocab_size : load_model(options.model).config.vocab_size);
+  return random_tokens(folder, config_of(options.model).vocab_size);
 }
 
 ModelWeights weights_for(const BenchOptions& options, bool values) {
-  const auto preset = llama_preset(options.model);
-  if (preset && !values) return {*preset, {}};
-  if (preset) return initial_weights(*preset, 1);
-  return load_model(options.model);
+  if (!values) return {config_of(options.model), {}};
+  return load_or_initialize(options.model, 1);
 }
 
 TrainerState state_for(const BenchOptions& options, const std::string& data,

@@ -14,7 +14,7 @@ std::string flags_of(const BenchResult& result) {
   static const std::pair<const char*, const char*> kFlags[] = {
       {"rounds", "--rounds"}, {"threads", "--threads"}, {"model", "--model"},
       {"batch", "--batch"},   {"sequence", "--seq"},    {"accumulation", "--accum"},
-      {"data", "--data"}};
+      {"data", "--data"},     {"values", "--values"}};
   std::string flags;
   for (const auto& [setting, flag] : kFlags) {
     const auto found = result.settings.find(setting);

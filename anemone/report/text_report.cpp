@@ -186,6 +186,10 @@ std::string heading(const BenchResult& result) {
   const auto cpu = result.machine.find("cpu");
   std::string text = fmt::format("{} on {}", result.benchmark, result.label());
   if (!result.description.empty()) text += ": " + result.description;
+  const auto values = result.settings.find("values");
+  if (values != result.settings.end() && *values == "off") {
+    text += "; values off: times only, nothing computed or checked";
+  }
   if (result.published()) return text + "; source: " + result.source;
   if (cpu != result.machine.end() && cpu->is_string() && !result.simulated) {
     text += fmt::format("; {}, commit {}", cpu->get<std::string>(),

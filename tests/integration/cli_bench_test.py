@@ -58,6 +58,32 @@ class Bench(CliTest):
         self.refused("bench", "all", "--device", "cpu", "--only", "inmem", "--out", "results",
                      says="it holds inmem of sim:m4-max")
 
+    def test_a_simulated_device_computes_nothing_unless_it_is_told_to(self):
+        tiny = ("--model", "stories260k", "--seq", 32, "--steps", 1, "--accum", 1, "--pipeline", "dynamic")
+        for benchmark, flags in (("inmem", ()), ("dispatch", ()), ("int8", ()), ("peak", ()),
+                                 ("sram", ("--fine",)), ("train", tiny)):
+            command = ("bench", benchmark, *flags, "--device", "sim:m4-max", "--quiet")
+            self.assertIn("values off: times only", self.ok(*command).splitlines()[0])
+            result = json.loads(self.ok(*command, "--json"))
+            self.assertEqual(result["settings"]["values"], "off", benchmark)
+            if benchmark in ("dispatch", "train"):
+                computed = json.loads(self.ok(*command, "--values", "on", "--json"))
+                self.assertEqual(computed["settings"]["values"], "on")
+                self.assertEqual([row.get("ms") for row in computed["rows"]],
+                                 [row.get("ms") for row in result["rows"]])
+                self.assertNotIn("values off", self.ok(*command, "--values", "on"))
+        on_cpu = json.loads(self.ok("bench", "dispatch", "--rounds", 3, "--quiet", "--json"))
+        self.assertNotIn("values", on_cpu["settings"])
+        self.refused("bench", "dispatch", "--values", "off", says="--values")
+
+    def test_all_of_a_simulated_device_computes_nothing_either(self):
+        into = ("--device", "sim:m4-max", "--quiet", "--only", "dispatch", "--out", "results")
+        self.ok("bench", "all", *into)
+        result = json.loads((self.dir / "results" / "dispatch.json").read_text())
+        self.assertEqual(result["settings"]["values"], "off")
+        self.refused("bench", "all", *into, "--values", "on", says=["--values off", "--fresh"])
+        self.assertIn("--values off", self.ok("report", "results/dispatch.json"))
+
     def test_compare_ends_with_1_where_something_got_slower(self):
         self.ok("bench", "inmem", *SIMULATED, "--out", "a.json")
         slower = json.loads((self.dir / "a.json").read_text())

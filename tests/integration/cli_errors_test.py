@@ -187,7 +187,7 @@ class BadOutputs(BadInput):
         full = dict(preexec_fn=small_disk(4096))
         self.ok("convert", "model", "old.bin")
         for out in ("new.bin", "old.bin", "new"):
-            self.refused("convert", "model", out, says=[out, "File too large"], **full)
+            self.refused("convert", "model", out, "--force", says=[out, "File too large"], **full)
         self.refused("data", "stories", "--count", 100, "-o", "x", says="x", **full)
 
 

@@ -86,8 +86,8 @@ class EndToEnd(CliTest):
                                      "--windows", 32)
             self.assertEqual(evaluated["loss"], loss)
         base = "train --data data.bin --seq 32 --steps 2 --quiet".split()
-        losses = [self.ok_json(*base, "--model", model, "--out", f"from-{model}")["loss"]
-                  for model in ("model.bin", "back", "run")]
+        losses = [self.ok_json(*base, "--model", model, "--out", f"from-{index}")["loss"]
+                  for index, model in enumerate(("model.bin", "back", "run"))]
         self.assertEqual(len(set(losses)), 1)
 
     def test_a_model_larger_than_caches_drafts_for_itself(self):
@@ -103,6 +103,40 @@ class EndToEnd(CliTest):
         self.assertGreater(drafted["accepted"], 0)
         self.assertEqual(drafted["ids"], alone["ids"])
         self.assertEqual(self.ok_json(*base, "--dtype", "bf16")["drafted"], 0)
+
+    def test_every_verb_takes_every_kind_of_model(self):
+        write_model(self.dir / "folder")
+        write_shard(self.dir / "data.bin", 500)
+        write_tokenizer(self.dir / "tok.bin")
+        data = ("--data", "data.bin", "--seq", 8)
+        self.ok("train", "--model", "folder", *data, "--steps", 1, "--out", "run")
+        self.ok("convert", "run", "file.bin")
+        simulated = ("--device", "sim:m4-max", "--batch", 1, "--seq", 8)
+        for model in ("folder", "run", "file.bin", "stories260k"):
+            preset = model == "stories260k"
+            for verb in (("bench", "decode", "--rounds", 3, "--quiet"),
+                         ("bench", "step", "--rounds", 3, "--quiet", "--seq", 8),
+                         ("bench", "train", "--steps", 1, "--quiet", *simulated),
+                         ("bench", "train", "--steps", 1, "--quiet", "--seq", 8, "--values", "on"),
+                         ("train", "--values", "off", "--steps", 1, *simulated),
+                         ("train", "--steps", 1, *data, "--out", f"trained-{model[:4]}"),
+                         ("train", "--init", "scratch", "--steps", 1, *data, "--out",
+                          f"new-{model[:4]}"),
+                         ("stages", "-o", f"stages-{model[:4]}", "--seq", 8)):
+                self.ok(*verb, "--model", model)
+            if not preset:
+                self.ok("generate", "--model", model, "--tokenizer", "tok.bin", "--tokens", 2)
+                self.ok("eval", "--model", model, *data)
+                self.ok("convert", model, f"again-{model[:4]}")
+
+    def test_every_verb_says_the_same_of_a_model_that_is_none(self):
+        write_shard(self.dir / "data.bin", 500)
+        for verb in (("bench", "decode"), ("bench", "step"), ("bench", "train"), ("stages", "-o", "x"),
+                     ("train", "--data", "data.bin", "--out", "x"), ("eval", "--data", "data.bin"),
+                     ("generate",)):
+            self.refused(*verb, "--model", "stories15n", says=["stories15n", "no such file",
+                                                               "did you mean 'stories15m'?"])
+        self.refused("convert", "stories15n", "x", says="did you mean 'stories15m'?")
 
     def test_separate_classifiers_survive_conversion(self):
         config = dict(TINY, tie_word_embeddings=False)

@@ -79,6 +79,12 @@ class Restarts(Pipelines):
         self.assertEqual(self.weights("parts"), self.weights("whole"))
         self.assertEqual(self.losses("parts"), self.losses("whole"))
 
+    def test_names_of_other_programs_survive_restarts(self):
+        result = self.ok_json(*self.base("static"), *"--output_dir run --max-steps=12 "
+                              "--learning-rate 1e-3 --quiet".split())
+        self.assertEqual((result["step"], result["updates"]), (12, 12))
+        self.assertEqual({line["lr"] for line in self.metrics("run")}, {1e-3})
+
     def test_every_argument_is_kept_and_json_is_about_the_whole_command(self):
         out = self.ok(*self.base("static"), *"--out run --steps 12 --lr 1e-3 --seed 7 --json --quiet "
                       "--report-json report.json --trace trace.json --save-every 3".split())
@@ -366,11 +372,26 @@ class Refused(Pipelines):
         self.ok(*self.only_time(model="model"))
         result = self.ok_json(*self.only_time(), "--quiet")
         self.assertFalse({"loss", "grad_norm", "val_loss", "out"} & set(result), "nothing was computed")
-        self.refused(*self.only_time(), "--out", "run", says=["--out", "--values off"])
         self.refused(*self.only_time(device="cpu", pipeline="host"), says=["--values", SIM])
         self.refused(*self.only_time(), "--values", "maybe", says="--values")
         self.ok(*self.base(), "--steps", 1, "--out", "run")
         self.refused(*self.only_time(), "--resume", "run", says=["--resume", "--values off"])
+
+    def test_times_without_values_are_kept_where_out_says(self):
+        said = self.ok(*self.only_time(), "--out", "run")
+        self.assertIn("run: metrics.jsonl and report.json; no checkpoint", said)
+        self.assertEqual(sorted(path.name for path in (self.dir / "run").iterdir()),
+                         ["metrics.jsonl", "report.json"])
+        self.assertEqual([line["step"] for line in self.metrics("run")], [1, 2])
+        for line in self.metrics("run"):
+            self.assertGreater(line["ms"], 0)
+            self.assertTrue(line["simulated"])
+            self.assertFalse({"loss", "grad_norm"} & set(line), "nothing was computed")
+        report = json.loads((self.dir / "run" / "report.json").read_text())
+        self.assertEqual(report, self.report(*self.only_time()))
+        self.refused(*self.only_time(), "--out", "run", says="it already holds a training run")
+        result = self.ok_json(*self.only_time(), "--out", "other", "--quiet")
+        self.assertEqual(result["out"], "other")
 
     def test_values_on_needs_data_and_a_place(self):
         self.refused("train", "--model", "model", "--device", SIM, "--out", "run", says="--data")

@@ -1,0 +1,23 @@
+// What `--model` names, for every verb and benchmark: a preset, a llama2.c file, a Hugging Face
+// directory, or the directory of a training run, whose newest checkpoint it is.
+#pragma once
+
+#include <string>
+
+#include "anemone/weights/model_weights.h"
+
+namespace anemone {
+
+bool is_preset(const std::string& model);
+
+// Reads no weights where the model has its configuration in a file of its own. Throws Error for
+// what is neither a preset nor a model.
+LlamaConfig config_of(const std::string& model);
+
+// Throws Error for a preset too, which has no weights; `flag` is the one that gave the model.
+ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");
+
+// New weights from `seed` for a preset, otherwise the model's own.
+ModelWeights load_or_initialize(const std::string& model, uint64_t seed);
+
+}  // namespace anemone
