@@ -185,7 +185,8 @@ const OpDef kOps[] = {
      .infer = infer_attention,
      .eval = eval_attention,
      .grad = grad_attention,
-     .flops = flops_attention},
+     .flops = flops_attention,
+     .since = Opset::kIos18},
 };
 
 }  // namespace

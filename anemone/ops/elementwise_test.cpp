@@ -76,6 +76,25 @@ TEST(Clip, C1RefusesAnEmptyRange) {
               HasSubstr("clip.c1: alpha 1 must be less than beta 1"));
 }
 
+// coremltools 9: minimum(maximum(x, alpha), beta) in ios15, refused in ios17.
+TEST(Clip, BoundsTheOtherWayRoundGiveBetaBeforeIos17) {
+  const auto clip = [](const char* opset) {
+    Function f("main", opset);
+    Builder b(f);
+    const Value x = b.input("x", DType::kFp32, {3});
+    b.output("y", b.op("clip", {{"x", x},
+                                {"alpha", b.scalar(DType::kFp32, 2)},
+                                {"beta", b.scalar(DType::kFp32, 1)}}));
+    NamedTensors in;
+    in["x"] = Tensor::of<float>({3}, {-1, 1.5, 3});
+    const NamedTensors out = evaluate(f, in);
+    return values(out.at("y"));
+  };
+  EXPECT_THAT(clip("ios15"), ElementsAre(1, 1, 1));
+  EXPECT_THAT(clip("ios16"), ElementsAre(1, 1, 1));
+  EXPECT_THAT(error_of([&] { clip("ios17"); }), HasSubstr("clip.c1"));
+}
+
 TEST(Cast, RoundsToHalfAndBackLosesTheDifference) {
   const Tensor x = Tensor::of<float>({2}, {1.0f / 3, 70000.0f});
   const Tensor y = run_one({x}, [](Builder& b, const auto& v) {

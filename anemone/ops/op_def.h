@@ -103,6 +103,7 @@ struct OpDef {
   double (*flops)(const OpArgs& args) = nullptr;
   // Composite operations: the same in plain MIL. Null for MIL's own.
   std::vector<Value> (*decompose)(Builder& builder, const OpArgs& args) = nullptr;
+  Opset since = Opset::kIos15;  // the first opset that has it
 };
 
 // What running an operation once costs.

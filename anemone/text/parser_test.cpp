@@ -104,6 +104,27 @@ TEST(Parser, ReadsTheShapeAttributeOfDynamicFunctions) {
   EXPECT_EQ(value.items[1].items[1].items[1].items[1].tensor->at(1), 4000);
 }
 
+TEST(Parser, SaysThatArgumentsAreNamed) {
+  for (const char* call : {"identity(x)", "add(x = x, x)", "identity(fp32(1))", "identity((x))",
+                           "identity(1)", "identity(-0x1p+0)"}) {
+    const Error error =
+        expect_error("func f(fp32 x) { fp32 y = " + std::string(call) + "; } -> (y);");
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("arguments are named"), HasSubstr(", like x = ")))
+        << call;
+  }
+}
+
+TEST(Parser, SkipsAByteOrderMark) {
+  const Program program = parse_mil(
+      "\xEF\xBB\xBF"
+      "func f(fp32 x) {} -> (x);");
+  EXPECT_EQ(program.functions.at(0).name, "f");
+  EXPECT_EQ(expect_error("\xEF\xBB\xBF"
+                         "func f(fp33 x) {} -> (x);")
+                .where(),
+            "1:8");
+}
+
 TEST(Parser, ReadsNumbersExactly) {
   const auto fp16 = [](const std::string& text) {
     return parse_one("fp16(" + text + ")").tensor->as<Half>()[0].bits;

@@ -1,0 +1,73 @@
+// docs/ops.md holds the table of operations that the registry gives. After a change:
+// ANEMONE_UPDATE_DOCS=1 ane_spec_test --gtest_filter='OperationDocs.*'
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "anemone/base/file.h"
+#include "anemone/devices/ane_spec/operation_table.h"
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+constexpr std::string_view kBegin = "<!-- operations: begin -->\n";
+constexpr std::string_view kEnd = "<!-- operations: end -->\n";
+
+std::string parameters_of(const OpDef& def) {
+  std::string list;
+  for (const Param& param : def.params) {
+    list += (list.empty() ? "" : ", ") + std::string(param.name);
+    if (param.form == Param::Form::kConst) list += "*";
+    if (param.optional) list += "?";
+  }
+  return list.empty() ? "–" : list;
+}
+
+std::string verdict_of(const OpDef& def) {
+  if (def.decompose) return "decomposed";
+  const AneOperation* operation = find_ane_operation(def.name);
+  if (!operation) return "unknown";
+  switch (operation->support) {
+    case AneSupport::kProven:
+      return "proven";
+    case AneSupport::kProbed:
+      return operation->since == AneFamily::kH13 ? "probed" : "probed, from the M3 on";
+    case AneSupport::kRefused:
+      break;
+  }
+  return "refused";
+}
+
+std::string table_of_operations() {
+  std::string text =
+      "| operation | since | parameters | computed | gradient | Neural Engine |\n"
+      "|---|---|---|---|---|---|\n";
+  for (const OpDef* def : all_ops()) {
+    const bool is_own = def->decompose != nullptr;
+    text += fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", def->name,
+                        is_own ? "own" : fmt::format("ios{}", static_cast<int>(def->since)),
+                        parameters_of(*def), def->eval || def->name == "const" ? "yes" : "no",
+                        def->grad ? "yes" : "–", verdict_of(*def));
+  }
+  return text;
+}
+
+TEST(OperationDocs, HoldTheTableThatTheRegistryGives) {
+  const std::string path = std::string(ANEMONE_SOURCE_DIR) + "/docs/ops.md";
+  std::string text = read_file(path);
+  const size_t begin = text.find(kBegin), end = text.find(kEnd);
+  ASSERT_NE(begin, std::string::npos);
+  ASSERT_NE(end, std::string::npos);
+  const size_t first = begin + kBegin.size();
+  const std::string table = table_of_operations();
+  if (std::getenv("ANEMONE_UPDATE_DOCS")) {
+    write_file(path, text.replace(first, end - first, table));
+    return;
+  }
+  EXPECT_EQ(text.substr(first, end - first), table) << "see the head of this test";
+}
+
+}  // namespace
+}  // namespace anemone
