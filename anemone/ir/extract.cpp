@@ -1,5 +1,7 @@
 #include "anemone/ir/extract.h"
 
+#include "anemone/ir/walk.h"
+
 namespace anemone {
 
 Function extract(const Function& source, std::string name, const std::vector<Value>& outputs,
@@ -11,11 +13,7 @@ Function extract(const Function& source, std::string name, const std::vector<Val
     for (Value output : (*op)->outputs) used = used || (needed.contains(output) && !given(output));
     if (!used) continue;
     kept.insert(op->get());
-    for (const Argument& argument : (*op)->arguments) {
-      for (const Operand& operand : argument.operands) {
-        if (operand.value) needed.insert(operand.value);
-      }
-    }
+    for_each_used_value(**op, [&](Value value) { needed.insert(value); });
   }
 
   Function part(std::move(name), source.opset);
@@ -32,12 +30,7 @@ Function extract(const Function& source, std::string name, const std::vector<Val
   }
   for (const auto& op : source.operations) {
     if (!kept.contains(op.get())) continue;
-    auto twin = std::make_unique<Operation>(*op);
-    for (Argument& argument : twin->arguments) {
-      for (Operand& operand : argument.operands) {
-        if (operand.value) operand.value = values.at(operand.value);
-      }
-    }
+    auto twin = copy_operation(*op, part, values);
     for (Value& output : twin->outputs) {
       // An output that is given as an input keeps its name there.
       const bool doubled = given(output) && needed.contains(output);

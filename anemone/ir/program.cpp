@@ -2,7 +2,12 @@
 
 #include <algorithm>
 
+#include "anemone/ir/walk.h"
+
 namespace anemone {
+
+Operation::Operation() = default;
+Operation::~Operation() = default;
 
 const Argument* Operation::find(std::string_view argument) const {
   for (const Argument& candidate : arguments) {
@@ -77,9 +82,7 @@ int Function::remove_unused() {
                       std::any_of((*op)->outputs.begin(), (*op)->outputs.end(),
                                   [&](Value output) { return needed.contains(output); });
     if (!used) continue;
-    for (const Argument& argument : (*op)->arguments) {
-      for (const Operand& operand : argument.operands) needed.insert(operand.value);
-    }
+    for_each_used_value(**op, [&](Value value) { needed.insert(value); });
     kept.push_back(std::move(*op));
   }
   const auto removed = static_cast<int>(operations.size() - kept.size());
@@ -94,21 +97,7 @@ Function Function::clone(std::unordered_map<Value, Value>* map) const {
   std::unordered_map<Value, Value> local;
   auto& values = map ? *map : local;
   for (Value input : inputs) values[input] = copy.add_input(input->name, input->type);
-  for (const auto& op : operations) {
-    auto twin = std::make_unique<Operation>(*op);
-    for (Argument& argument : twin->arguments) {
-      for (Operand& operand : argument.operands) {
-        if (operand.value) operand.value = values.at(operand.value);
-      }
-    }
-    for (Value& output : twin->outputs) {
-      Value fresh = copy.add_variable(output->name, output->type, twin.get());
-      fresh->location = output->location;
-      values[output] = fresh;
-      output = fresh;
-    }
-    copy.operations.push_back(std::move(twin));
-  }
+  for (const auto& op : operations) append_copy(*op, copy, values);
   for (Value output : outputs) copy.outputs.push_back(values.at(output));
   return copy;
 }
@@ -138,20 +127,28 @@ bool equal(const std::vector<Value>& a, const std::vector<Value>& b) {
                     [](Value x, Value y) { return x->name == y->name && x->type == y->type; });
 }
 
+bool equal(const Block& a, const Block& b);
+
 bool equal(const Operation& a, const Operation& b) {
   return a.type == b.type && a.opset == b.opset && a.attributes == b.attributes &&
          equal(a.outputs, b.outputs) &&
          std::equal(a.arguments.begin(), a.arguments.end(), b.arguments.begin(), b.arguments.end(),
-                    [](const Argument& x, const Argument& y) { return equal(x, y); });
+                    [](const Argument& x, const Argument& y) { return equal(x, y); }) &&
+         std::equal(a.blocks.begin(), a.blocks.end(), b.blocks.begin(), b.blocks.end(),
+                    [](const auto& x, const auto& y) { return equal(*x, *y); });
+}
+
+bool equal(const Block& a, const Block& b) {
+  return equal(a.inputs, b.inputs) && equal(a.outputs, b.outputs) &&
+         std::equal(a.operations.begin(), a.operations.end(), b.operations.begin(),
+                    b.operations.end(), [](const auto& x, const auto& y) { return equal(*x, *y); });
 }
 
 }  // namespace
 
 bool structurally_equal(const Function& a, const Function& b) {
   return a.name == b.name && a.opset == b.opset && a.attributes == b.attributes &&
-         equal(a.inputs, b.inputs) && equal(a.outputs, b.outputs) &&
-         std::equal(a.operations.begin(), a.operations.end(), b.operations.begin(),
-                    b.operations.end(), [](const auto& x, const auto& y) { return equal(*x, *y); });
+         equal(static_cast<const Block&>(a), static_cast<const Block&>(b));
 }
 
 bool structurally_equal(const Program& a, const Program& b) {

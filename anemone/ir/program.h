@@ -20,12 +20,13 @@ struct SourceLocation {
 };
 
 class Operation;
+class Block;
 
-// A named value: a function's input or one output of an operation. Owned by its function.
+// A named value: an input of a block or one output of an operation. Owned by its function.
 struct Variable {
   std::string name;
   Type type;
-  Operation* producer = nullptr;  // null for a function's input
+  Operation* producer = nullptr;  // null for an input of a block
   SourceLocation location;
 };
 using Value = Variable*;
@@ -63,12 +64,20 @@ struct Attribute {
 
 class Operation {
  public:
+  Operation();
+  ~Operation();
+  // Copies are made by copy_operation() of walk.h, which also copies the blocks.
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+
   std::string type;
   std::string opset;               // "<ios17>" after the name; empty as a rule
   Opset version = Opset::kNewest;  // whose meaning it has: its own opset, else its function's
   std::vector<Argument> arguments;
   std::vector<Attribute> attributes;
   std::vector<Value> outputs;
+  // The branches of cond, the condition and the body of while_loop.
+  std::vector<std::unique_ptr<Block>> blocks;
   SourceLocation location;
 
   const Argument* find(std::string_view argument) const;
@@ -84,7 +93,17 @@ class Operation {
 // The literal of a value made by `const`, else null.
 const Literal* constant_of(Value value);
 
-class Function {
+// A list of operations: the body of a function, or one nested in an operation, which also sees the
+// values defined before that operation.
+class Block {
+ public:
+  std::vector<Value> inputs;  // parameters of a function, variables of a loop
+  std::vector<std::unique_ptr<Operation>> operations;  // definitions come before uses
+  std::vector<Value> outputs;
+};
+
+// The body and what names it. Owns its values and those of nested blocks, whose names differ.
+class Function : public Block {
  public:
   Function(std::string name, std::string opset) : name(std::move(name)), opset(std::move(opset)) {}
   Function(const Function&) = delete;
@@ -95,9 +114,6 @@ class Function {
   std::string name;
   std::string opset;  // "ios18"
   std::vector<Attribute> attributes;
-  std::vector<Value> inputs;
-  std::vector<std::unique_ptr<Operation>> operations;  // definitions come before uses
-  std::vector<Value> outputs;
 
   Value add_input(std::string input_name, Type type);
   // A value for `producer`; the caller puts it into the operation's outputs.

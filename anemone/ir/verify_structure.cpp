@@ -1,6 +1,6 @@
 #include <unordered_set>
 
-#include "anemone/ir/program.h"
+#include "anemone/ir/walk.h"
 
 namespace anemone {
 namespace {
@@ -11,10 +11,7 @@ class StructureCheck {
 
   std::vector<Diagnostic> run() {
     for (Value input : function_.inputs) define(input, "input '" + input->name + "'");
-    for (const auto& op : function_.operations) {
-      for (const Argument& argument : op->arguments) check_uses(*op, argument);
-      for (Value output : op->outputs) define(output, op->where());
-    }
+    for (const auto& op : function_.operations) check(*op);
     if (function_.outputs.empty()) {
       report("function '" + function_.name + "'", "it returns nothing", "name a value after '->'");
     }
@@ -43,16 +40,30 @@ class StructureCheck {
     }
   }
 
-  void check_uses(const Operation& op, const Argument& argument) {
-    for (const Operand& operand : argument.operands) {
-      if (operand.value && !defined_.contains(operand.value)) {
-        report(op.where(), "'" + operand.value->name + "' is used before it is defined");
-      }
+  void check(const Operation& op) {
+    for_each_operand(op, [&](const Operand& operand) { check_use(op, operand.value); });
+    for (const auto& block : op.blocks) check(op, *block);
+    for (Value output : op.outputs) define(output, op.where());
+  }
+
+  // What a nested block defines is seen in it alone.
+  void check(const Operation& op, const Block& block) {
+    const size_t seen_outside = order_.size();
+    for (Value input : block.inputs) define(input, op.where());
+    for (const auto& nested : block.operations) check(*nested);
+    for (Value output : block.outputs) check_use(op, output);
+    for (; order_.size() > seen_outside; order_.pop_back()) defined_.erase(order_.back());
+  }
+
+  void check_use(const Operation& op, Value value) {
+    if (value && !defined_.contains(value)) {
+      report(op.where(), "'" + value->name + "' is used before it is defined");
     }
   }
 
   void define(Value value, const std::string& where) {
     defined_.insert(value);
+    order_.push_back(value);
     if (!names_.insert(value->name).second) {
       report(where, "'" + value->name + "' is defined twice", "every name is assigned once");
     }
@@ -63,7 +74,8 @@ class StructureCheck {
   }
 
   const Function& function_;
-  std::unordered_set<const Variable*> defined_;
+  std::unordered_set<const Variable*> defined_;  // where the check stands
+  std::vector<const Variable*> order_;           // in which they were
   std::unordered_set<std::string> names_;
   std::vector<Diagnostic> diagnostics_;
 };

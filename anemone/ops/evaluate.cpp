@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "anemone/ir/walk.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -41,26 +42,91 @@ class Frame {
   std::unordered_map<Value, Tensor> tensors_;
 };
 
-void run(const Operation& op, Frame& frame) {
+void run(const Operation& op, Frame& frame);
+
+void run_block(const Block& block, Frame& frame) {
+  for (const auto& op : block.operations) run(*op, frame);
+}
+
+void run_const(const Operation& op, Frame& frame) {
+  const TensorView view = Frame::literal_view(op, *op.attribute("val"));
+  Tensor copy;
+  if (view.data || view.dtype != DType::kString) {
+    copy = Tensor(view.dtype, view.shape);
+    convert(view, copy);
+  }
+  frame.set(op.outputs[0], std::move(copy));
+}
+
+void copy_values(const std::vector<Value>& from, const std::vector<Value>& to, Frame& frame) {
+  std::vector<Tensor> values;  // all of them before any is written over
+  for (Value value : from) values.push_back(frame.get(value).clone());
+  for (size_t i = 0; i < to.size(); ++i) frame.set(to[i], std::move(values[i]));
+}
+
+bool is_true(Value value, const Frame& frame) { return frame.get(value).as<bool>()[0]; }
+
+void run_while(const Operation& op, Frame& frame) {
+  const Block &condition = *op.blocks[0], &body = *op.blocks[1];
+  std::vector<Tensor> values;
+  for_each_operand(op, [&](const Operand& operand) {
+    values.emplace_back(operand.type().dtype, operand.type().shape);
+    convert(frame.view(op, operand), values.back());
+  });
+  for (size_t i = 0; i < values.size(); ++i) {
+    frame.set(condition.inputs[i], std::move(values[i]));
+  }
+  while (true) {
+    run_block(condition, frame);
+    if (!is_true(condition.outputs[0], frame)) break;
+    copy_values(condition.inputs, body.inputs, frame);
+    run_block(body, frame);
+    copy_values(body.outputs, condition.inputs, frame);
+  }
+  copy_values(condition.inputs, op.outputs, frame);
+}
+
+// What has no kernel of its own. Returns whether `op` was that.
+bool run_control(const Operation& op, Frame& frame) {
+  const OpArgs args(op);
   if (op.type == "const") {
-    const Literal& literal = *op.attribute("val");
-    const TensorView view = Frame::literal_view(op, literal);
-    Tensor copy;
-    if (view.data || view.dtype != DType::kString) {
-      copy = Tensor(view.dtype, view.shape);
-      convert(view, copy);
-    }
-    return frame.set(op.outputs[0], std::move(copy));
+    run_const(op, frame);
+  } else if (op.type == "cond") {
+    const bool yes = frame.view(op, args.operand("pred")).as<bool>()[0];
+    const Block& branch = *op.blocks[yes ? 0 : 1];
+    run_block(branch, frame);
+    copy_values(branch.outputs, op.outputs, frame);
+  } else if (op.type == "while_loop") {
+    run_while(op, frame);
+  } else if (op.type == "read_state") {
+    copy_values({args.value("input")}, op.outputs, frame);
+  } else if (op.type == "write_state") {
+    const TensorView data = frame.view(op, args.operand("data"));
+    Tensor copy(data.dtype, data.shape);
+    convert(data, copy);
+    frame.set(args.value("input"), std::move(copy));
+  } else {
+    return false;
   }
+  return true;
+}
+
+void run(const Operation& op, Frame& frame) {
+  if (run_control(op, frame)) return;
   std::vector<TensorView> inputs, outputs;
-  for (const Argument& argument : op.arguments) {
-    for (const Operand& operand : argument.operands) inputs.push_back(frame.view(op, operand));
-  }
+  for_each_operand(op, [&](const Operand& operand) { inputs.push_back(frame.view(op, operand)); });
   std::vector<Tensor> results;
   for (Value output : op.outputs) results.emplace_back(output->type.dtype, output->type.shape);
   for (const Tensor& result : results) outputs.push_back(result);
   evaluate_op(op, inputs, outputs);
   for (size_t i = 0; i < results.size(); ++i) frame.set(op.outputs[i], std::move(results[i]));
+}
+
+// The state's content before the run: what `states` has, or zeros.
+Tensor initial_state(Value state, const NamedTensors* states) {
+  const Type& type = state->type.parts.at(0);
+  if (states && states->contains(state->name)) return states->at(state->name).clone();
+  return Tensor(type.dtype, type.shape);
 }
 
 }  // namespace
@@ -80,9 +146,13 @@ void evaluate_op(const Operation& op, std::span<const TensorView> inputs,
   }
 }
 
-NamedTensors evaluate(const Function& function, const NamedTensors& inputs) {
+NamedTensors evaluate(const Function& function, const NamedTensors& inputs, NamedTensors* states) {
   Frame frame;
   for (Value input : function.inputs) {
+    if (input->type.kind == Type::Kind::kState) {
+      frame.set(input, initial_state(input, states));
+      continue;
+    }
     const auto given = inputs.find(input->name);
     if (given == inputs.end()) fail("input '" + input->name + "'", "it is not given");
     const Type type = Type::tensor(given->second.dtype(), given->second.shape());
@@ -92,7 +162,12 @@ NamedTensors evaluate(const Function& function, const NamedTensors& inputs) {
     }
     frame.set(input, given->second.clone());
   }
-  for (const auto& op : function.operations) run(*op, frame);
+  run_block(function, frame);
+  for (Value input : function.inputs) {
+    if (states && input->type.kind == Type::Kind::kState) {
+      (*states)[input->name] = frame.get(input).clone();
+    }
+  }
   NamedTensors outputs;
   for (Value output : function.outputs) outputs[output->name] = frame.get(output).clone();
   return outputs;

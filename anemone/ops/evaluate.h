@@ -13,7 +13,10 @@ using NamedTensors = std::map<std::string, Tensor>;
 
 // Inputs by name; returns the outputs by name. Tensors must have the declared types.
 // fp16 and bf16 values are computed in fp32 and rounded after every operation.
-NamedTensors evaluate(const Function& function, const NamedTensors& inputs);
+// States of the function are read from and written back to `states` by name; those that are missing
+// there start with zeros.
+NamedTensors evaluate(const Function& function, const NamedTensors& inputs,
+                      NamedTensors* states = nullptr);
 
 // Evaluates one operation on memory. Operands in the order of its arguments, tuples flattened.
 // Allocates scratch for fp16 and bf16 operands.

@@ -8,6 +8,7 @@
 namespace anemone {
 
 std::span<const OpDef> constant_ops();
+std::span<const OpDef> control_ops();
 std::span<const OpDef> elementwise_unary_ops();
 std::span<const OpDef> elementwise_binary_ops();
 std::span<const OpDef> composite_elementwise_ops();

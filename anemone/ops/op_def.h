@@ -22,7 +22,8 @@ enum class Accepts : uint8_t {
   kByte,     // int8 and uint8
   kBool,
   kString,
-  kAny,  // whatever can be stored
+  kAny,    // whatever can be stored
+  kState,  // a state, which is no tensor
 };
 
 struct Param {
@@ -104,6 +105,7 @@ struct OpDef {
   // Composite operations: the same in plain MIL. Null for MIL's own.
   std::vector<Value> (*decompose)(Builder& builder, const OpArgs& args) = nullptr;
   Opset since = Opset::kIos15;  // the first opset that has it
+  size_t blocks = 0;            // nested ones that it takes
 };
 
 // What running an operation once costs.

@@ -16,6 +16,7 @@ const Registry& registry() {
     Registry result;
     for (const auto family : {
              constant_ops(),
+             control_ops(),
              elementwise_unary_ops(),
              elementwise_binary_ops(),
              composite_elementwise_ops(),

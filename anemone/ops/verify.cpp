@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "anemone/ir/walk.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -23,6 +24,8 @@ bool accepts(Accepts rule, DType dtype) {
       return dtype == DType::kString;
     case Accepts::kAny:
       return dtype != DType::kString;
+    case Accepts::kState:
+      break;
   }
   return false;
 }
@@ -43,6 +46,8 @@ std::string_view describe(Accepts rule) {
       return "a string";
     case Accepts::kAny:
       return "numbers or bools";
+    case Accepts::kState:
+      return "a state";
   }
   return "";
 }
@@ -55,9 +60,11 @@ const Param* find_param(const OpDef& def, std::string_view name) {
 }
 
 void check_type(const OpArgs& args, const OpDef& def, const Param& param, const Type& type) {
-  args.require(type.is_tensor() && accepts(param.accepts, type.dtype),
-               "{}: parameter '{}' takes {}, not {}", def.name, param.name, describe(param.accepts),
-               to_string(type));
+  const bool fits = param.accepts == Accepts::kState
+                        ? type.kind == Type::Kind::kState
+                        : type.is_tensor() && accepts(param.accepts, type.dtype);
+  args.require(fits, "{}: parameter '{}' takes {}, not {}", def.name, param.name,
+               describe(param.accepts), to_string(type));
 }
 
 void check_argument(const OpArgs& args, const OpDef& def, const Argument& argument) {
@@ -126,6 +133,8 @@ void check_declared(const OpArgs& args, const std::vector<Type>& inferred) {
 std::vector<Type> infer_types(const Operation& op) {
   const OpDef& def = get_op(op);
   const OpArgs args(op);
+  args.require(op.blocks.size() == def.blocks, "{} takes {} blocks, and has {}", def.name,
+               def.blocks == 0 ? "no" : std::to_string(def.blocks), op.blocks.size());
   check_parameters(args, def);
   check_operand_sizes(args, def);
   std::vector<Type> types = def.infer(args);
@@ -136,14 +145,14 @@ std::vector<Type> infer_types(const Operation& op) {
 
 std::vector<Diagnostic> verify(const Function& function) {
   std::vector<Diagnostic> diagnostics = verify_structure(function);
-  for (const auto& op : function.operations) {
+  walk(function, [&](const Operation& op) {
     try {
-      check_declared(OpArgs(*op), infer_types(*op));
+      check_declared(OpArgs(op), infer_types(op));
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kInvalidInput) throw;
       diagnostics.push_back({error.where(), error.message(), error.hint()});
     }
-  }
+  });
   return diagnostics;
 }
 

@@ -22,17 +22,6 @@ void claim_name(Function& function, Value output, const std::string& name) {
 
 }  // namespace
 
-std::unordered_map<Value, int> count_uses(const Function& function) {
-  std::unordered_map<Value, int> uses;
-  for (const auto& op : function.operations) {
-    for (const Argument& argument : op->arguments) {
-      for (const Operand& operand : argument.operands) ++uses[operand.value];
-    }
-  }
-  for (Value output : function.outputs) ++uses[output];
-  return uses;
-}
-
 bool rewrite(Function& function, const Rewriter& rewriter) {
   Function result(function.name, function.opset);
   result.attributes = function.attributes;
@@ -41,12 +30,7 @@ bool rewrite(Function& function, const Rewriter& rewriter) {
   bool changed = false;
   for (Value input : function.inputs) values[input] = result.add_input(input->name, input->type);
   for (const auto& op : function.operations) {
-    auto twin = std::make_unique<Operation>(*op);
-    for (Argument& argument : twin->arguments) {
-      for (Operand& operand : argument.operands) {
-        if (operand.value) operand.value = values.at(operand.value);
-      }
-    }
+    auto twin = copy_operation(*op, result, values);
     if (const auto replacement = rewriter(builder, *twin)) {
       changed = true;
       ANEMONE_CHECK(replacement->size() == op->outputs.size());

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "anemone/ir/walk.h"
 #include "anemone/ops/builder.h"
 
 namespace anemone {
@@ -18,8 +19,5 @@ using Rewriter =
 // Replaces `function`; results keep the names of what they replace. Returns whether anything was
 // replaced. Operations that have become unused are removed.
 bool rewrite(Function& function, const Rewriter& rewriter);
-
-// How often each value is an operand or an output.
-std::unordered_map<Value, int> count_uses(const Function& function);
 
 }  // namespace anemone

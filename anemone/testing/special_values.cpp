@@ -228,6 +228,8 @@ const std::vector<std::string>& without_special_cases() {
       "slice_by_size", "split", "squeeze", "stack", "tile", "transpose",
       // IEEE 754 comparison: NaN is unequal to everything, -0 equals +0.
       "equal", "greater", "greater_equal", "less", "less_equal", "not_equal",
+      // They hand on what their blocks and states hold.
+      "cond", "read_state", "while_loop", "write_state",
       // No floats go in.
       "constexpr_affine_dequantize", "dequantize", "logical_and", "logical_not", "logical_or",
       "logical_xor", "one_hot", "range_1d",

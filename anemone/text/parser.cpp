@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -27,22 +29,53 @@ bool begins_value(const Cursor& cursor) {
   return next.is("(") || next.is("<");
 }
 
-std::string hint_for_name(const Function& function, const Token& token) {
-  if (token.is("true") || token.is("false")) return fmt::format("write bool({})", token.text);
-  std::vector<std::string_view> names;
-  for (const Value input : function.inputs) names.push_back(input->name);
-  for (const auto& op : function.operations) {
-    for (const Value output : op->outputs) names.push_back(output->name);
-  }
-  return suggest(token.text, names);
-}
+// What names stand for: those of the block that is read, and of the blocks around it.
+class Scopes {
+ public:
+  explicit Scopes(Function& function) : function_(function) { enter(); }
+  void enter() { names_.emplace_back(); }
+  void leave() { names_.pop_back(); }
 
-// The value a name stands for; throws if it is not defined yet.
-Value use(const Function& function, const Token& token) {
-  if (Value value = function.find(token.text)) return value;
-  fail(where(token.location), fmt::format("{} is not defined", describe(token)),
-       hint_for_name(function, token));
-}
+  // A name that a block beside this one uses is free here; the value is called something else then.
+  // One that is visible here is kept for the verifier to refuse.
+  Value define(const Token& name, Type type, Operation* producer) {
+    const std::string text(name.text);
+    const Value value = function_.add_variable(find(text) ? text : function_.fresh_name(text),
+                                               std::move(type), producer);
+    value->location = name.location;
+    names_.back().emplace(text, value);
+    return value;
+  }
+
+  // Throws for a name that is not defined yet.
+  Value use(const Token& name) const {
+    if (Value value = find(std::string(name.text))) return value;
+    fail(where(name.location), fmt::format("{} is not defined", describe(name)), hint_for(name));
+  }
+
+ private:
+  Value find(const std::string& name) const {
+    for (auto scope = names_.rbegin(); scope != names_.rend(); ++scope) {
+      if (const auto found = scope->find(name); found != scope->end()) return found->second;
+    }
+    return nullptr;
+  }
+
+  std::string hint_for(const Token& token) const {
+    if (token.is("true") || token.is("false")) return fmt::format("write bool({})", token.text);
+    std::vector<std::string_view> names;
+    for (const auto& scope : names_) {
+      for (const auto& [name, value] : scope) names.push_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    return suggest(token.text, names);
+  }
+
+  Function& function_;
+  std::vector<std::unordered_map<std::string, Value>> names_;
+};
+
+constexpr int kMaxBlockDepth = 32;  // bounds the recursion of everything that walks blocks
 
 // Parts of the text, so that it must outlive them.
 using NameSet = std::unordered_set<std::string_view>;
@@ -93,17 +126,11 @@ class Parser {
     require_new(functions_, name, "function", "defined");
     std::string opset = parse_opset();
     Function function(std::string(name.text), std::move(opset));
-    cursor_.expect("(");
-    cursor_.parse_list(")", [&] { parse_parameter(function); });
+    Scopes scopes(function);
+    opset_ = function.opset;
+    parse_parameters(scopes, function);
     function.attributes = parse_attributes();
-    cursor_.expect("{");
-    while (!cursor_.accept("}")) parse_statement(function);
-    cursor_.expect("->");
-    cursor_.expect("(");
-    cursor_.parse_list(")", [&] {
-      function.outputs.push_back(
-          use(function, cursor_.expect(TokenKind::kName, "the name of a value to return")));
-    });
+    parse_body(scopes, function);
     cursor_.expect(";");
     program_.functions.push_back(std::move(function));
   }
@@ -116,13 +143,42 @@ class Parser {
     return std::string(opset.text);
   }
 
-  void parse_parameter(Function& function) {
-    Type type = parse_type(cursor_);
-    const Token name = cursor_.expect(TokenKind::kName, "the parameter's name");
-    function.add_input(std::string(name.text), std::move(type))->location = name.location;
+  void parse_parameters(Scopes& scopes, Block& block) {
+    cursor_.expect("(");
+    cursor_.parse_list(")", [&] {
+      Type type = parse_type(cursor_);
+      const Token name = cursor_.expect(TokenKind::kName, "the parameter's name");
+      block.inputs.push_back(scopes.define(name, std::move(type), nullptr));
+    });
   }
 
-  void parse_statement(Function& function) {
+  // "{" statement* "}" "->" "(" [name {"," name}] ")"
+  void parse_body(Scopes& scopes, Block& block) {
+    cursor_.expect("{");
+    while (!cursor_.accept("}")) parse_statement(scopes, block);
+    cursor_.expect("->");
+    cursor_.expect("(");
+    cursor_.parse_list(")", [&] {
+      const Token name = cursor_.expect(TokenKind::kName, "the name of a value to return");
+      block.outputs.push_back(scopes.use(name));
+    });
+  }
+
+  // ["(" parameters ")"] body: the spelling is ours, no file of Apple's compiler shows one.
+  std::unique_ptr<Block> parse_block(Scopes& scopes) {
+    if (++depth_ > kMaxBlockDepth) {
+      fail(where(cursor_.peek().location), "the blocks are nested too deeply");
+    }
+    auto block = std::make_unique<Block>();
+    scopes.enter();
+    if (cursor_.peek().is("(")) parse_parameters(scopes, *block);
+    parse_body(scopes, *block);
+    scopes.leave();
+    --depth_;
+    return block;
+  }
+
+  void parse_statement(Scopes& scopes, Block& block) {
     std::vector<std::pair<Type, Token>> outputs;
     if (!begins_operation()) outputs = parse_outputs();
     const Token type = cursor_.expect(TokenKind::kName, "an operation");
@@ -130,22 +186,19 @@ class Parser {
     op->type = type.text;
     op->location = type.location;
     op->opset = parse_opset();
-    op->version = opset_from_name(op->opset.empty() ? function.opset : op->opset);
+    op->version = opset_from_name(op->opset.empty() ? opset_ : op->opset);
     cursor_.expect("(");
     NameSet arguments;
-    cursor_.parse_list(")", [&] { parse_argument(function, *op, arguments); });
+    cursor_.parse_list(")", [&] { parse_argument(scopes, *op, arguments); });
     op->attributes = parse_attributes();
-    if (cursor_.peek().is("{")) {
-      fail(where(cursor_.peek().location), "nested blocks are not supported",
-           "control flow like cond and while_loop has to be unrolled");
+    while (cursor_.peek().is("{") || cursor_.peek().is("(")) {
+      op->blocks.push_back(parse_block(scopes));
     }
     cursor_.expect(";");
     for (auto& [output_type, name] : outputs) {
-      op->outputs.push_back(
-          function.add_variable(std::string(name.text), std::move(output_type), op.get()));
-      op->outputs.back()->location = name.location;
+      op->outputs.push_back(scopes.define(name, std::move(output_type), op.get()));
     }
-    function.operations.push_back(std::move(op));
+    block.operations.push_back(std::move(op));
   }
 
   // Whether a statement without outputs starts here.
@@ -179,20 +232,20 @@ class Parser {
                      is_name ? name.text : "VALUE"));
   }
 
-  void parse_argument(const Function& function, Operation& op, NameSet& names) {
+  void parse_argument(const Scopes& scopes, Operation& op, NameSet& names) {
     const Token name = expect_argument_name(op);
     require_new(names, name, "argument", "given");
     cursor_.expect("=");
     if (!cursor_.accept("(")) {
-      op.arguments.emplace_back(std::string(name.text), parse_operand(function));
+      op.arguments.emplace_back(std::string(name.text), parse_operand(scopes));
       return;
     }
     std::vector<Operand> tuple;
-    cursor_.parse_list(")", [&] { tuple.push_back(parse_operand(function)); });
+    cursor_.parse_list(")", [&] { tuple.push_back(parse_operand(scopes)); });
     op.arguments.emplace_back(std::string(name.text), std::move(tuple));
   }
 
-  Operand parse_operand(const Function& function) {
+  Operand parse_operand(const Scopes& scopes) {
     if (cursor_.peek().is("(")) {
       fail(where(cursor_.peek().location), "tuples inside tuples are not supported");
     }
@@ -200,7 +253,7 @@ class Parser {
       cursor_.refuse("a value's name or a typed literal", kLiteralHint);
     }
     if (begins_value(cursor_)) return Operand(parse_value(cursor_));
-    return use(function, cursor_.take());
+    return scopes.use(cursor_.take());
   }
 
   // ["[" [name "=" value {"," name "=" value}] "]"]
@@ -220,6 +273,8 @@ class Parser {
   Cursor cursor_;
   Program program_;
   NameSet functions_;
+  std::string opset_;  // of the function that is read
+  int depth_ = 0;
 };
 
 }  // namespace

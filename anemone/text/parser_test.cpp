@@ -1,4 +1,5 @@
 #include "anemone/text/parser.h"
+#include "anemone/text/printer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -102,6 +103,44 @@ TEST(Parser, ReadsTheShapeAttributeOfDynamicFunctions) {
   EXPECT_EQ(defaults.items[1].tensor->at(1), 266);
   EXPECT_EQ(defaults.items[1].type.shape, Shape{2});
   EXPECT_EQ(value.items[1].items[1].items[1].items[1].tensor->at(1), 4000);
+}
+
+TEST(Parser, NestedBlocksSeeWhatIsAroundThemAndPrintAsTheyWere) {
+  const std::string text = R"(program(1.3)
+{
+    func main<ios18>(tensor<fp32, [2]> x, bool p) {
+            tensor<fp32, [2]> y = cond(pred = p)[name = string("y")] {
+                tensor<fp32, [2]> a = add(x = x, y = x);
+            } -> (a) {
+                tensor<fp32, [2]> b = while_loop(loop_vars = (x)) (tensor<fp32, [2]> v) {
+                    bool c = const()[val = bool(false)];
+                } -> (c) (tensor<fp32, [2]> w) {
+                    tensor<fp32, [2]> z = add(x = w, y = x);
+                } -> (z);
+            } -> (b);
+        } -> (y);
+})";
+  const Program program = parse_mil(text);
+  const Operation& cond = *program.functions.at(0).operations.at(0);
+  ASSERT_EQ(cond.blocks.size(), 2u);
+  EXPECT_EQ(cond.blocks[0]->outputs[0]->name, "a");
+  EXPECT_EQ(cond.blocks[1]->operations[0]->blocks[1]->inputs[0]->name, "w");
+  EXPECT_EQ(print_mil(program), text);
+  const Function copy = program.functions[0].clone();
+  EXPECT_TRUE(structurally_equal(copy, program.functions[0]));
+  // A name of one block is free in the next, and not seen behind it.
+  EXPECT_EQ(parse_mil("func f(bool p) { bool y = cond(pred = p) { bool a = const(); } -> (a) "
+                      "{ bool a = const(); } -> (a); } -> (y);")
+                .functions[0]
+                .operations[0]
+                ->blocks[1]
+                ->outputs[0]
+                ->name,
+            "a_1");
+  EXPECT_THAT(expect_error("func f(bool p) { bool y = cond(pred = p) { bool a = const(); } -> (a); "
+                           "bool z = identity(x = a); } -> (y);")
+                  .message(),
+              HasSubstr("'a' is not defined"));
 }
 
 TEST(Parser, SaysThatArgumentsAreNamed) {
@@ -231,7 +270,7 @@ const BadText kBadStatements[] = {
     {"fp32 y = exp(x = true);", "1:35", "'true' is not defined"},
     {"fp32 y = exp(x = ((x)));", "1:36", "tuples inside tuples are not supported"},
     {"fp32 y = exp(x = x)[name = \"y\"];", "1:45", "expected a type, found '\"y\"'"},
-    {"fp32 y = cond(pred = x) { } -> (x);", "1:42", "nested blocks are not supported"},
+    {"fp32 y = cond(pred = x) { } (x);", "1:46", "expected '->'"},
     {"fp32 3 = exp(x = x);", "1:23", "expected the name of the result, found '3'"},
     {"floaty = exp(x = x);", "1:18", "unknown type 'floaty'"},
 };

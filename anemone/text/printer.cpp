@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "anemone/ir/walk.h"
 #include "anemone/text/lexer.h"
 #include "anemone/text/named_constants.h"
 #include "anemone/text/value_printer.h"
@@ -35,12 +36,11 @@ bool has_blob(const Operation& op) {
 }
 
 bool has_blob(const Program& program) {
+  bool found = false;
   for (const Function& function : program.functions) {
-    for (const auto& op : function.operations) {
-      if (has_blob(*op)) return true;
-    }
+    walk(function, [&](const Operation& op) { found = found || has_blob(op); });
   }
-  return false;
+  return found;
 }
 
 Attribute make_build_info(bool compiler_only) {
@@ -130,17 +130,35 @@ class Printer {
       print_attributes(function.attributes);
       text_ += ' ';
     }
-    text_ += "{\n";
-    for (const auto& op : function.operations) print(*op);
-    text_ += "        } -> (";
-    for (size_t i = 0; i < function.outputs.size(); ++i) {
-      add("{}{}", i > 0 ? ", " : "", checked(function.outputs[i]->name));
-    }
-    text_ += ");\n";
+    print_body(function, 12);
+    text_ += ";\n";
   }
 
-  void print(const Operation& op) {
-    text_ += "            ";
+  // Statements are indented by `indent`, the closing brace by four blanks less.
+  void print_body(const Block& block, int indent) {
+    text_ += "{\n";
+    for (const auto& op : block.operations) print(*op, indent);
+    add("{:{}}}} -> (", "", indent - 4);
+    for (size_t i = 0; i < block.outputs.size(); ++i) {
+      add("{}{}", i > 0 ? ", " : "", checked(block.outputs[i]->name));
+    }
+    text_ += ')';
+  }
+
+  void print_blocks(const Operation& op, int indent) {
+    for (const auto& block : op.blocks) {
+      text_ += ' ';
+      if (!block->inputs.empty()) {
+        text_ += '(';
+        print_definitions(block->inputs);
+        text_ += ") ";
+      }
+      print_body(*block, indent + 4);
+    }
+  }
+
+  void print(const Operation& op, int indent) {
+    add("{:{}}", "", indent);
     print_definitions(op.outputs);
     if (!op.outputs.empty()) text_ += " = ";
     check_operation_name(op);
@@ -158,6 +176,7 @@ class Printer {
       attributes.insert(attributes.begin(), {"name", Literal::of(name)});
     }
     if (!attributes.empty()) print_attributes(attributes);
+    print_blocks(op, indent);
     text_ += ";\n";
   }
 

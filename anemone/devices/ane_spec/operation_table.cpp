@@ -34,6 +34,7 @@ constexpr AneOperation kOperations[] = {
     {"clamped_relu"},
     {"clip"},
     {"concat", kProven},
+    refused("cond", "compute both branches and select"),
     {"const", kProven},
     {"constexpr_affine_dequantize"},
     {"conv", kProven},
@@ -86,6 +87,7 @@ constexpr AneOperation kOperations[] = {
     {"prelu"},
     {"quantize"},
     {"range_1d"},
+    refused("read_state", "hand states in and out as ports: convert --decode does"),
     {"real_div"},
     refused("reduce_argmax", "return the scores and pick on the CPU"),
     refused("reduce_argmin", "return the scores and pick on the CPU"),
@@ -135,6 +137,8 @@ constexpr AneOperation kOperations[] = {
     {"thresholded_relu"},
     {"tile"},
     {"transpose", kProven},
+    refused("while_loop", "unroll it, or loop on the CPU around the program"),
+    refused("write_state", "hand states in and out as ports: convert --decode does"),
 };
 
 }  // namespace

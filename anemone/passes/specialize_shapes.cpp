@@ -1,0 +1,106 @@
+#include "anemone/passes/specialize_shapes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "anemone/ir/walk.h"
+#include "anemone/ops/builder.h"
+#include "anemone/ops/evaluate.h"
+#include "anemone/ops/op_args.h"
+#include "anemone/ops/verify.h"
+
+namespace anemone {
+namespace {
+
+constexpr int64_t kMaxFolded = 4096;  // elements: lists of sizes, not tensors of data
+
+void give_shape(Value input, const Shape& shape) {
+  const Shape& declared = input->type.shape;
+  const bool fits =
+      input->type.is_tensor() && declared.size() == shape.size() &&
+      std::equal(shape.begin(), shape.end(), declared.begin(),
+                 [](int64_t size, int64_t own) { return own == kUnknownSize || own == size; });
+  if (!fits) {
+    fail("input '" + input->name + "'",
+         fmt::format("{} does not fit {}", to_string(shape), to_string(input->type)),
+         "give a size for each '?', and the others as they are");
+  }
+  input->type.shape = shape;
+}
+
+bool is_small(const Type& type) {
+  return type.is_tensor() && is_static(type.shape) && element_count(type.shape) > 0 &&
+         element_count(type.shape) <= kMaxFolded;
+}
+
+// Whether all that the operation reads is known now.
+bool follows_from_shapes(const Operation& op) {
+  if (op.type == "const" || !op.blocks.empty() || op.outputs.size() != 1) return false;
+  if (op.type == "shape") return is_static(OpArgs(op).shape("x"));
+  bool known = is_small(op.outputs[0]->type);
+  for_each_operand(op, [&](const Operand& operand) {
+    const Literal* literal = Operation::constant(operand);
+    known = known && literal && (literal->tensor || !literal->strings.empty());
+  });
+  return known && !op.arguments.empty() && is_integer(op.outputs[0]->type.dtype);
+}
+
+Tensor compute(const Operation& op) {
+  std::vector<TensorView> inputs;
+  for_each_operand(op, [&](const Operand& operand) {
+    const Literal* literal = Operation::constant(operand);
+    const bool has_numbers = literal && literal->tensor;
+    inputs.push_back(has_numbers ? literal->tensor->view()
+                                 : TensorView{operand.type().dtype, operand.type().shape, nullptr});
+  });
+  Tensor result(op.outputs[0]->type.dtype, op.outputs[0]->type.shape);
+  evaluate_op(op, inputs, std::vector<TensorView>{result});
+  return result;
+}
+
+void become_constant(Operation& op, Tensor value) {
+  op.type = "const";
+  op.arguments.clear();
+  std::erase_if(op.attributes, [](const Attribute& a) { return a.name != "name"; });
+  op.attributes.push_back({"val", Literal::of(std::move(value))});
+}
+
+void infer_again(Block& block) {
+  for (const auto& op : block.operations) {
+    for (const auto& nested : op->blocks) infer_again(*nested);
+    const std::vector<Type> types = infer_types(*op);
+    for (size_t i = 0; i < std::min(types.size(), op->outputs.size()); ++i) {
+      op->outputs[i]->type = types[i];
+    }
+    if (follows_from_shapes(*op)) become_constant(*op, compute(*op));
+  }
+}
+
+}  // namespace
+
+bool is_flexible(const Function& function) {
+  return std::any_of(function.inputs.begin(), function.inputs.end(), [](Value input) {
+    return input->type.is_tensor() && !is_static(input->type.shape);
+  });
+}
+
+void specialize_shapes(Function& function, const InputShapes& shapes) {
+  for (const auto& [name, shape] : shapes) {
+    const auto input = std::find_if(function.inputs.begin(), function.inputs.end(),
+                                    [&, &wanted = name](Value i) { return i->name == wanted; });
+    if (input == function.inputs.end()) {
+      fail("function '" + function.name + "'", "it has no input '" + name + "'");
+    }
+    give_shape(*input, shape);
+  }
+  for (Value input : function.inputs) {
+    if (input->type.is_tensor() && !is_static(input->type.shape)) {
+      fail("input '" + input->name + "'", "its sizes are open: " + to_string(input->type),
+           "say them, like --shape " + input->name + "=1,64");
+    }
+  }
+  infer_again(function);
+}
+
+}  // namespace anemone
