@@ -24,6 +24,16 @@ void print_json(const nlohmann::json& json) {
   print(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+void print_notes(const std::vector<std::string>& notes) {
+  for (std::string note : notes) {
+    // Always one line, whatever the names in it hold.
+    for (char& c : note) {
+      if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+    }
+    std::fprintf(stderr, "anemone: note: %s\n", note.c_str());
+  }
+}
+
 std::string with_commas(int64_t value) {
   std::string digits = std::to_string(value);
   for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3) {
@@ -57,7 +67,9 @@ ModelWeights load_weights_of(const std::string& model, const std::string& flag) 
       presets += (presets.empty() ? "" : ", ") + name;
     fail(model, "there is no such file or directory, and no such preset", "presets are " + presets);
   }
-  return load_model(resolve_checkpoint(model));
+  ModelWeights weights = load_model(resolve_checkpoint(model));
+  print_notes(weights.notes);
+  return weights;
 }
 
 void DeviceOptions::add_to(CLI::App& app) {

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "anemone/devices/device.h"
 #include "anemone/weights/model_weights.h"
@@ -16,6 +17,9 @@ namespace anemone::cli {
 void print(const std::string& text);
 void print_json(const nlohmann::json& json);
 
+// "anemone: note: ..." on standard error, a line each.
+void print_notes(const std::vector<std::string>& notes);
+
 // "1,234,567".
 std::string with_commas(int64_t value);
 // "1:02:03", "2:03".
@@ -25,7 +29,7 @@ std::string duration(double seconds);
 void refuse_same_file(const std::string& in, const std::string& out);
 
 // A preset's name gives its configuration with weights from `seed`; a path a model with weights, or
-// the newest checkpoint of a training run.
+// the newest checkpoint of a training run. Prints the notes of a model that is read.
 bool is_preset(const std::string& model);
 ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");
 

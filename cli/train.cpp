@@ -66,7 +66,10 @@ ModelWeights starting_weights(const TrainOptions& options, const fs::path& check
   }
   // New weights need the configuration alone.
   if (options.from_scratch && fs::exists(fs::path(options.model) / "config.json")) {
-    return initial_weights(read_hf_config(options.model), options.seed);
+    std::vector<std::string> notes;
+    const LlamaConfig config = read_hf_config(options.model, &notes);
+    print_notes(notes);
+    return initial_weights(config, options.seed);
   }
   ModelWeights weights = load_weights_of(options.model);
   return options.from_scratch ? initial_weights(weights.config, options.seed) : std::move(weights);
