@@ -8,6 +8,7 @@
 #include "anemone/base/file.h"
 #include "anemone/base/process.h"
 #include "anemone/base/scratch_folder.h"
+#include "anemone/data/shard_metadata.h"
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/train/efficiency_report.h"
@@ -77,8 +78,12 @@ ModelWeights starting_weights(const TrainOptions& options, const fs::path& check
 
 // The vocabulary goes with the run, so that `generate --model OUT` finds it. `given` on this
 // command line: a run that goes on has its own already.
-void check_tokenizer(const std::string& given, int64_t vocab_size) {
-  if (!given.empty()) load_tokenizer(given, static_cast<int>(vocab_size));
+void check_tokenizer(const std::string& given, int64_t vocab_size, const TrainOptions& options) {
+  if (given.empty()) return;
+  load_tokenizer(given, static_cast<int>(vocab_size));
+  for (const std::string& shard : {options.data, options.validation}) {
+    if (!shard.empty()) check_made_with(shard, given);
+  }
 }
 
 void keep_tokenizer(const std::string& given, const fs::path& out) {
@@ -345,7 +350,8 @@ void train(TrainFlags o, std::vector<std::string> arguments) {
   ModelWeights weights = weights_of(o, state.options, checkpoint);
   Trainer trainer(place, std::move(state), std::move(weights));
   if (!checkpoint.empty()) trainer.restore(checkpoint);
-  check_tokenizer(o.given.tokenizer, trainer.parameters().config().vocab_size);
+  check_tokenizer(o.given.tokenizer, trainer.parameters().config().vocab_size,
+                  trainer.state().options);
   prepare_output(o, out, first);
 
   if (o.continued.empty()) {

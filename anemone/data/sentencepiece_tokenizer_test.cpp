@@ -80,9 +80,10 @@ std::string piece_field(const std::string& piece, PieceType type) {
 // that adds a dummy prefix or not, and removes extra white space or not.
 std::string hand_made_model(bool dummy_prefix, bool remove_extra) {
   const std::string s = "\xE2\x96\x81";
-  std::string file = piece_field("<unk>", kUnknown) + piece_field("<s>", kControl) +
-                     piece_field("</s>", kControl);
-  for (int byte = 0; byte < 256; ++byte) file += piece_field(fmt::format("<0x{:02X}>", byte), kByte);
+  std::string file =
+      piece_field("<unk>", kUnknown) + piece_field("<s>", kControl) + piece_field("</s>", kControl);
+  for (int byte = 0; byte < 256; ++byte)
+    file += piece_field(fmt::format("<0x{:02X}>", byte), kByte);
   for (const std::string& piece : {s, s + "a", s + s + "b", std::string("c"), "d" + s}) {
     file += piece_field(piece, kNormal);
   }
