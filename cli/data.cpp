@@ -39,7 +39,7 @@ void train_tokenizer(const Options& o) {
     fail("--vocab", fmt::format("{} is outside [1, {}]", o.vocab, kMost));
   }
   refuse_same_file(o.in, o.out);
-  train_sentencepiece(o.in, static_cast<int>(o.vocab), o.out);
+  print_notes(train_sentencepiece(o.in, static_cast<int>(o.vocab), o.out));
   print(fmt::format("{}: {} tokens\n", o.out, o.vocab));
 }
 

@@ -46,9 +46,11 @@ class SentencePieceTokenizer : public Tokenizer {
 
 // Trains a byte-pair vocabulary the way Llama's was: byte fallback, digits apart, white space kept,
 // <unk> 0, BOS 1, EOS 2. The text is stories (stories_text.h). The same text and size always give
-// the same model. Writes `output_path` in one piece.
-// Throws Error when the size is too small for bytes and characters, or too large for the text.
-void train_sentencepiece(const std::filesystem::path& text_path, int vocab_size,
-                         const std::filesystem::path& output_path);
+// the same model. Writes `output_path` in one piece. Returns notes on lines that were cut or left
+// out, a sentence each. The library works in a process of its own, which it may end.
+// Throws Error when the size is too small for bytes and characters, or too large for the text, when
+// the file holds no text, and when the library ends its process.
+std::vector<std::string> train_sentencepiece(const std::filesystem::path& text_path, int vocab_size,
+                                             const std::filesystem::path& output_path);
 
 }  // namespace anemone

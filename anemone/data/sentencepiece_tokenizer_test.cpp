@@ -145,6 +145,34 @@ TEST(SentencePiece, LongLinesAreNotLeftOut) {
   EXPECT_EQ(tokenizer.encode("zebra", false).size(), 1u);
 }
 
+// With its limit on sentences lifted the library ends the process on the first of these.
+TEST(SentencePiece, NoLineIsTooLong) {
+  const TestDirectory dir;
+  std::string word;
+  while (word.size() < 70000) word += "\xC3\xA9z";
+  for (const std::string& line : {word, std::string(9000, ' ') + "x", std::string(5000, '\xFF')}) {
+    write_file(dir / "text.txt", kText + line);
+    const std::vector<std::string> notes =
+        train_sentencepiece(dir / "text.txt", 300, dir / "t.model");
+    ASSERT_EQ(notes.size(), 1u);
+    EXPECT_THAT(notes[0], HasSubstr("cut lines of more than 4192 bytes into shorter ones: 1"));
+    EXPECT_EQ(SentencePieceTokenizer(read_file(dir / "t.model"), "t.model").vocab_size(), 300);
+  }
+  write_file(dir / "text.txt", kText + "a bar \xE2\x96\x85\n");
+  EXPECT_THAT(train_sentencepiece(dir / "text.txt", 300, dir / "t.model"),
+              ElementsAre(HasSubstr("left out lines with U+2585")));
+}
+
+// What the text gives at most is the library's count: that many can be trained.
+TEST(SentencePiece, TextsThatAreTooSmallSayHowManyPiecesTheyGive) {
+  EXPECT_THAT(error_of("the the", 270), HasSubstr("value <= 268"));
+  EXPECT_EQ(error_of("the the", 268), "no error");
+  EXPECT_THAT(error_of("hello world. hello world. hello world. ", 290), HasSubstr("value <= 288"));
+  EXPECT_EQ(error_of("hello world. hello world. hello world. ", 288), "no error");
+  EXPECT_THAT(error_of("ab", 263), HasSubstr("2 bytes of text give no more than 262 pieces"));
+  EXPECT_EQ(error_of("ab", 262), "no error");
+}
+
 TEST(SentencePiece, VocabulariesThatCannotBeTrainedSayWhichCan) {
   EXPECT_THAT(error_of(kText, 100), HasSubstr("a vocabulary of 100 is outside 28"));
   EXPECT_THAT(error_of(kText, 2000000), HasSubstr("..1000000"));
