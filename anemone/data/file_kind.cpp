@@ -164,9 +164,28 @@ FileKind kind_by_word(std::string_view content) {
   return found == std::end(kLlmcMagics) ? FileKind::kUnknown : found->kind;
 }
 
+bool is_strange_control(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  return (byte < 0x20 && !std::isspace(byte) && byte != 0x1B) || byte == 0x7F;
+}
+
+std::string_view sample_of(std::string_view content) {
+  return content.substr(0, whole_characters(content, kSample));
+}
+
+bool is_plain_text(std::string_view sample) {
+  return std::none_of(sample.begin(), sample.end(), is_strange_control) && is_valid_utf8(sample);
+}
+
+bool is_word(FileKind kind) {
+  return kind == FileKind::kGguf || kind == FileKind::kParquet || kind == FileKind::kLlama2cModel;
+}
+
 FileKind kind_by_mark(std::string_view content) {
   for (const Mark& mark : kMarks) {
-    if (has_at(content, mark.position, mark.bytes)) return mark.kind;
+    const bool there = has_at(content, mark.position, mark.bytes);
+    // A text may begin with the word.
+    if (there && !(is_word(mark.kind) && is_plain_text(sample_of(content)))) return mark.kind;
   }
   if (content.starts_with("PK\x03\x04"sv)) return kind_of_zip(content);
   if (is_gzip(content)) return FileKind::kGzip;
@@ -177,15 +196,6 @@ FileKind kind_by_mark(std::string_view content) {
   if (piece) return FileKind::kSentencePiece;
   if (has_at(content, 8, "\x05\0\0\0<unk>"sv)) return FileKind::kLlama2cTokenizer;
   return kind_by_word(content);
-}
-
-bool is_strange_control(char c) {
-  const auto byte = static_cast<uint8_t>(c);
-  return (byte < 0x20 && !std::isspace(byte) && byte != 0x1B) || byte == 0x7F;
-}
-
-std::string_view sample_of(std::string_view content) {
-  return content.substr(0, whole_characters(content, kSample));
 }
 
 // Lines of base64, a blank and a number.

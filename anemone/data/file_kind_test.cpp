@@ -58,6 +58,12 @@ TEST(FileKind, IsToldByTheBeginning) {
   }
 }
 
+TEST(FileKind, ATextMayBeginWithAMark) {
+  for (const char* text : {"GGUF is a file format", "PAR1 und PAR2", "24karat gold"}) {
+    EXPECT_EQ(file_kind(text), FileKind::kText) << text;
+  }
+}
+
 TEST(FileKind, EveryKindHasWords) {
   for (int kind = 0; kind <= static_cast<int>(FileKind::kLlmcOther); ++kind) {
     EXPECT_FALSE(describe(static_cast<FileKind>(kind)).empty()) << kind;
