@@ -50,7 +50,7 @@ TEST(Sampler, IdsBeyondTheVocabularyAreNeverDrawn) {
   EXPECT_EQ(Sampler({.top_k = 1, .vocabulary = 3}).pick(logits), 1);
   EXPECT_EQ(ids_drawn({.vocabulary = 3}, logits), (std::set{0, 1, 2}));
   EXPECT_EQ(ids_drawn({.top_k = 2, .top_p = 0.99, .vocabulary = 3}, logits), (std::set{0, 1}));
-  EXPECT_EQ(ids_drawn({.vocabulary = 10}, logits), (std::set{0, 1, 2, 3, 4}));
+  EXPECT_EQ(ids_drawn({.temperature = 9, .vocabulary = 10}, logits), (std::set{0, 1, 2, 3, 4}));
 }
 
 TEST(Sampler, GreedyTakesTheFirstOfEqualMaxima) {
