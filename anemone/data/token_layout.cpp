@@ -80,6 +80,7 @@ TokenLayout npy_layout(std::string_view file, const std::string& where) {
          "save ids.ravel()");
   }
   layout.tokens = header.shape[0];
+  layout.is_signed = header.descr[1] == 'i';
   check_length(file, layout, where);
   return layout;
 }

@@ -11,6 +11,7 @@ struct TokenLayout {
   size_t begin = 0;     // bytes before the first id
   int token_bytes = 2;  // 2, 4 or 8, little-endian
   int64_t tokens = 0;
+  bool is_signed = false;  // a negative id is wrong, and should be shown as one
 };
 
 // Reads the header of a NumPy .npy file (one dimension of uint16, uint32, int32 or int64) or of

@@ -27,6 +27,13 @@ void widen(const std::byte* data, std::span<int32_t> out) {
   }
 }
 
+// As the file means it.
+std::string shown(uint64_t id, const TokenLayout& layout) {
+  if (!layout.is_signed) return std::to_string(id);
+  return std::to_string(layout.token_bytes == 4 ? static_cast<int32_t>(id)
+                                                : static_cast<int64_t>(id));
+}
+
 // Rows of a model beyond the tokenizer's tokens that merely fill it up to a round number.
 int64_t most_padding(int64_t tokens) { return std::max<int64_t>(64, tokens / 16); }
 
@@ -104,7 +111,7 @@ void TokenShard::check_ids() const {
     const uint64_t id = stored(position);
     if (id >= static_cast<uint64_t>(vocab_size_)) {
       fail(fmt::format("{}, token {}", path().string(), position),
-           fmt::format("id {} is outside the vocabulary of {}", id, vocab_size_),
+           fmt::format("id {} is outside the vocabulary of {}", shown(id, layout_), vocab_size_),
            "was the shard made with another tokenizer?");
     }
   }
