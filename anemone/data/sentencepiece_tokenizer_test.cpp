@@ -161,6 +161,7 @@ TEST(SentencePiece, NoLineIsTooLong) {
   write_file(dir / "text.txt", kText + "a bar \xE2\x96\x85\n");
   EXPECT_THAT(train_sentencepiece(dir / "text.txt", 300, dir / "t.model"),
               ElementsAre(HasSubstr("left out lines with U+2585")));
+  EXPECT_THAT(error_of("a bar \xE2\x96\x85", 300), HasSubstr("has no text"));
 }
 
 // What the text gives at most is the library's count: that many can be trained.

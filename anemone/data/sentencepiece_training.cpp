@@ -27,7 +27,8 @@ constexpr double kCharacterCoverage = 0.9995;
 // that limit is lifted and a word has more than 65,535 characters.
 constexpr size_t kMaxSentenceBytes = 4192;
 
-// Lines with this character, U+2585, are left out by the library: it stands for unknown ones there.
+// The library leaves out lines with this character, U+2585, which stands for unknown ones there; we
+// do, so that nothing counts what it does not see.
 constexpr std::string_view kReserved = "\xE2\x96\x85";
 
 struct Sentences {
@@ -38,8 +39,11 @@ struct Sentences {
 // The line in parts that the library takes, ended where a word does if it can be. The space between
 // two parts goes: each begins with a dummy space.
 void add_line(std::string_view line, Sentences& sentences) {
+  if (line.find(kReserved) != std::string_view::npos) {
+    ++sentences.reserved;
+    return;
+  }
   sentences.cut += line.size() > kMaxSentenceBytes;
-  sentences.reserved += line.find(kReserved) != std::string_view::npos;
   while (line.size() > kMaxSentenceBytes) {
     const size_t space = line.substr(0, kMaxSentenceBytes + 1).rfind(' ');
     const bool at_space = space != std::string_view::npos && space > 0;
@@ -152,9 +156,10 @@ std::string train(const std::vector<std::string>& lines, int vocab_size, const s
   const auto status =
       sentencepiece::SentencePieceTrainer::Train(options(vocab_size), &sentences, &model);
   if (!status.ok()) {
-    fail(where,
-         fmt::format("cannot train a vocabulary of {}: {}", vocab_size, readable(status.message())),
-         "use more text or a smaller vocabulary");
+    const std::string reason = readable(status.message());
+    const bool too_small = reason.find("smaller than required") != std::string::npos;
+    fail(where, fmt::format("cannot train a vocabulary of {}: {}", vocab_size, reason),
+         too_small ? "use a larger vocabulary" : "use more text or a smaller vocabulary");
   }
   return model;
 }
@@ -182,7 +187,10 @@ std::vector<std::string> train_sentencepiece(const std::filesystem::path& text_p
   const std::string text = read_file(text_path);
   require_text(text, text_path);
   const Sentences sentences = sentences_of(text);
-  if (sentences.texts.empty()) fail(where, "has no text to train a tokenizer on");
+  if (sentences.texts.empty()) {
+    fail(where, "has no text to train a tokenizer on",
+         sentences.reserved > 0 ? "SentencePiece leaves out lines with U+2585" : "");
+  }
   check_size(sentences.texts, vocab_size, where);
   write_file(output_path,
              run_in_child(where, [&] { return train(sentences.texts, vocab_size, where); }));
