@@ -67,6 +67,10 @@ TEST(TokenShard, FilesThatAreNoShardsAreRefused) {
   EXPECT_THAT(error_of([&] { shard_of(dir, "ab", 0); }), HasSubstr("makes no sense"));
 }
 
+void expect_refused(const TestDirectory& dir, const std::string& content, const char* says) {
+  EXPECT_THAT(error_of([&] { shard_of(dir, content, 50257); }), HasSubstr(says));
+}
+
 // The header that numpy.save 2.4 writes before elements of `type`.
 std::string npy(const std::string& type, const std::string& shape, const std::string& data) {
   std::string header = "{'descr': " + type + ", 'fortran_order': False, 'shape': " + shape + ", }";
@@ -121,9 +125,7 @@ TEST(TokenShard, NumpyFilesThatHoldNoIdsAreRefused) {
       {npy("'<u2'", "(0,)", ""), "is empty"},
       {npy("'<u2'", "(12,)", data).substr(0, 60), "header is damaged"},
   };
-  for (const auto& [content, says] : files) {
-    EXPECT_THAT(error_of([&] { shard_of(dir, content, 512); }), HasSubstr(says));
-  }
+  for (const auto& [content, says] : files) expect_refused(dir, content, says);
 }
 
 // dev/data/data_common.py of llm.c, write_datafile.
@@ -142,9 +144,7 @@ TEST(TokenShard, ShardsOfLlmcAreReadByTheirHeader) {
       {words({20240520, 1, 4}, 8), "cut inside the 1024 bytes"},
       {words({20240522, 1, 4}, 256), "looks like a model, tokenizer or evaluation file of llm.c"},
   };
-  for (const auto& [content, says] : refused) {
-    EXPECT_THAT(error_of([&] { shard_of(dir, content, 50257); }), HasSubstr(says));
-  }
+  for (const auto& [content, says] : refused) expect_refused(dir, content, says);
 }
 
 TEST(TokenShard, FilesOfOtherKindsAreCalledByName) {

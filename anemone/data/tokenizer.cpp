@@ -47,7 +47,14 @@ std::unique_ptr<Tokenizer> read_tokenizer(std::string_view file, const std::stri
          hint_for(kind));
   }
   if (is_sentencepiece(file)) return std::make_unique<SentencePieceTokenizer>(file, where);
-  return std::make_unique<Llama2cTokenizer>(file, where);
+  if (kind == FileKind::kLlama2cTokenizer) return std::make_unique<Llama2cTokenizer>(file, where);
+  try {
+    return std::make_unique<Llama2cTokenizer>(file, where);
+  } catch (const Error&) {
+    // It does not even begin like one: sizes read from its bytes would say nothing.
+    fail(where, "is neither a llama2.c tokenizer.bin nor a SentencePiece .model",
+         "it is data of another kind, or damaged at its beginning");
+  }
 }
 
 }  // namespace

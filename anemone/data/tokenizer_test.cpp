@@ -212,6 +212,10 @@ TEST(LoadTokenizer, SaysWhatAFileOfAnotherKindLooksLike) {
       {std::string("PK\x03\x04") + std::string(40, '\0'), "a zip archive"},
       {std::string("\xF0\x01\x02\x03\x04\x05\x06\x07\x08", 9),
        "is neither a llama2.c tokenizer.bin"},
+      // A llama2.c model: dim 64, hidden 172, 5 layers, 8 heads, 4 key/value heads, 512 tokens.
+      {raw(int32_t{64}) + raw(int32_t{172}) + raw(int32_t{5}) + raw(int32_t{8}) + raw(int32_t{4}) +
+           raw(int32_t{512}) + raw(int32_t{512}) + std::string(100, '\x3F'),
+       "is neither a llama2.c tokenizer.bin"},
   };
   for (const auto& [content, says] : files) EXPECT_THAT(error_of(content), HasSubstr(says));
 }
