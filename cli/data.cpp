@@ -1,5 +1,6 @@
 #include "anemone/base/file.h"
 #include "anemone/data/sentencepiece_tokenizer.h"
+#include "anemone/data/shard_metadata.h"
 #include "anemone/data/stories_text.h"
 #include "anemone/data/story_grammar.h"
 #include "anemone/data/token_shard.h"
@@ -17,9 +18,12 @@ struct Options {
 };
 
 void tokenize(const Options& o) {
-  refuse_same_file(o.in, o.out);
+  for (const std::string& in : {o.in, o.tokenizer}) {
+    refuse_same_file(in, o.out);
+    refuse_same_file(in, metadata_path(o.out));
+  }
   const auto tokenizer = load_tokenizer(o.tokenizer);
-  const StoryCounts counts = tokenize_file(o.in, *tokenizer, o.out);
+  const StoryCounts counts = tokenize_file(o.in, *tokenizer, o.out, o.tokenizer);
   if (o.json) {
     return print_json(
         {{"stories", counts.stories}, {"tokens", counts.tokens}, {"bytes", counts.bytes}});
@@ -35,7 +39,7 @@ void train_tokenizer(const Options& o) {
     fail("--vocab", fmt::format("{} is outside [1, {}]", o.vocab, kMost));
   }
   refuse_same_file(o.in, o.out);
-  train_sentencepiece(o.in, static_cast<int>(o.vocab), o.out);
+  print_notes(train_sentencepiece(o.in, static_cast<int>(o.vocab), o.out));
   print(fmt::format("{}: {} tokens\n", o.out, o.vocab));
 }
 

@@ -107,6 +107,9 @@ void run(const Options& o) {
   std::optional<Loaded> draft_model = load_draft(*device, o, model);
   const auto tokenizer =
       load_tokenizer(tokenizer_path(o.tokenizer, o.model), static_cast<int>(config.vocab_size));
+  // Rows of the model beyond the tokenizer's tokens fill it up, and are no text.
+  SamplerOptions sampling = o.sampling;
+  sampling.vocabulary = tokenizer->vocab_size();
   const std::vector<int> prompt = tokenizer->encode(o.prompt, /*add_bos=*/true);
   const int64_t tokens = token_budget(o, prompt.size(), config.max_sequence);
   // The last token is only picked, not fed; a draft may go beyond it.
@@ -117,17 +120,18 @@ void run(const Options& o) {
   if (draft_model) {
     // Beyond its last position the model goes on alone.
     draft_model->generate_up_to(*device, std::min(capacity, draft_model->config().max_sequence));
-    draft.emplace(*draft_model->generator, o.draft_tokens, o.sampling);
+    draft.emplace(*draft_model->generator, o.draft_tokens, sampling);
   }
-  int previous = prompt.back();
-  if (!o.json) print(tokenizer->decode(prompt));
+  DecodeState text;
+  std::string beginning;
+  for (int id : prompt) beginning += tokenizer->decode_next(text, id);
+  if (!o.json) print(beginning);
   const std::vector<int> stops = {tokenizer->bos(), tokenizer->eos()};
   const auto show = [&](int id) {
-    if (!o.json) print(tokenizer->decode_next(previous, id));
-    previous = id;
+    if (!o.json) print(tokenizer->decode_next(text, id));
   };
-  const Generated result = generate(*model.generator, prompt, tokens, o.sampling, stops, show,
-                                    draft ? &*draft : nullptr);
+  const Generated result =
+      generate(*model.generator, prompt, tokens, sampling, stops, show, draft ? &*draft : nullptr);
   if (!o.json) return print(summary(prompt.size(), result));
   std::vector<int> all = prompt;
   all.insert(all.end(), result.ids.begin(), result.ids.end());

@@ -32,6 +32,10 @@ void note(const std::string& text) {
   std::fprintf(stderr, "anemone: note: %s\n", one_line(text).c_str());
 }
 
+void print_notes(const std::vector<std::string>& notes) {
+  for (const std::string& text : notes) note(text);
+}
+
 std::string with_commas(int64_t value) {
   std::string digits = std::to_string(value);
   for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3) {
@@ -50,6 +54,12 @@ std::string duration(double seconds) {
 void refuse_same_file(const std::string& in, const std::string& out) {
   std::error_code ignored;
   if (fs::equivalent(in, out, ignored)) fail(out, "it is the input itself", "give another output");
+}
+
+ModelWeights load_weights_of(const std::string& model, const std::string& flag) {
+  ModelWeights weights = anemone::load_weights_of(model, flag);
+  print_notes(weights.notes);
+  return weights;
 }
 
 void DeviceOptions::add_to(CLI::App& app) {

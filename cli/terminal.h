@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "anemone/devices/device.h"
 #include "anemone/train/named_model.h"
@@ -19,6 +20,7 @@ void print_json(const nlohmann::json& json);
 // One line on stderr, "anemone: note: …": what was taken as given but has no effect, or another
 // one than expected. Standard output stays what was asked for, JSON included.
 void note(const std::string& text);
+void print_notes(const std::vector<std::string>& notes);
 
 // Lines of people's names and paths stay one line: control characters become spaces.
 std::string one_line(std::string text);
@@ -30,6 +32,9 @@ std::string duration(double seconds);
 
 // Throws Error where writing `out` would destroy `in`.
 void refuse_same_file(const std::string& in, const std::string& out);
+
+// As anemone::load_weights_of; notes of the model are printed.
+ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");
 
 // `--device`, `--ane-route` and `--threads`, the same everywhere.
 struct DeviceOptions {

@@ -5,6 +5,7 @@
 
 #include "anemone/base/process.h"
 #include "anemone/base/scratch_folder.h"
+#include "anemone/data/shard_metadata.h"
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/train/efficiency_report.h"
@@ -58,14 +59,24 @@ TrainerState starting_state(const TrainFlags& o, const fs::path& checkpoint) {
 
 ModelWeights starting_weights(const TrainOptions& options, const fs::path& checkpoint) {
   if (!checkpoint.empty()) return load_model(checkpoint);
-  if (options.from_scratch) return initial_weights(config_of(options.model), options.seed);
-  return load_or_initialize(options.model, options.seed);
+  if (options.from_scratch) {
+    std::vector<std::string> notes;
+    const LlamaConfig config = config_of(options.model, &notes);
+    print_notes(notes);
+    return initial_weights(config, options.seed);
+  }
+  if (is_preset(options.model)) return load_or_initialize(options.model, options.seed);
+  return load_weights_of(options.model);
 }
 
 // The vocabulary goes with the run, so that `generate --model OUT` finds it. `given` on this
 // command line: a run that goes on has its own already.
-void check_tokenizer(const std::string& given, int64_t vocab_size) {
-  if (!given.empty()) load_tokenizer(given, static_cast<int>(vocab_size));
+void check_tokenizer(const std::string& given, int64_t vocab_size, const TrainOptions& options) {
+  if (given.empty()) return;
+  load_tokenizer(given, static_cast<int>(vocab_size));
+  for (const std::string& shard : {options.data, options.validation}) {
+    if (!shard.empty()) check_made_with(shard, given);
+  }
 }
 
 // The pipeline by its name or from a file; without either what suits the device.
@@ -290,7 +301,8 @@ void train(TrainFlags o, std::vector<std::string> arguments) {
   ModelWeights weights = weights_of(o, state.options, checkpoint);
   Trainer trainer(place, std::move(state), std::move(weights));
   if (!checkpoint.empty()) trainer.restore(checkpoint);
-  check_tokenizer(o.given.tokenizer, trainer.parameters().config().vocab_size);
+  check_tokenizer(o.given.tokenizer, trainer.parameters().config().vocab_size,
+                  trainer.state().options);
   prepare_output(o, out, first);
 
   if (o.continued.empty()) {

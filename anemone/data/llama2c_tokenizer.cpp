@@ -125,9 +125,8 @@ void Llama2cTokenizer::read_pieces(std::string_view file, const std::string& whe
   size_t position = 0;
   const auto longest = read_value<int32_t>(file, position, where);
   if (longest < 1 || longest > kMaxPieceBytes) {
-    fail(where,
-         fmt::format("its longest piece has {} bytes, outside 1..{}", longest, kMaxPieceBytes),
-         kHint);
+    fail(where, "is neither a llama2.c tokenizer.bin nor a SentencePiece .model",
+         "it is data of another kind, or damaged at its beginning");
   }
   while (position < file.size()) {
     const size_t start = position;

@@ -29,6 +29,8 @@ class Llama2cTokenizer : public Tokenizer {
 
  protected:
   std::string_view piece(int id) const override { return texts_[static_cast<size_t>(id)]; }
+  // As run.c: after every BOS.
+  bool drops_space(DecodeState& state, int) const override { return state.previous == bos(); }
 
  private:
   void read_pieces(std::string_view file, const std::string& where);

@@ -10,9 +10,10 @@ namespace {
 // What the library's own decoder gives for an unknown piece: U+2047 between spaces.
 constexpr const char* kUnknownText = " \xE2\x81\x87 ";
 
-// The pieces write a space as U+2581.
+// The pieces write a space so: U+2581.
+constexpr std::string_view kMark = "\xE2\x96\x81";
+
 std::string with_spaces(std::string_view piece) {
-  constexpr std::string_view kMark = "\xE2\x96\x81";
   std::string text;
   for (size_t i = 0; i < piece.size();) {
     const bool mark = piece.substr(i).starts_with(kMark);
@@ -29,7 +30,7 @@ std::string byte_text(const std::string& piece) {
 
 std::string text_of_piece(const sentencepiece::SentencePieceProcessor& processor, int id) {
   const std::string& piece = processor.IdToPiece(id);
-  if (processor.IsControl(id) || processor.IsUnused(id)) return "";
+  if (processor.IsControl(id)) return "";
   if (processor.IsUnknown(id)) return kUnknownText;
   if (processor.IsByte(id) && piece.size() == 6) return byte_text(piece);
   return with_spaces(piece);
@@ -49,10 +50,36 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string_view file, const std:
   if (bos_ < 0) fail(where, "the SentencePiece model has no BOS token", "train it with --bos_id=1");
   for (int id = 0; id < processor_->GetPieceSize(); ++id) {
     texts_.push_back(text_of_piece(*processor_, id));
+    fixed_.push_back(processor_->IsByte(id) || processor_->IsUnknown(id));
   }
+  first_spaces_ = ask_first_spaces();
 }
 
 SentencePieceTokenizer::~SentencePieceTokenizer() = default;
+
+// The settings are in a part of the file that the library's interface does not show, so it decodes.
+SentencePieceTokenizer::FirstSpaces SentencePieceTokenizer::ask_first_spaces() const {
+  int space = -1;
+  for (int id = 0; id < vocab_size() && (space < 0 || piece(space) != " "); ++id) {
+    if (!fixed_[static_cast<size_t>(id)] && piece(id).starts_with(' ')) {
+      if (space < 0 || piece(id) == " ") space = id;
+    }
+  }
+  if (space < 0) return FirstSpaces::kKept;
+  std::string text;
+  if (!processor_->Decode({space, space}, &text).ok()) return FirstSpaces::kKept;
+  const size_t twice = 2 * piece(space).size();
+  if (text.size() == twice) return FirstSpaces::kKept;
+  // Only a piece that is nothing but a space can be the beginning twice.
+  return text.empty() ? FirstSpaces::kDropped : FirstSpaces::kOneDropped;
+}
+
+bool SentencePieceTokenizer::drops_space(DecodeState& state, int id) const {
+  const bool kept = first_spaces_ == FirstSpaces::kKept || fixed_[static_cast<size_t>(id)];
+  if (state.begun || kept) return false;
+  state.begun = first_spaces_ == FirstSpaces::kOneDropped;
+  return true;
+}
 
 std::vector<int> SentencePieceTokenizer::encode(std::string_view text, bool add_bos) const {
   std::vector<int> ids;

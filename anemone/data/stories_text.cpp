@@ -6,6 +6,9 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
+#include "anemone/data/content_hash.h"
+#include "anemone/data/file_kind.h"
+#include "anemone/data/shard_metadata.h"
 #include "anemone/data/token_shard.h"
 
 namespace anemone {
@@ -41,6 +44,20 @@ void write_ids(FileWriter& writer, const std::vector<int>& ids) {
   writer.write(narrow.data(), narrow.size() * sizeof(Id));
 }
 
+ShardMetadata metadata_of(const StoryCounts& counts, const Tokenizer& tokenizer,
+                          const std::filesystem::path& tokenizer_path) {
+  ShardMetadata metadata{.tokens = counts.tokens,
+                         .token_bytes = token_bytes(tokenizer.vocab_size()),
+                         .vocab_size = tokenizer.vocab_size(),
+                         .bos = tokenizer.bos(),
+                         .eos = tokenizer.eos()};
+  if (!tokenizer_path.empty()) {
+    metadata.tokenizer_hash = content_hash(read_file(tokenizer_path));
+    metadata.tokenizer_name = tokenizer_path.filename().string();
+  }
+  return metadata;
+}
+
 }  // namespace
 
 void for_each_story(std::string_view text, const std::function<void(std::string_view)>& use) {
@@ -55,11 +72,29 @@ void for_each_story(std::string_view text, const std::function<void(std::string_
   }
 }
 
+void require_text(std::string_view content, const std::filesystem::path& path) {
+  const FileKind kind = file_kind(content);
+  if (kind == FileKind::kGitLfsPointer) {
+    fail(path.string(), fmt::format("looks like {}", describe(kind)),
+         "fetch the file with: git lfs pull");
+  }
+  if (kind == FileKind::kUtf16Text) {
+    fail(path.string(), fmt::format("looks like {}, and UTF-8 is read", describe(kind)),
+         "convert it: iconv -f UTF-16 -t UTF-8");
+  }
+  if (is_text(kind) || (kind == FileKind::kUnknown && !looks_binary(content))) return;
+  fail(path.string(), fmt::format("looks like {}, not text", describe(kind)),
+       "give the text itself");
+}
+
 StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenizer& tokenizer,
-                          const std::filesystem::path& shard_path) {
+                          const std::filesystem::path& shard_path,
+                          const std::filesystem::path& tokenizer_path) {
   const MappedFile file(text_path);
   const std::string_view text{reinterpret_cast<const char*>(file.bytes().data()),
                               file.bytes().size()};
+  require_text(text, text_path);
+  check_metadata_place(shard_path);
   StoryCounts counts{.bytes = static_cast<int64_t>(text.size())};
   FileWriter writer(shard_path);
   for_each_story(text, [&](std::string_view story) {
@@ -76,7 +111,11 @@ StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenize
     counts.tokens += static_cast<int64_t>(ids.size());
   });
   if (counts.stories == 0) fail(text_path.string(), "has no text to tokenize");
+  // Never beside a shard that it does not describe.
+  std::error_code ignored;
+  std::filesystem::remove(metadata_path(shard_path), ignored);
   writer.commit();
+  write_shard_metadata(shard_path, metadata_of(counts, tokenizer, tokenizer_path));
   return counts;
 }
 

@@ -24,9 +24,14 @@ struct StoryCounts {
   int64_t bytes = 0;   // of the text file
 };
 
-// Writes the ids of all stories, BOS before each, as a token shard (token_shard.h).
-// Throws Error when the text holds no story or a file cannot be read or written.
+// Writes the ids of all stories, BOS before each, as a token shard (token_shard.h), and its side
+// file (shard_metadata.h), which names the tokenizer where its file is given.
+// Throws Error when the text holds no story or is no text, or a file cannot be read or written.
 StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenizer& tokenizer,
-                          const std::filesystem::path& shard_path);
+                          const std::filesystem::path& shard_path,
+                          const std::filesystem::path& tokenizer_path = {});
+
+// Throws Error at the path for content that is no text: of a known kind, or bytes that no text has.
+void require_text(std::string_view content, const std::filesystem::path& path);
 
 }  // namespace anemone

@@ -6,12 +6,14 @@
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
 #include "anemone/base/test_directory.h"
+#include "anemone/data/shard_metadata.h"
 #include "anemone/data/token_shard.h"
 
 namespace anemone {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 std::vector<std::string> stories(std::string_view text) {
   std::vector<std::string> list;
@@ -79,13 +81,44 @@ TEST(StoriesText, TokenizingPutsBosBeforeEachStoryAndCounts) {
 
 TEST(StoriesText, AFileWithoutSeparatorsIsRefusedBeforeItFillsTheMemory) {
   const TestDirectory dir;
-  write_file(dir / "text.txt", "a");
-  std::filesystem::resize_file(dir / "text.txt", (1 << 26) + 1);
+  write_file(dir / "text.txt", std::string((1 << 26) + 1, 'a'));
   try {
     tokenize_file(dir / "text.txt", ByteTokenizer(300), dir / "s.bin");
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.message(), "story 1 has 67108865 bytes, more than 67108864");
+  }
+}
+
+TEST(StoriesText, TheSideFileTellsHowTheShardWasMade) {
+  const TestDirectory dir;
+  write_file(dir / "text.txt", "ab\n<|endoftext|>\nc\n");
+  write_file(dir / "t.model", "tokenizer");
+  tokenize_file(dir / "text.txt", ByteTokenizer(70000), dir / "s.bin", dir / "t.model");
+  const auto metadata = read_shard_metadata(dir / "s.bin");
+  ASSERT_TRUE(metadata);
+  EXPECT_EQ(metadata->tokens, 5);
+  EXPECT_EQ(metadata->token_bytes, 4);
+  EXPECT_EQ(metadata->vocab_size, 70000);
+  EXPECT_EQ(metadata->tokenizer_name, "t.model");
+  EXPECT_NO_THROW(check_made_with(dir / "s.bin", dir / "t.model"));
+}
+
+TEST(StoriesText, FilesThatAreNoTextAreCalledByName) {
+  const TestDirectory dir;
+  const std::pair<std::string, const char*> files[] = {
+      {std::string("\x89PNG\r\n\x1A\n\0\0\0\r", 12), "looks like a PNG image, not text"},
+      {std::string("\x01\0\x05\0\xFF\x01", 6), "looks like binary data, not text"},
+      {std::string("\xFF\xFEO\0n\0c\0e\0 \0u\0p\0", 16), "looks like text in UTF-16"},
+  };
+  for (const auto& [content, says] : files) {
+    write_file(dir / "text.txt", content);
+    try {
+      tokenize_file(dir / "text.txt", ByteTokenizer(300), dir / "s.bin");
+      FAIL() << says;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.message(), HasSubstr(says));
+    }
   }
 }
 

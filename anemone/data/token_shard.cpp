@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "anemone/base/error.h"
+#include "anemone/data/shard_metadata.h"
 
 namespace anemone {
 namespace {
@@ -26,6 +27,41 @@ void widen(const std::byte* data, std::span<int32_t> out) {
   }
 }
 
+// As the file means it.
+std::string shown(uint64_t id, const TokenLayout& layout) {
+  if (!layout.is_signed) return std::to_string(id);
+  return std::to_string(layout.token_bytes == 4 ? static_cast<int32_t>(id)
+                                                : static_cast<int64_t>(id));
+}
+
+// Rows of a model beyond the tokenizer's tokens that merely fill it up to a round number.
+int64_t most_padding(int64_t tokens) { return std::max<int64_t>(64, tokens / 16); }
+
+// The layout that the side file and the file itself agree on.
+TokenLayout checked_layout(const ShardMetadata& metadata, std::string_view content,
+                           int64_t model_vocab, const std::filesystem::path& path) {
+  const std::string side_file = metadata_path(path).string();
+  const auto bytes = static_cast<int64_t>(content.size());
+  if (metadata.tokens < 1 || metadata.tokens > bytes ||
+      metadata.tokens * metadata.token_bytes != bytes) {
+    fail(path.string(),
+         fmt::format("has {} bytes, and {} says {} tokens of {} bytes", bytes, side_file,
+                     metadata.tokens, metadata.token_bytes),
+         fmt::format("the shard was cut or replaced: tokenize the text again, or remove {}",
+                     side_file));
+  }
+  const int64_t padding = model_vocab - metadata.vocab_size;
+  if (padding < 0 || padding > most_padding(metadata.vocab_size)) {
+    fail(path.string(),
+         fmt::format("was made with a vocabulary of {} tokens, not {}", metadata.vocab_size,
+                     model_vocab),
+         fmt::format("tokenize the text with the model's tokenizer; if the ids are its own "
+                     "nevertheless, remove {}",
+                     side_file));
+  }
+  return flat_layout(content, metadata.token_bytes, path.string());
+}
+
 }  // namespace
 
 int token_bytes(int64_t vocab_size) { return vocab_size <= kMaxVocabOfTwoBytes ? 2 : 4; }
@@ -35,57 +71,56 @@ TokenShard TokenShard::open(const std::filesystem::path& path, int64_t vocab_siz
     fail(path.string(), fmt::format("a vocabulary of {} tokens makes no sense", vocab_size));
   }
   MappedFile file(path);
-  const size_t bytes = file.bytes().size();
-  if (bytes == 0) fail(path.string(), "the token shard is empty");
-  const int width = token_bytes(vocab_size);
-  if (bytes % static_cast<size_t>(width) != 0) {
-    fail(path.string(),
-         fmt::format("{} bytes are not a whole number of {}-byte token ids", bytes, width),
-         fmt::format("with a vocabulary of {} an id has {} bytes; the file is truncated or no "
-                     "token shard",
-                     vocab_size, width));
-  }
-  return {std::move(file), vocab_size};
+  const std::string_view content{reinterpret_cast<const char*>(file.bytes().data()),
+                                 file.bytes().size()};
+  if (content.empty()) fail(path.string(), "the token shard is empty");
+  const auto metadata = read_shard_metadata(path);
+  const TokenLayout layout =
+      metadata ? checked_layout(*metadata, content, vocab_size, path)
+               : token_layout(content, anemone::token_bytes(vocab_size), path.string());
+  if (layout.tokens == 0) fail(path.string(), "the token shard is empty");
+  return {std::move(file), vocab_size, layout};
 }
 
-TokenShard::TokenShard(MappedFile file, int64_t vocab_size)
-    : file_(std::move(file)), vocab_size_(vocab_size), token_bytes_(token_bytes(vocab_size)) {
-  size_ = static_cast<int64_t>(file_.bytes().size()) / token_bytes_;
-}
+TokenShard::TokenShard(MappedFile file, int64_t vocab_size, const TokenLayout& layout)
+    : file_(std::move(file)), vocab_size_(vocab_size), layout_(layout) {}
 
-uint32_t TokenShard::stored(int64_t position) const {
-  uint32_t id = 0;  // a 2-byte id fills its lower half
-  const auto width = static_cast<size_t>(token_bytes_);
-  std::memcpy(&id, file_.bytes().data() + static_cast<size_t>(position) * width, width);
+uint64_t TokenShard::stored(int64_t position) const {
+  uint64_t id = 0;  // a narrower id fills its lower bytes
+  const auto width = static_cast<size_t>(layout_.token_bytes);
+  const std::byte* data = file_.bytes().data() + layout_.begin;
+  std::memcpy(&id, data + static_cast<size_t>(position) * width, width);
   return id;
 }
 
 int TokenShard::at(int64_t position) const {
-  ANEMONE_CHECK(position >= 0 && position < size_);
+  ANEMONE_CHECK(position >= 0 && position < size());
   return static_cast<int>(stored(position));
 }
 
 void TokenShard::read(int64_t first, std::span<int32_t> out) const {
-  ANEMONE_CHECK(first >= 0 && first <= size_ && out.size() <= static_cast<size_t>(size_ - first));
-  const std::byte* data = file_.bytes().data() + first * token_bytes_;
-  token_bytes_ == 2 ? widen<uint16_t>(data, out) : widen<uint32_t>(data, out);
+  ANEMONE_CHECK(first >= 0 && first <= size() && out.size() <= static_cast<size_t>(size() - first));
+  const std::byte* data = file_.bytes().data() + layout_.begin + first * layout_.token_bytes;
+  if (layout_.token_bytes == 2) return widen<uint16_t>(data, out);
+  if (layout_.token_bytes == 4) return widen<uint32_t>(data, out);
+  widen<uint64_t>(data, out);
 }
 
 void TokenShard::check_ids() const {
-  for (int64_t position = 0; position < size_; ++position) {
-    const uint32_t id = stored(position);
-    if (id >= vocab_size_) {
+  for (int64_t position = 0; position < size(); ++position) {
+    const uint64_t id = stored(position);
+    if (id >= static_cast<uint64_t>(vocab_size_)) {
       fail(fmt::format("{}, token {}", path().string(), position),
-           fmt::format("id {} is outside the vocabulary of {}", id, vocab_size_),
+           fmt::format("id {} is outside the vocabulary of {}", shown(id, layout_), vocab_size_),
            "was the shard made with another tokenizer?");
     }
   }
 }
 
 void TokenShard::require_window(int64_t length) const {
-  if (size_ < length) {
+  if (size() < length) {
     fail(path().string(),
-         fmt::format("has {} tokens, fewer than the {} of one window", size_, length),
+         fmt::format("has {} tokens, fewer than the {} of one window", size(), length),
          "use more text or a shorter sequence");
   }
 }

@@ -1,4 +1,5 @@
-// Token ids on disk: flat little-endian integers without a header, mapped into memory.
+// Token ids on disk, mapped into memory: flat little-endian integers, or such behind a header of
+// NumPy's or llm.c's (token_layout.h).
 #pragma once
 
 #include <cstdint>
@@ -8,19 +9,22 @@
 #include <vector>
 
 #include "anemone/base/file.h"
+#include "anemone/data/token_layout.h"
 
 namespace anemone {
 
-// Bytes of one id: 2 for a vocabulary of at most 65,536 tokens, else 4. Nothing in the file says
-// it.
+// Bytes of one flat id: 2 for a vocabulary of at most 65,536 tokens, else 4. Nothing in the file
+// says it.
 int token_bytes(int64_t vocab_size);
 
 class TokenShard {
  public:
-  // Throws Error when the file is missing, empty or not a whole number of ids.
+  // `vocab_size`: of the model, whose rows may be a few more than the tokenizer's tokens. Throws
+  // Error when the file is missing, empty, not a whole number of ids or of another kind, and when
+  // its side file (shard_metadata.h) says another length or another vocabulary.
   static TokenShard open(const std::filesystem::path& path, int64_t vocab_size);
 
-  int64_t size() const { return size_; }
+  int64_t size() const { return layout_.tokens; }
   int64_t vocab_size() const { return vocab_size_; }
   const std::filesystem::path& path() const { return file_.path(); }
 
@@ -37,15 +41,14 @@ class TokenShard {
   void require_window(int64_t length) const;
 
  private:
-  TokenShard(MappedFile file, int64_t vocab_size);
+  TokenShard(MappedFile file, int64_t vocab_size, const TokenLayout& layout);
 
-  // As stored: an id of 2^31 or more must be seen as too large, not as negative.
-  uint32_t stored(int64_t position) const;
+  // As stored: an id of 2^31 or more, or a negative one, must be seen as too large.
+  uint64_t stored(int64_t position) const;
 
   MappedFile file_;
   int64_t vocab_size_;
-  int64_t size_;
-  int token_bytes_;
+  TokenLayout layout_;
 };
 
 struct ShardInfo {

@@ -4,6 +4,7 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
+#include "anemone/data/file_kind.h"
 #include "anemone/data/llama2c_tokenizer.h"
 #include "anemone/data/sentencepiece_tokenizer.h"
 
@@ -16,47 +17,77 @@ bool is_sentencepiece(std::string_view file) {
   return file.size() > 1 && file[0] == '\x0A' && file[1] != '\0';
 }
 
+constexpr const char* kReadable = "a llama2.c tokenizer.bin or a SentencePiece .model is read";
+
+// What to do with a file that is no tokenizer that we read.
+std::string hint_for(FileKind kind) {
+  switch (kind) {
+    case FileKind::kGitLfsPointer:
+      return "fetch the file with: git lfs pull";
+    case FileKind::kWebPage:
+      return "download the file itself, not the page about it";
+    case FileKind::kTokenizerJson:
+      return std::string("it is not read yet; ") + kReadable;
+    case FileKind::kLlama2cModel:
+    case FileKind::kSafetensors:
+    case FileKind::kGguf:
+      return "it is the model; its tokenizer is another file";
+    default:
+      return kReadable;
+  }
+}
+
 std::unique_ptr<Tokenizer> read_tokenizer(std::string_view file, const std::string& where) {
   if (file.empty()) fail(where, "the tokenizer file is empty");
-  if (file[0] == '{') {
-    fail(where, "Hugging Face tokenizer.json files are not supported yet",
-         "use a llama2.c tokenizer.bin or a SentencePiece .model");
+  const FileKind kind = file_kind(file);
+  const bool ours = kind == FileKind::kUnknown || kind == FileKind::kSentencePiece ||
+                    kind == FileKind::kLlama2cTokenizer;
+  if (!ours) {
+    fail(where, fmt::format("looks like {}, not a tokenizer that Anemone reads", describe(kind)),
+         hint_for(kind));
   }
   if (is_sentencepiece(file)) return std::make_unique<SentencePieceTokenizer>(file, where);
-  return std::make_unique<Llama2cTokenizer>(file, where);
+  if (kind == FileKind::kLlama2cTokenizer) return std::make_unique<Llama2cTokenizer>(file, where);
+  try {
+    return std::make_unique<Llama2cTokenizer>(file, where);
+  } catch (const Error&) {
+    // It does not even begin like one: sizes read from its bytes would say nothing.
+    fail(where, "is neither a llama2.c tokenizer.bin nor a SentencePiece .model",
+         "it is data of another kind, or damaged at its beginning");
+  }
 }
 
 }  // namespace
 
 std::string Tokenizer::decode(std::span<const int> ids) const {
   std::string text;
-  int previous = -1;
-  for (int id : ids) {
-    text += decode_next(previous, id);
-    previous = id;
-  }
+  DecodeState state;
+  for (int id : ids) text += decode_next(state, id);
   return text;
 }
 
-std::string Tokenizer::decode_next(int previous, int id) const {
+std::string Tokenizer::decode_next(DecodeState& state, int id) const {
   if (id < 0 || id >= vocab_size()) {
     fail("decode", fmt::format("token {} is outside the vocabulary of {}", id, vocab_size()),
          "are the tokens from another tokenizer?");
   }
-  if (id == bos() || id == eos()) return "";
   std::string_view text = piece(id);
-  if (previous == bos() && text.starts_with(' ')) text.remove_prefix(1);
+  if (text.starts_with(' ') && drops_space(state, id)) text.remove_prefix(1);
+  state.begun = state.begun || !text.empty();
+  state.previous = id;
   return std::string(text);
 }
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, int expected_vocab) {
+bool Tokenizer::drops_space(DecodeState&, int) const { return false; }
+
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, int model_vocab) {
   const MappedFile file(path);
   const std::span<const std::byte> bytes = file.bytes();
   auto tokenizer =
       read_tokenizer({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
-  if (expected_vocab > 0 && tokenizer->vocab_size() != expected_vocab) {
+  if (model_vocab > 0 && tokenizer->vocab_size() > model_vocab) {
     fail(path.string(),
-         fmt::format("has {} tokens, the model {}", tokenizer->vocab_size(), expected_vocab),
+         fmt::format("has {} tokens, the model {}", tokenizer->vocab_size(), model_vocab),
          "use the tokenizer that the model was trained with");
   }
   return tokenizer;

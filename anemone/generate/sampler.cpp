@@ -30,6 +30,8 @@ Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(opt
 }
 
 int Sampler::pick(std::span<const float> logits) {
+  const auto vocabulary = static_cast<size_t>(options_.vocabulary);
+  if (vocabulary > 0 && vocabulary < logits.size()) logits = logits.first(vocabulary);
   if (options_.temperature == 0 || options_.top_k == 1) {
     return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
   }

@@ -13,6 +13,7 @@ struct SamplerOptions {
   int top_k = 0;             // only the k most probable; 0: all
   double top_p = 1.0;        // only the smallest set whose probabilities reach p; 1: all
   uint64_t seed = 42;
+  int64_t vocabulary = 0;  // only ids below it; 0: all
 
   // Throws Error(kInvalidInput) naming the flag.
   void validate() const;

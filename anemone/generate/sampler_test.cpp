@@ -43,6 +43,16 @@ void expect_near(const std::vector<double>& drawn, const std::vector<double>& ex
   for (size_t i = 0; i < drawn.size(); ++i) EXPECT_NEAR(drawn[i], expected[i], kTolerance) << i;
 }
 
+TEST(Sampler, IdsBeyondTheVocabularyAreNeverDrawn) {
+  // Rows that fill a model up have logits too, here the largest.
+  const std::vector<float> logits = {0, 1, 0, 9, 9};
+  EXPECT_EQ(Sampler({.temperature = 0, .vocabulary = 3}).pick(logits), 1);
+  EXPECT_EQ(Sampler({.top_k = 1, .vocabulary = 3}).pick(logits), 1);
+  EXPECT_EQ(ids_drawn({.vocabulary = 3}, logits), (std::set{0, 1, 2}));
+  EXPECT_EQ(ids_drawn({.top_k = 2, .top_p = 0.99, .vocabulary = 3}, logits), (std::set{0, 1}));
+  EXPECT_EQ(ids_drawn({.temperature = 9, .vocabulary = 10}, logits), (std::set{0, 1, 2, 3, 4}));
+}
+
 TEST(Sampler, GreedyTakesTheFirstOfEqualMaxima) {
   const std::vector<float> logits = {-1, 2, 5, 5, 4.9f};
   EXPECT_EQ(Sampler({.temperature = 0}).pick(logits), 2);

@@ -56,11 +56,11 @@ struct Commands {
   std::vector<std::string> lines;
 };
 
-using Block = std::variant<Heading, Paragraph, Items, Commands, Table, Plot>;
+using DocumentPart = std::variant<Heading, Paragraph, Items, Commands, Table, Plot>;
 
 struct Section {
   std::string title;
-  std::vector<Block> blocks;
+  std::vector<DocumentPart> blocks;
 };
 
 struct Document {

@@ -136,7 +136,7 @@ std::string section_html(const Section& section, size_t number, Writer& writer) 
   std::string html =
       fmt::format("<section id=\"s{}\">\n<h2>{}</h2>\n", number, escape_html(section.title));
   bool among_plots = false;
-  for (const Block& block : section.blocks) {
+  for (const DocumentPart& block : section.blocks) {
     const bool plot = std::holds_alternative<Plot>(block);
     if (plot != among_plots) html += plot ? "<div class=\"plots\">\n" : "</div>\n";
     among_plots = plot;

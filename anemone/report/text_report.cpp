@@ -175,7 +175,7 @@ std::string written(const Document& document, const char* title, const char* sec
   std::string text = title + clean_text(document.title) + "\n";
   for (const Section& section : document.sections) {
     text += "\n" + std::string(section_title) + clean_text(section.title) + "\n";
-    for (const Block& block : section.blocks) text += "\n" + std::visit(writer, block);
+    for (const DocumentPart& block : section.blocks) text += "\n" + std::visit(writer, block);
   }
   return text;
 }

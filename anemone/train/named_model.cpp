@@ -32,10 +32,10 @@ fs::path find_model(const std::string& model) {
 
 bool is_preset(const std::string& model) { return llama_preset(model).has_value(); }
 
-LlamaConfig config_of(const std::string& model) {
+LlamaConfig config_of(const std::string& model, std::vector<std::string>* notes) {
   if (const auto preset = llama_preset(model)) return *preset;
   const fs::path path = find_model(model);
-  return fs::is_directory(path) ? read_hf_config(path) : load_model(path).config;
+  return fs::is_directory(path) ? read_hf_config(path, notes) : load_model(path).config;
 }
 
 ModelWeights load_weights_of(const std::string& model, const std::string& flag) {

@@ -12,7 +12,7 @@ bool is_preset(const std::string& model);
 
 // Reads no weights where the model has its configuration in a file of its own. Throws Error for
 // what is neither a preset nor a model.
-LlamaConfig config_of(const std::string& model);
+LlamaConfig config_of(const std::string& model, std::vector<std::string>* notes = nullptr);
 
 // Throws Error for a preset too, which has no weights; `flag` is the one that gave the model.
 ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");

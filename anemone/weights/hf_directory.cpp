@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -19,6 +20,7 @@ using Json = nlohmann::json;
 constexpr const char* kConfigFile = "config.json";
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kIndexFile = "model.safetensors.index.json";
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
 constexpr const char* kClassifier = "lm_head.weight";
 
 Json read_json(const fs::path& path) { return parse_strict_json(read_file(path), path.string()); }
@@ -39,6 +41,8 @@ class TensorFiles {
   }
 
   const std::map<std::string, const SafetensorsFile*>& owners() const { return owner_; }
+  bool has(const std::string& name) const { return owner_.count(name) > 0; }
+  Tensor read(const std::string& name) const { return owner_.at(name)->read(name, DType::kFp32); }
 
  private:
   const SafetensorsFile& open(const std::string& name) {
@@ -74,6 +78,18 @@ bool is_ignored(const std::string& name, const LlamaConfig& config) {
   return name.ends_with("rotary_emb.inv_freq") || (config.tied_classifier && name == kClassifier);
 }
 
+bool same_values(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && std::ranges::equal(a.as<float>(), b.as<float>());
+}
+
+// The name of the tensor that has the values of `name`: of two that are tied, one may be missing.
+std::string stored_name(const TensorFiles& files, const std::string& name,
+                        const LlamaConfig& config) {
+  const bool by_classifier = name == kEmbedding && config.tied_classifier &&
+                             !files.has(kEmbedding) && files.has(kClassifier);
+  return by_classifier ? kClassifier : name;
+}
+
 void check_stored(const SafetensorsFile& file, const TensorShape& expected) {
   const TensorView stored = file.describe(expected.name);
   const std::string place = fmt::format("{}, tensor '{}'", file.path().string(), expected.name);
@@ -93,12 +109,13 @@ void check_files(const TensorFiles& files, const std::vector<TensorShape>& expec
                  const LlamaConfig& config, const std::string& where) {
   auto rest = files.owners();
   for (const TensorShape& tensor : expected) {
-    const auto found = rest.find(tensor.name);
+    const TensorShape stored = {stored_name(files, tensor.name, config), tensor.shape};
+    const auto found = rest.find(stored.name);
     if (found == rest.end()) {
       fail(where, fmt::format("tensor '{}' is missing", tensor.name),
            tensor.name == kClassifier ? "config.json says that tie_word_embeddings is false" : "");
     }
-    check_stored(*found->second, tensor);
+    check_stored(*found->second, stored);
     rest.erase(found);
   }
   for (const auto& [name, file] : rest) {
@@ -107,6 +124,14 @@ void check_files(const TensorFiles& files, const std::vector<TensorShape>& expec
            "config.json does not describe these weights");
     }
   }
+}
+
+// Whether a classifier that config.json ties to the embedding is a tensor of its own after all.
+bool has_own_classifier(const TensorFiles& files, const LlamaConfig& config) {
+  if (!config.tied_classifier || !files.has(kClassifier) || !files.has(kEmbedding)) return false;
+  check_stored(*files.owners().at(kClassifier), {kClassifier, {config.vocab_size, config.dim}});
+  check_stored(*files.owners().at(kEmbedding), {kEmbedding, {config.vocab_size, config.dim}});
+  return !same_values(files.read(kClassifier), files.read(kEmbedding));
 }
 
 bool is_rotary(const std::string& name) {
@@ -144,33 +169,41 @@ const char* torch_name(DType dtype, const std::string& where) {
 
 }  // namespace
 
-LlamaConfig read_hf_config(const fs::path& directory) {
+LlamaConfig read_hf_config(const fs::path& directory, std::vector<std::string>* notes) {
   const fs::path file = directory / kConfigFile;
   if (!fs::exists(file)) {
     fail(directory.string(), fmt::format("has no {}", kConfigFile),
          "is this the directory of a model?");
   }
-  return config_from_json(read_json(file), file.string());
+  return config_from_json(read_json(file), file.string(), notes);
 }
 
 ModelWeights read_hf_directory(const fs::path& directory) {
   const std::string where = directory.string();
   ModelWeights weights;
-  weights.config = read_hf_config(directory);
+  weights.config = read_hf_config(directory, &weights.notes);
+  LlamaConfig& config = weights.config;
 
   // The files first: a configuration alone must not make us list and allocate a huge model.
   const TensorFiles files(directory);
   const auto stored = static_cast<int64_t>(files.owners().size());
-  if (stored < weights.config.layers) {
+  if (stored < config.layers) {
     fail(where, fmt::format("has {} tensors, too few for the {} layers of {}", stored,
-                            weights.config.layers, kConfigFile));
+                            config.layers, kConfigFile));
   }
-  const std::vector<TensorShape> expected = expected_tensors(weights.config);
-  check_files(files, expected, weights.config, where);
+  if (has_own_classifier(files, config)) {
+    config.tied_classifier = false;
+    weights.notes.push_back(
+        fmt::format("{}: {} says that tie_word_embeddings is true, but {} differs from {}; it is "
+                    "used as the classifier",
+                    where, kConfigFile, kClassifier, kEmbedding));
+  }
+  const std::vector<TensorShape> expected = expected_tensors(config);
+  check_files(files, expected, config, where);
   for (const TensorShape& tensor : expected) {
-    Tensor values = files.owners().at(tensor.name)->read(tensor.name, DType::kFp32);
+    Tensor values = files.read(stored_name(files, tensor.name, config));
     if (is_rotary(tensor.name)) {
-      permute_rotary_rows(values, weights.config.head_size, RotaryRows::kHalfSplitToInterleaved);
+      permute_rotary_rows(values, config.head_size, RotaryRows::kHalfSplitToInterleaved);
     }
     weights.tensors[tensor.name] = std::move(values);
   }

@@ -94,6 +94,56 @@ TEST(HfDirectory, ANumberTooLargeForHalfIsNotWrittenAsInfinity) {
   EXPECT_NO_THROW(write_hf_directory(dir / "model", weights, DType::kBf16));
 }
 
+// transformers 5 (modeling_utils.py, tie_weights) ties only where both tensors are equal or one of
+// them is missing.
+TEST(HfDirectory, AClassifierOfItsOwnIsUsedAlthoughTheConfigurationTiesIt) {
+  const TestDirectory dir;
+  const ModelWeights untied = tiny_weights(false);
+  write_hf_directory(dir / "model", untied);
+  change_config(dir / "model", "tie_word_embeddings", true);
+  const ModelWeights read = read_hf_directory(dir / "model");
+  EXPECT_TRUE(same_values(read, untied));
+  ASSERT_EQ(read.notes.size(), 1u);
+  EXPECT_THAT(read.notes[0], HasSubstr("lm_head.weight differs from model.embed_tokens.weight"));
+
+  write_hf_directory(dir / "again", read);
+  EXPECT_EQ(Json::parse(read_file(dir / "again" / "config.json"))["tie_word_embeddings"], false);
+  EXPECT_TRUE(read_hf_directory(dir / "again").notes.empty());
+}
+
+TEST(HfDirectory, ATiedClassifierMayBeThereTwiceOrInstead) {
+  const TestDirectory dir;
+  const ModelWeights tied = tiny_weights(true);
+  write_hf_directory(dir / "model", tied);
+  auto tensors = stored_tensors(dir / "model");
+  const Tensor& embedding = tied.tensors.at("model.embed_tokens.weight");
+  tensors.emplace_back("lm_head.weight", embedding.clone());
+  write_safetensors(dir / "model" / "model.safetensors", views(tensors));
+  const ModelWeights twice = read_hf_directory(dir / "model");
+  EXPECT_TRUE(same_values(twice, tied));
+  EXPECT_TRUE(twice.notes.empty());
+
+  std::erase_if(tensors, [](const auto& t) { return t.first == "model.embed_tokens.weight"; });
+  write_safetensors(dir / "model" / "model.safetensors", views(tensors));
+  EXPECT_TRUE(same_values(read_hf_directory(dir / "model"), tied));
+
+  tensors.pop_back();
+  tensors.emplace_back("lm_head.weight", Tensor(DType::kFp32, {3, 16}));
+  write_safetensors(dir / "model" / "model.safetensors", views(tensors));
+  EXPECT_THAT(error_of(dir / "model"), HasSubstr("'lm_head.weight': has shape [3, 16]"));
+}
+
+TEST(HfDirectory, IdsOfMarksAreWrittenBack) {
+  const TestDirectory dir;
+  write_hf_directory(dir / "model", tiny_weights());
+  change_config(dir / "model", "bos_token_id", 0);
+  change_config(dir / "model", "eos_token_id", 0);
+  write_hf_directory(dir / "again", read_hf_directory(dir / "model"));
+  const Json config = Json::parse(read_file(dir / "again" / "config.json"));
+  EXPECT_EQ(config["bos_token_id"], 0);
+  EXPECT_EQ(config["eos_token_id"], 0);
+}
+
 TEST(HfDirectory, ReadsShardsThroughTheIndex) {
   const TestDirectory dir;
   const ModelWeights weights = tiny_weights(false);
@@ -123,13 +173,12 @@ TEST(HfDirectory, ReadsShardsThroughTheIndex) {
   EXPECT_THAT(error_of(dir.path()), HasSubstr("has no 'weight_map'"));
 }
 
-TEST(HfDirectory, IgnoresRotaryTablesAndATiedClassifier) {
+TEST(HfDirectory, IgnoresRotaryTables) {
   const TestDirectory dir;
   const ModelWeights weights = tiny_weights(true);
   write_hf_directory(dir.path(), weights);
   auto tensors = stored_tensors(dir.path());
   tensors.emplace_back("model.layers.0.self_attn.rotary_emb.inv_freq", Tensor(DType::kFp32, {2}));
-  tensors.emplace_back("lm_head.weight", Tensor(DType::kFp32, {12, 16}));
   write_safetensors(dir / "model.safetensors", views(tensors));
   EXPECT_TRUE(same_values(read_hf_directory(dir.path()), weights));
 }

@@ -23,8 +23,9 @@ namespace anemone {
 // Throws Error with the expected and the actual number of bytes where it is not.
 ModelWeights read_llama2c(const std::filesystem::path& path);
 
-// Writes v0, in one piece. Throws Error where v0 has no place for the configuration: a head size
-// other than dim / heads, or rope_theta and norm_epsilon other than 10000 and 1e-5.
+// Writes v0, in one piece. The ids of BOS and EOS have no place in it: run.c takes 1 and 2.
+// Throws Error where v0 has no place for the configuration: a head size other than dim / heads, or
+// rope_theta and norm_epsilon other than 10000 and 1e-5.
 void write_llama2c(const std::filesystem::path& path, const ModelWeights& weights);
 
 }  // namespace anemone

@@ -6,6 +6,9 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/strict_json.h"
+#include "anemone/weights/config_json.h"
+#include "anemone/weights/config_keys.h"
+#include "anemone/weights/rotary_config.h"
 
 namespace anemone {
 namespace {
@@ -45,76 +48,52 @@ const Preset kPresets[] = {
     {"stories110m", {32000, 768, 2048, 12, 12, 12, 64, 1024}},
 };
 
-// The value of a key, or null when it is missing.
-const Json* find(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found == json.end() || found->is_null() ? nullptr : &*found;
-}
-
-int64_t require_size(const Json& json, const char* key, const std::string& where) {
-  const Json* value = find(json, key);
-  if (!value) fail(where, fmt::format("has no '{}'", key));
-  if (!value->is_number_integer() || *value < 0 || *value > INT32_MAX) {
-    fail(where, fmt::format("'{}' is {}, not a size", key, brief(*value)));
-  }
-  return value->get<int64_t>();
-}
-
-int64_t size_or(const Json& json, const char* key, int64_t missing, const std::string& where) {
-  return find(json, key) ? require_size(json, key, where) : missing;
-}
-
-double number_or(const Json& json, const char* key, double missing, const std::string& where) {
-  const Json* value = find(json, key);
-  if (!value) return missing;
-  if (!value->is_number()) fail(where, fmt::format("'{}' is {}, not a number", key, brief(*value)));
-  return value->get<double>();
-}
-
-bool flag_or(const Json& json, const char* key, bool missing, const std::string& where) {
-  const Json* value = find(json, key);
-  if (!value) return missing;
-  if (!value->is_boolean()) {
-    fail(where, fmt::format("'{}' is {}, neither true nor false", key, brief(*value)));
-  }
-  return value->get<bool>();
-}
-
-void refuse(const Json& json, const char* key, const std::string& where) {
-  fail(where, fmt::format("'{}' is {}: Anemone cannot run such a model", key, brief(json)));
-}
-
-// `rope_scaling`, or newer transformers' `rope_parameters`, may only say "default".
-void refuse_scaled_rotary(const Json& json, const char* key, const std::string& where) {
-  const Json* rotary = find(json, key);
-  if (!rotary) return;
-  if (!rotary->is_object()) refuse(*rotary, key, where);
-  for (const char* type_key : {"rope_type", "type"}) {
-    const Json* type = find(*rotary, type_key);
-    if (type && *type != "default") refuse(*rotary, key, where);
-  }
-  if (find(*rotary, "factor")) refuse(*rotary, key, where);
-}
-
-void refuse_what_we_cannot_run(const Json& json, const std::string& where) {
-  const Json* type = find(json, "model_type");
+void refuse_other_models(const Json& json, const std::string& where) {
+  const Json* type = find_key(json, "model_type");
   if (!type) fail(where, "has no 'model_type'", "is this the config.json of a Llama model?");
-  if (*type != "llama") refuse(*type, "model_type", where);
-  const Json* activation = find(json, "hidden_act");
-  if (activation && *activation != "silu") refuse(*activation, "hidden_act", where);
-  for (const char* key : {"attention_bias", "mlp_bias"}) {
-    if (flag_or(json, key, false, where)) refuse(true, key, where);
+  if (*type != "llama") refuse_value("model_type", *type, where, "it runs models of type llama");
+  const Json* activation = find_key(json, "hidden_act");
+  if (activation && *activation != "silu" && *activation != "swish") {
+    refuse_value("hidden_act", *activation, where, "it computes silu");
   }
-  refuse_scaled_rotary(json, "rope_scaling", where);
-  refuse_scaled_rotary(json, "rope_parameters", where);
-  const Json* quantization = find(json, "quantization_config");
-  if (quantization) refuse(*quantization, "quantization_config", where);
 }
 
-double rotary_theta(const Json& json, const std::string& where) {
-  const Json* parameters = find(json, "rope_parameters");
-  const double outer = number_or(json, "rope_theta", 10000, where);
-  return parameters ? number_or(*parameters, "rope_theta", outer, where) : outer;
+int64_t token_id(const Json& value, const char* key, const std::string& where) {
+  if (!value.is_number_integer() || value < INT32_MIN || value > INT32_MAX) {
+    fail(where, fmt::format("'{}' is {}, not a token id", key, brief(value)));
+  }
+  return value.get<int64_t>();
+}
+
+// A missing key is transformers' default, null is no token.
+std::optional<int64_t> token_or(const Json& json, const char* key, std::optional<int64_t> missing,
+                                const std::string& where) {
+  if (!json.contains(key)) return missing;
+  if (json[key].is_null()) return std::nullopt;
+  return token_id(json[key], key, where);
+}
+
+SpecialTokens special_tokens(const Json& json, const std::string& where) {
+  SpecialTokens special;
+  special.bos = token_or(json, "bos_token_id", special.bos, where);
+  special.pad = token_or(json, "pad_token_id", special.pad, where);
+  if (!json.contains("eos_token_id")) return special;
+  const Json& eos = json["eos_token_id"];
+  special.eos.clear();
+  if (eos.is_array()) {
+    for (const Json& id : eos) special.eos.push_back(token_id(id, "eos_token_id", where));
+  } else if (!eos.is_null()) {
+    special.eos.push_back(token_id(eos, "eos_token_id", where));
+  }
+  return special;
+}
+
+void write_special_tokens(Json& json, const SpecialTokens& special) {
+  json["bos_token_id"] = special.bos ? Json(*special.bos) : Json();
+  json["eos_token_id"] = special.eos.empty()       ? Json()
+                         : special.eos.size() == 1 ? Json(special.eos[0])
+                                                   : Json(special.eos);
+  if (special.pad) json["pad_token_id"] = *special.pad;
 }
 
 }  // namespace
@@ -161,30 +140,31 @@ std::vector<std::string> llama_preset_names() {
 }
 
 Json to_json(const LlamaConfig& config) {
-  return {{"architectures", {"LlamaForCausalLM"}},
-          {"model_type", "llama"},
-          {"vocab_size", config.vocab_size},
-          {"hidden_size", config.dim},
-          {"intermediate_size", config.hidden_dim},
-          {"num_hidden_layers", config.layers},
-          {"num_attention_heads", config.heads},
-          {"num_key_value_heads", config.kv_heads},
-          {"head_dim", config.head_size},
-          {"max_position_embeddings", config.max_sequence},
-          {"rope_theta", config.rope_theta},
-          {"rms_norm_eps", config.norm_epsilon},
-          {"tie_word_embeddings", config.tied_classifier},
-          {"hidden_act", "silu"},
-          {"attention_bias", false},
-          {"mlp_bias", false},
-          {"torch_dtype", "float32"},
-          {"bos_token_id", 1},
-          {"eos_token_id", 2}};
+  Json json = {{"architectures", {"LlamaForCausalLM"}},
+               {"model_type", "llama"},
+               {"vocab_size", config.vocab_size},
+               {"hidden_size", config.dim},
+               {"intermediate_size", config.hidden_dim},
+               {"num_hidden_layers", config.layers},
+               {"num_attention_heads", config.heads},
+               {"num_key_value_heads", config.kv_heads},
+               {"head_dim", config.head_size},
+               {"max_position_embeddings", config.max_sequence},
+               {"rope_theta", config.rope_theta},
+               {"rms_norm_eps", config.norm_epsilon},
+               {"tie_word_embeddings", config.tied_classifier},
+               {"hidden_act", "silu"},
+               {"attention_bias", false},
+               {"mlp_bias", false},
+               {"torch_dtype", "float32"}};
+  write_special_tokens(json, config.special);
+  return json;
 }
 
-LlamaConfig config_from_json(const Json& json, const std::string& where) {
+LlamaConfig config_from_json(const Json& json, const std::string& where,
+                             std::vector<std::string>* notes) {
   if (!json.is_object()) fail(where, "is not a JSON object");
-  refuse_what_we_cannot_run(json, where);
+  refuse_other_models(json, where);
   LlamaConfig config;
   config.vocab_size = require_size(json, "vocab_size", where);
   config.dim = require_size(json, "hidden_size", where);
@@ -195,9 +175,13 @@ LlamaConfig config_from_json(const Json& json, const std::string& where) {
   const int64_t usual_head_size = config.heads > 0 ? config.dim / config.heads : 0;
   config.head_size = size_or(json, "head_dim", usual_head_size, where);
   config.max_sequence = size_or(json, "max_position_embeddings", 2048, where);
-  config.rope_theta = rotary_theta(json, where);
+  config.rope_theta = rotary_base(json, where);
   config.norm_epsilon = number_or(json, "rms_norm_eps", 1e-6, where);
   config.tied_classifier = flag_or(json, "tie_word_embeddings", false, where);
+  config.special = special_tokens(json, where);
+  std::vector<std::string> found;
+  check_config_keys(json, where, found);
+  if (notes) notes->insert(notes->end(), found.begin(), found.end());
   config.validate(where);
   return config;
 }

@@ -10,6 +10,16 @@
 
 namespace anemone {
 
+// Ids that a config.json gives to the marks of a text. Generation goes by the tokenizer's; these
+// are kept for whoever reads the model next.
+struct SpecialTokens {
+  std::optional<int64_t> bos = 1;
+  std::vector<int64_t> eos = {2};  // several: any of them ends a text; empty: none does
+  std::optional<int64_t> pad = std::nullopt;
+
+  bool operator==(const SpecialTokens&) const = default;
+};
+
 struct LlamaConfig {
   int64_t vocab_size = 0;  // V
   int64_t dim = 0;         // D
@@ -22,6 +32,7 @@ struct LlamaConfig {
   double rope_theta = 10000;
   double norm_epsilon = 1e-5;
   bool tied_classifier = true;  // the classifier is the embedding table
+  SpecialTokens special = {};
 
   // Throws Error(kInvalidInput) at `where` that names the first number out of range.
   void validate(const std::string& where) const;
@@ -37,10 +48,12 @@ struct LlamaConfig {
 std::optional<LlamaConfig> llama_preset(std::string_view name);
 std::vector<std::string> llama_preset_names();
 
-// The keys of Hugging Face's config.json (LlamaConfig of transformers). Reading takes that
+// The keys of Hugging Face's config.json (LlamaConfig of transformers 4 and 5). Reading takes that
 // library's defaults for missing keys and throws Error at `where` for what Anemone cannot run:
-// another model type or activation, biases, scaled rotary positions. The result is valid.
+// another model type or activation, biases, scaled rotary positions, and any key it does not know
+// (config_keys.h). The result is valid. `notes` gets what plays no part though the file says it.
 nlohmann::json to_json(const LlamaConfig& config);
-LlamaConfig config_from_json(const nlohmann::json& json, const std::string& where);
+LlamaConfig config_from_json(const nlohmann::json& json, const std::string& where,
+                             std::vector<std::string>* notes = nullptr);
 
 }  // namespace anemone

@@ -17,6 +17,8 @@ namespace anemone {
 struct ModelWeights {
   LlamaConfig config;
   std::map<std::string, Tensor> tensors;
+  // What a user should know of how the files were read, a sentence each.
+  std::vector<std::string> notes = {};
 };
 
 // The same, looked at where it lies: what writing a model needs, without a copy of it.
