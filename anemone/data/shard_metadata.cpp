@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "anemone/base/content_hash.h"
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
 #include "anemone/base/strict_json.h"
-#include "anemone/data/content_hash.h"
 
 namespace anemone {
 namespace fs = std::filesystem;

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "anemone/base/content_hash.h"
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
 #include "anemone/base/test_directory.h"
-#include "anemone/data/content_hash.h"
 
 namespace anemone {
 namespace {

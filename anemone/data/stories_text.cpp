@@ -4,9 +4,9 @@
 
 #include <vector>
 
+#include "anemone/base/content_hash.h"
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
-#include "anemone/data/content_hash.h"
 #include "anemone/data/file_kind.h"
 #include "anemone/data/shard_metadata.h"
 #include "anemone/data/token_shard.h"

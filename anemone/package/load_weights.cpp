@@ -22,12 +22,17 @@ class LiteralWalk {
   explicit LiteralWalk(Visit visit) : visit_(std::move(visit)) {}
 
   void walk(Program& program) {
-    for (Function& function : program.functions) {
-      for (const auto& op : function.operations) walk(*op);
-    }
+    for (Function& function : program.functions) walk(function);
   }
 
  private:
+  void walk(Block& block) {
+    for (const auto& op : block.operations) {
+      walk(*op);
+      for (const auto& nested : op->blocks) walk(*nested);
+    }
+  }
+
   void walk(Operation& op) {
     for (Attribute& attribute : op.attributes) visit_(op, attribute.value);
     for (Argument& argument : op.arguments) {
@@ -104,20 +109,42 @@ void load_weights(Program& program, const std::filesystem::path& base) {
   walk.walk(program);
 }
 
+namespace {
+
+bool is_stored(DType dtype, const ExternalizeOptions& options) {
+  if (dtype == DType::kFp16 || dtype == DType::kFp32) return true;
+  if (dtype == DType::kInt8 || dtype == DType::kUInt8 || bits(dtype) < 8) return bits(dtype) > 0;
+  return options.all_integers && is_integer(dtype) && bits(dtype) < 64;
+}
+
+}  // namespace
+
 int externalize_constants(Program& program, BlobWriter& writer, const ExternalizeOptions& options) {
   int changed = 0;
   LiteralWalk walk([&](const Operation&, Literal& literal) {
     if (!literal.tensor || literal.blob || !literal.type.is_tensor()) return false;
-    const DType dtype = literal.type.dtype;
-    const bool stored = dtype == DType::kFp16 || dtype == DType::kFp32 || dtype == DType::kInt8 ||
-                        dtype == DType::kUInt8;
-    if (!stored || literal.tensor->size() < options.min_elements) return false;
+    if (!is_stored(literal.type.dtype, options)) return false;
+    if (literal.tensor->size() < options.min_elements) return false;
     literal.blob = BlobRef{options.path_in_program, writer.add(literal.tensor)};
     ++changed;
     return true;
   });
   walk.walk(program);
   return changed;
+}
+
+void store_again(Program& program, BlobWriter& writer, const ExternalizeOptions& options) {
+  LiteralWalk forget([](const Operation& op, Literal& literal) {
+    if (!literal.blob) return false;
+    if (!literal.tensor) {
+      fail(op.where(), fmt::format("the weights in '{}' are not loaded", literal.blob->path),
+           "the weight file must lie where the program says");
+    }
+    literal.blob.reset();
+    return true;
+  });
+  forget.walk(program);
+  externalize_constants(program, writer, options);
 }
 
 }  // namespace anemone

@@ -18,12 +18,17 @@ void load_weights(Program& program, const std::filesystem::path& base);
 struct ExternalizeOptions {
   std::string path_in_program = "@model_path/weights/weight.bin";
   int64_t min_elements = 10;  // what coremltools does
+  bool all_integers = false;  // integers of 16 and 32 bits too, as from ios18 on
 };
 
-// Adds every literal of fp16, fp32, int8 or uint8 with enough elements to `writer` and lets it
-// refer there; it keeps its tensor, so that the program still runs. Returns how many literals
-// changed.
+// Adds every literal of fp16, fp32, int8, uint8 or less than a byte with enough elements to
+// `writer` and lets it refer there; it keeps its tensor, so that the program still runs. Returns
+// how many literals changed.
 int externalize_constants(Program& program, BlobWriter& writer,
                           const ExternalizeOptions& options = {});
+
+// The same for a program whose loaded weights may lie in other files: they all go to `writer`.
+// Throws Error(kInvalidInput) for weights that are not loaded.
+void store_again(Program& program, BlobWriter& writer, const ExternalizeOptions& options = {});
 
 }  // namespace anemone

@@ -129,14 +129,26 @@ void BlobWriter::write(const std::filesystem::path& path) const {
   writer.commit();
 }
 
-BlobFile::BlobFile(const std::filesystem::path& path) : file_(path) {
+BlobFile::BlobFile(const std::filesystem::path& path) : path_(path) {
+  const auto mapped = std::make_shared<MappedFile>(path);
+  data_ = {mapped, mapped->bytes().data()};
+  size_ = mapped->bytes().size();
+  read_header();
+}
+
+BlobFile::BlobFile(std::shared_ptr<const std::byte> data, size_t size, std::filesystem::path name)
+    : path_(std::move(name)), data_(std::move(data)), size_(size) {
+  read_header();
+}
+
+void BlobFile::read_header() {
   Header header;
   if (bytes() < sizeof(header)) {
-    fail(path.string(), fmt::format("{} bytes are too few for a weight file", bytes()));
+    fail(path_.string(), fmt::format("{} bytes are too few for a weight file", bytes()));
   }
-  std::memcpy(&header, file_.bytes().data(), sizeof(header));
+  std::memcpy(&header, data_.get(), sizeof(header));
   if (header.version != kVersion) {
-    fail(path.string(),
+    fail(path_.string(),
          fmt::format("it is no weight file of version 2: the version is {}", header.version),
          header.version == 1 ? "version 1 is another format; convert the model with a newer tool"
                              : "is it a weight.bin of Core ML?");
@@ -169,7 +181,7 @@ BlobFile::Blob BlobFile::blob_at(uint64_t offset) const {
     fail(where, fmt::format("it is outside the {} bytes of the file", bytes()),
          "the file is truncated, or belongs to another program");
   }
-  std::memcpy(&metadata, file_.bytes().data() + offset, sizeof(metadata));
+  std::memcpy(&metadata, data_.get() + offset, sizeof(metadata));
   if (metadata.sentinel != kSentinel) {
     fail(where, "there are no metadata: the mark 0xDEADBEEF is missing",
          "BLOBFILE names the metadata, 64 bytes before the data");
@@ -204,16 +216,13 @@ Tensor BlobFile::read(uint64_t offset, DType expected, const Shape& shape) const
     fail(where, fmt::format("it has {} bytes, which is not the size of {} {}", blob.bytes,
                             name(expected), to_string(shape)));
   }
-  Tensor tensor(expected, shape);
   const bool packed = bits(expected) < 8;
-  if (packed && blob.padding_bits != padding_bits(expected, tensor.size())) {
-    fail(where, fmt::format("it leaves {} bits unused, {} would be right", blob.padding_bits,
-                            padding_bits(expected, tensor.size())));
+  const uint64_t unused = padding_bits(expected, element_count(shape));
+  if (packed && blob.padding_bits != unused) {
+    fail(where,
+         fmt::format("it leaves {} bits unused, {} would be right", blob.padding_bits, unused));
   }
-  if (blob.bytes > 0) {
-    std::memcpy(tensor.data(), file_.bytes().data() + blob.data_offset, blob.bytes);
-  }
-  return tensor;
+  return Tensor(expected, shape, {data_, data_.get() + blob.data_offset});
 }
 
 }  // namespace anemone

@@ -39,12 +39,14 @@ class BlobWriter {
   uint64_t end_ = 64;  // of the last blob's data, or of the header
 };
 
-// A weight file, mapped. Everything in it is checked before it is used; what is refused throws
-// Error(kInvalidInput) with where() = "PATH" or "PATH, offset N".
+// A weight file, mapped or in memory. Everything in it is checked before it is used; what is
+// refused throws Error(kInvalidInput) with where() = "PATH" or "PATH, offset N".
 class BlobFile {
  public:
   // Refuses files that do not begin with a header of version 2.
   explicit BlobFile(const std::filesystem::path& path);
+  // The content of a file that is called `name` in messages.
+  BlobFile(std::shared_ptr<const std::byte> data, size_t size, std::filesystem::path name);
 
   struct Blob {
     uint64_t offset = 0;         // of the metadata
@@ -56,16 +58,21 @@ class BlobFile {
   // depend on it.
   std::vector<Blob> blobs() const;
 
-  // The blob whose metadata is at `offset`, which must have this type and size.
+  // The blob whose metadata is at `offset`, which must have this type and size. The tensor's
+  // elements are the file's: nothing is copied, and the map lives as long as the tensor.
   Tensor read(uint64_t offset, DType expected, const Shape& shape) const;
 
-  const std::filesystem::path& path() const { return file_.path(); }
-  uint64_t bytes() const { return file_.bytes().size(); }
+  const std::filesystem::path& path() const { return path_; }
+  uint64_t bytes() const { return size_; }
 
  private:
   Blob blob_at(uint64_t offset) const;
 
-  MappedFile file_;
+  void read_header();
+
+  std::filesystem::path path_;
+  std::shared_ptr<const std::byte> data_;
+  uint64_t size_ = 0;
   uint32_t count_ = 0;
 };
 

@@ -156,6 +156,9 @@ void AlignedBytes::Free::operator()(std::byte* data) const {
 Tensor::Tensor(DType dtype, Shape shape)
     : dtype_(dtype), shape_(std::move(shape)), bytes_(byte_size(dtype, element_count(shape_))) {}
 
+Tensor::Tensor(DType dtype, Shape shape, std::shared_ptr<const std::byte> data)
+    : dtype_(dtype), shape_(std::move(shape)), borrowed_(std::move(data)) {}
+
 Tensor Tensor::clone() const {
   Tensor copy(dtype_, shape_);
   if (bytes() > 0) std::memcpy(copy.data(), data(), bytes());

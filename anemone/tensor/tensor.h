@@ -59,6 +59,9 @@ class Tensor {
   Tensor() = default;
   // Zeros.
   Tensor(DType dtype, Shape shape);
+  // Elements that lie in memory of another owner, which lives as long as the tensor: a mapped
+  // file. They must not be written to; `data` is aligned for its elements.
+  Tensor(DType dtype, Shape shape, std::shared_ptr<const std::byte> data);
 
   template <typename T>
   static Tensor of(Shape shape, const std::vector<T>& values) {
@@ -76,7 +79,7 @@ class Tensor {
   const Shape& shape() const { return shape_; }
   int64_t size() const { return element_count(shape_); }
   size_t bytes() const { return byte_size(dtype_, size()); }
-  void* data() const { return bytes_.data(); }
+  void* data() const { return borrowed_ ? const_cast<std::byte*>(borrowed_.get()) : bytes_.data(); }
   TensorView view() const { return {dtype_, shape_, data()}; }
   operator TensorView() const { return view(); }  // NOLINT: looking is always fine
 
@@ -93,6 +96,7 @@ class Tensor {
   DType dtype_ = DType::kFp32;
   Shape shape_ = {0};
   AlignedBytes bytes_;
+  std::shared_ptr<const std::byte> borrowed_;
 };
 
 // Converts between the byte-sized element types, rounding to nearest even towards narrower floats;

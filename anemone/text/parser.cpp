@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "anemone/base/nearest_name.h"
+#include "anemone/ir/scopes.h"
 #include "anemone/text/value_parser.h"
 
 namespace anemone {
@@ -29,53 +28,23 @@ bool begins_value(const Cursor& cursor) {
   return next.is("(") || next.is("<");
 }
 
-// What names stand for: those of the block that is read, and of the blocks around it.
-class Scopes {
- public:
-  explicit Scopes(Function& function) : function_(function) { enter(); }
-  void enter() { names_.emplace_back(); }
-  void leave() { names_.pop_back(); }
+std::string hint_for(const Scopes& scopes, const Token& token) {
+  if (token.is("true") || token.is("false")) return fmt::format("write bool({})", token.text);
+  return suggest(token.text, scopes.names());
+}
 
-  // A name that a block beside this one uses is free here; the value is called something else then.
-  // One that is visible here is kept for the verifier to refuse.
-  Value define(const Token& name, Type type, Operation* producer) {
-    const std::string text(name.text);
-    const Value value = function_.add_variable(find(text) ? text : function_.fresh_name(text),
-                                               std::move(type), producer);
-    value->location = name.location;
-    names_.back().emplace(text, value);
-    return value;
-  }
+// Throws for a name that is not defined yet.
+Value use(const Scopes& scopes, const Token& name) {
+  if (Value value = scopes.find(std::string(name.text))) return value;
+  fail(where(name.location), fmt::format("{} is not defined", describe(name)),
+       hint_for(scopes, name));
+}
 
-  // Throws for a name that is not defined yet.
-  Value use(const Token& name) const {
-    if (Value value = find(std::string(name.text))) return value;
-    fail(where(name.location), fmt::format("{} is not defined", describe(name)), hint_for(name));
-  }
-
- private:
-  Value find(const std::string& name) const {
-    for (auto scope = names_.rbegin(); scope != names_.rend(); ++scope) {
-      if (const auto found = scope->find(name); found != scope->end()) return found->second;
-    }
-    return nullptr;
-  }
-
-  std::string hint_for(const Token& token) const {
-    if (token.is("true") || token.is("false")) return fmt::format("write bool({})", token.text);
-    std::vector<std::string_view> names;
-    for (const auto& scope : names_) {
-      for (const auto& [name, value] : scope) names.push_back(name);
-    }
-    std::sort(names.begin(), names.end());
-    return suggest(token.text, names);
-  }
-
-  Function& function_;
-  std::vector<std::unordered_map<std::string, Value>> names_;
-};
-
-constexpr int kMaxBlockDepth = 32;  // bounds the recursion of everything that walks blocks
+Value define(Scopes& scopes, const Token& name, Type type, Operation* producer) {
+  const Value value = scopes.define(std::string(name.text), std::move(type), producer);
+  value->location = name.location;
+  return value;
+}
 
 // Parts of the text, so that it must outlive them.
 using NameSet = std::unordered_set<std::string_view>;
@@ -148,7 +117,7 @@ class Parser {
     cursor_.parse_list(")", [&] {
       Type type = parse_type(cursor_);
       const Token name = cursor_.expect(TokenKind::kName, "the parameter's name");
-      block.inputs.push_back(scopes.define(name, std::move(type), nullptr));
+      block.inputs.push_back(define(scopes, name, std::move(type), nullptr));
     });
   }
 
@@ -160,7 +129,7 @@ class Parser {
     cursor_.expect("(");
     cursor_.parse_list(")", [&] {
       const Token name = cursor_.expect(TokenKind::kName, "the name of a value to return");
-      block.outputs.push_back(scopes.use(name));
+      block.outputs.push_back(use(scopes, name));
     });
   }
 
@@ -196,7 +165,7 @@ class Parser {
     }
     cursor_.expect(";");
     for (auto& [output_type, name] : outputs) {
-      op->outputs.push_back(scopes.define(name, std::move(output_type), op.get()));
+      op->outputs.push_back(define(scopes, name, std::move(output_type), op.get()));
     }
     block.operations.push_back(std::move(op));
   }
@@ -253,7 +222,7 @@ class Parser {
       cursor_.refuse("a value's name or a typed literal", kLiteralHint);
     }
     if (begins_value(cursor_)) return Operand(parse_value(cursor_));
-    return scopes.use(cursor_.take());
+    return use(scopes, cursor_.take());
   }
 
   // ["[" [name "=" value {"," name "=" value}] "]"]

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "anemone/ir/named_constants.h"
 #include "anemone/ir/walk.h"
 #include "anemone/text/lexer.h"
-#include "anemone/text/named_constants.h"
 #include "anemone/text/value_printer.h"
 
 namespace anemone {

@@ -1,4 +1,4 @@
-#include "anemone/text/named_constants.h"
+#include "anemone/ir/named_constants.h"
 
 #include <utility>
 

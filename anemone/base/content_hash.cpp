@@ -1,4 +1,4 @@
-#include "anemone/data/content_hash.h"
+#include "anemone/base/content_hash.h"
 
 #include <fmt/format.h>
 #include <xxhash.h>

@@ -1,0 +1,155 @@
+#include "anemone/programs/program_source.h"
+
+#include <fmt/format.h>
+
+#include "anemone/base/error.h"
+#include "anemone/base/file.h"
+#include "anemone/ops/verify.h"
+#include "anemone/package/load_weights.h"
+#include "anemone/package/mlpackage.h"
+#include "anemone/text/parser.h"
+
+namespace anemone {
+namespace fs = std::filesystem;
+namespace {
+
+// Places in a program become places in its file.
+template <typename Action>
+auto in_file(const std::string& file, Action&& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    if (error.where().starts_with(file)) throw;
+    throw Error(error.code(), file + (error.where().empty() ? "" : ":" + error.where()),
+                error.message(), error.hint());
+  }
+}
+
+// Whether the bytes are MIL text: a model file begins with the tag of its first field.
+bool is_text(const std::string& content) {
+  for (const char c : content.substr(0, 256)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < ' ' && c != '\n' && c != '\r' && c != '\t') return false;
+  }
+  return true;
+}
+
+void take(ProgramSource& source, Package package, ProgramSource::Kind kind) {
+  source.kind = kind;
+  source.program = std::move(package.model.program);
+  source.info = std::move(package.model.info);
+  source.folder = std::move(package.folder);
+}
+
+void open_text(ProgramSource& source, const fs::path& file) {
+  const std::string text = read_file(file);
+  source.program = in_file(file.string(), [&] { return parse_mil(text); });
+  source.folder = file.parent_path();
+}
+
+void open_folder(ProgramSource& source) {
+  const fs::path path = source.path;
+  if (is_mlpackage(path)) return take(source, read_mlpackage(path), ProgramSource::Kind::kPackage);
+  if (!fs::exists(path / "model.mil")) {
+    fail(source.path, "it is a folder without Manifest.json or model.mil",
+         "give a .mlpackage, a .mlmodelc, or a MIL text file");
+  }
+  source.kind = ProgramSource::Kind::kCompiled;
+  open_text(source, path / "model.mil");
+}
+
+// The size of a list of tensors, one for each input with open sizes, as the function's attribute
+// FlexibleShapeInformation in compiled models has it.
+InputShapes defaults_in_text(const Function& function) {
+  InputShapes shapes;
+  for (const Attribute& attribute : function.attributes) {
+    if (attribute.name != "FlexibleShapeInformation") continue;
+    for (const Literal& entry : attribute.value.items) {
+      const bool is_default = entry.items.size() == 2 && !entry.items[0].strings.empty() &&
+                              entry.items[0].strings[0] == "DefaultShapes";
+      if (!is_default) continue;
+      const std::vector<Literal>& pairs = entry.items[1].items;
+      for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
+        if (pairs[i].strings.empty() || !pairs[i + 1].tensor) continue;
+        Shape& shape = shapes[pairs[i].strings[0]];
+        for (int64_t at = 0; at < pairs[i + 1].tensor->size(); ++at) {
+          shape.push_back(static_cast<int64_t>(pairs[i + 1].tensor->at(at)));
+        }
+      }
+    }
+  }
+  return shapes;
+}
+
+}  // namespace
+
+Function& ProgramSource::function(const std::string& name) {
+  std::string wanted = name.empty() ? info.default_function : name;
+  if (wanted.empty()) wanted = program.functions.size() == 1 ? program.functions[0].name : "main";
+  if (Function* found = program.find(wanted)) return *found;
+  std::string names;
+  for (const Function& f : program.functions) names += (names.empty() ? "" : ", ") + f.name;
+  fail(path, fmt::format("it has no function '{}'", wanted),
+       names.empty() ? "it has none" : "its functions are " + names);
+}
+
+ProgramSource open_program(const std::string& path) {
+  ProgramSource source;
+  source.path = path;
+  if (fs::is_directory(path)) {
+    open_folder(source);
+    return source;
+  }
+  if (is_text(read_file(path))) {
+    open_text(source, path);
+  } else {
+    take(source, read_mlmodel(path), ProgramSource::Kind::kModelFile);
+  }
+  return source;
+}
+
+void load_weights(ProgramSource& source) {
+  in_file(source.path, [&] { load_weights(source.program, source.folder); });
+}
+
+void decide_shapes(ProgramSource& source, Function& function, const InputShapes& shapes) {
+  if (!is_flexible(function) && shapes.empty()) return;
+  InputShapes wanted = source.info.default_shapes(function.name);
+  for (auto& [name, shape] : defaults_in_text(function)) wanted.emplace(name, shape);
+  for (const auto& [name, shape] : shapes) wanted[name] = shape;
+  for (Value input : function.inputs) {
+    // What is fixed needs no default.
+    if (input->type.is_tensor() && is_static(input->type.shape) && !shapes.contains(input->name)) {
+      wanted.erase(input->name);
+    }
+  }
+  in_file(source.path, [&] { specialize_shapes(function, wanted); });
+}
+
+void require_valid(const ProgramSource& source, const Function& function) {
+  const std::vector<Diagnostic> findings = verify(function);
+  if (findings.empty()) return;
+  constexpr size_t kMostPlaces = 5;
+  std::string message = findings[0].message;
+  for (size_t i = 1; i < std::min(findings.size(), kMostPlaces); ++i) {
+    message += fmt::format("{} {}", i == 1 ? "; more at" : ",", findings[i].where);
+  }
+  if (findings.size() > kMostPlaces) {
+    message += fmt::format(" and {} others", findings.size() - kMostPlaces);
+  }
+  const bool compiled = source.kind == ProgramSource::Kind::kCompiled;
+  const std::string file = source.path + (compiled ? "/model.mil" : "");
+  fail(file + ":" + findings[0].where, message, findings[0].hint);
+}
+
+ProgramSource load_program(const std::string& path, const InputShapes& shapes) {
+  ProgramSource source = open_program(path);
+  for (Function& function : source.program.functions) {
+    decide_shapes(source, function, shapes);
+    require_valid(source, function);
+  }
+  load_weights(source);
+  return source;
+}
+
+}  // namespace anemone

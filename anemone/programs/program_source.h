@@ -1,0 +1,44 @@
+// Programs from wherever they are: MIL text, packages, compiled models. The one way in, for the
+// command line, the C interface and tests.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "anemone/package/model_info.h"
+#include "anemone/passes/specialize_shapes.h"
+
+namespace anemone {
+
+struct ProgramSource {
+  enum class Kind : uint8_t { kText, kPackage, kCompiled, kModelFile };
+
+  Kind kind = Kind::kText;
+  std::string path;  // as it was given: what messages name
+  Program program;
+  ModelInfo info;                // empty for text
+  std::filesystem::path folder;  // what "@model_path" stands for
+
+  // The function to take where none is named: the description's, or the only one, or "main".
+  Function& function(const std::string& name = "");
+};
+
+// Opens FILE.mil, a .mlpackage or .mlmodelc folder, or a .mlmodel file of an ML program, told apart
+// by what they hold. Weights stay references, and nothing is verified but what parsing does. Every
+// place in an error begins with the file.
+ProgramSource open_program(const std::string& path);
+
+// Maps the weight files that the program refers to.
+void load_weights(ProgramSource& source);
+
+// Decides the open sizes of one function: `shapes` as given, else the description's defaults.
+void decide_shapes(ProgramSource& source, Function& function, const InputShapes& shapes);
+
+// Throws the first finding of a function (and where the others are), each place with the file.
+void require_valid(const ProgramSource& source, const Function& function);
+
+// open_program, and all of its functions are ready to compile: sizes decided, verified, weights
+// bound.
+ProgramSource load_program(const std::string& path, const InputShapes& shapes = {});
+
+}  // namespace anemone
