@@ -5,7 +5,7 @@
 #include "anemone/devices/ane_spec/rules.h"
 #include "anemone/passes/passes.h"
 #include "cli/commands.h"
-#include "cli/mil_file.h"
+#include "cli/program_options.h"
 #include "cli/terminal.h"
 
 namespace anemone::cli {
@@ -15,7 +15,8 @@ constexpr size_t kCostliest = 8;
 constexpr ptrdiff_t kPlaces = 5;  // of one rule
 
 struct Options {
-  std::string file, function = "main", chip;
+  ProgramOptions program;
+  std::string chip;
   int macos = 26;
   bool all_chips = false, json = false;
 };
@@ -43,16 +44,10 @@ const char* verdict(const Report& report) {
 
 // Weights only matter for masks: without their files, shapes are enough.
 Function read_function(const Options& o) {
-  Program program = read_mil(o.file);
-  try {
-    load_weights_beside(program, o.file);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kIo) throw;
-  }
-  Function* function = program.find(o.function);
-  if (!function) fail(o.file, "it has no function '" + o.function + "'");
-  decompose_composites(*function);
-  return std::move(*function);
+  ProgramSource source = load(o.program, /*needs_weights=*/false);
+  Function& function = source.function(o.program.function);
+  decompose_composites(function);
+  return std::move(function);
 }
 
 bool has_fp32(const Function& function) {
@@ -216,7 +211,8 @@ size_t stopping_rules(const Report& report) {
 
 std::string to_text(const Report& report, const Options& o, bool narrowed) {
   const size_t stopping = stopping_rules(report);
-  std::string text = fmt::format("{} on {}, macOS {}: ", o.file, report.chip->title, o.macos);
+  std::string text =
+      fmt::format("{} on {}, macOS {}: ", o.program.file, report.chip->title, o.macos);
   text += stopping == 0 ? "no known rule stops it"
                         : fmt::format("{}, {} {} it", verdict(report), stopping,
                                       stopping == 1 ? "rule stops" : "rules stop");
@@ -256,7 +252,7 @@ void check(const Options& o) {
   for (const Chip* chip : chips) reports.push_back(examine(function, halves, *chip, o.macos));
   nlohmann::json all = nlohmann::json::array();
   if (o.all_chips && !o.json) {
-    print(fmt::format("{}, macOS {}; times and energy are simulated\n\n", o.file, o.macos));
+    print(fmt::format("{}, macOS {}; times and energy are simulated\n\n", o.program.file, o.macos));
     print(fmt::format("{:<10} {:<19} {:>9} {:>10} {:>9}  {}\n", "chip", "verdict", "time", "energy",
                       "compile", "rules broken (docs/ane.md)"));
   }
@@ -280,12 +276,11 @@ void add_check(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "check", "Say what the Neural Engine would refuse, and predict times (simulated)");
   auto o = std::make_shared<Options>();
-  command->add_option("file", o->file, "FILE.mil")->required();
+  o->program.add_to(*command);
   CLI::Option* chip = command->add_option("--chip", o->chip, "m1, …, m4-max, …");
   CLI::Option* all = command->add_flag("--all-chips", o->all_chips, "One line for each chip");
   chip->excludes(all);
   command->add_option("--macos", o->macos, "Major version")->capture_default_str();
-  command->add_option("--function", o->function, "Function to check")->capture_default_str();
   command->add_flag("--json", o->json, "One JSON object");
   command->footer("Exit status 1 where a rule would stop it or make it silently wrong.");
   command->callback([o] {

@@ -24,6 +24,7 @@ void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_data(CLI::App& app);
 void add_convert(CLI::App& app);
+void add_info(CLI::App& app);
 void add_compile(CLI::App& app);
 void add_check(CLI::App& app);
 void add_run(CLI::App& app);

@@ -1,14 +1,15 @@
 #include "anemone/ops/op_def.h"
 #include "anemone/text/printer.h"
 #include "cli/commands.h"
-#include "cli/mil_file.h"
+#include "cli/program_options.h"
 #include "cli/terminal.h"
 
 namespace anemone::cli {
 namespace {
 
 struct Options {
-  std::string file, dialect, emit = "stats";
+  ProgramOptions program;
+  std::string dialect, emit = "stats";
   bool json = false;
 };
 
@@ -60,10 +61,16 @@ PrintOptions print_options(const std::string& dialect) {
 }
 
 void compile(const Options& o) {
-  const Program program = read_mil(o.file);
-  if (o.emit == "mil") return print(print_mil(program, print_options(o.dialect)) + "\n");
+  ProgramSource source = open_program(o.program.file);
+  print_notes(source.info.losses);
+  for (Function& function : source.program.functions) {
+    decide_shapes(source, function, o.program.input_shapes());
+    require_valid(source, function);
+  }
+  if (o.emit == "mil") return print(print_mil(source.program, print_options(o.dialect)) + "\n");
   nlohmann::json functions = nlohmann::json::array();
-  for (const Function& function : program.functions) {
+  for (const Function& function : source.program.functions) {
+    if (!o.program.function.empty() && function.name != o.program.function) continue;
     const Stats stats = count(function);
     functions.push_back(to_json(function, stats));
     if (!o.json) print(to_text(function, stats));
@@ -77,7 +84,7 @@ void add_compile(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("compile", "Parse, verify and count a MIL program, or print it again");
   auto o = std::make_shared<Options>();
-  command->add_option("file", o->file, "FILE.mil")->required();
+  o->program.add_to(*command);
   command->add_option("--dialect", o->dialect, "A (M4 and later), B (M1, M2), C (M5)")
       ->check(CLI::IsMember({"A", "B", "C"}));
   command->add_option("--emit", o->emit, "mil or stats")

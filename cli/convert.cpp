@@ -3,6 +3,7 @@
 #include "anemone/base/file.h"
 #include "anemone/weights/load_model.h"
 #include "cli/commands.h"
+#include "cli/convert_program.h"
 #include "cli/output_name.h"
 #include "cli/terminal.h"
 
@@ -75,6 +76,7 @@ std::string tokenizer_line(const Options& o, const std::vector<fs::path>& tokeni
 }
 
 void convert(const Options& o) {
+  if (is_program(o.in)) return convert_program(o.in, o.out, o.force);
   check_output(o);
   const ModelWeights weights = load_weights_of(o.in, "convert");
   const std::vector<fs::path> tokenizer = tokenizer_files(o.in);
@@ -90,11 +92,16 @@ void convert(const Options& o) {
 
 void add_convert(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
-      "convert", "Convert a model: llama2.c .bin to or from a Hugging Face safetensors directory");
+      "convert",
+      "Convert a model: llama2.c .bin to or from a Hugging Face safetensors directory, MIL text to "
+      "or from .mlpackage and .mlmodelc");
   auto o = std::make_shared<Options>();
-  command->add_option("in", o->in, "Model file or directory, or the directory of a run")
+  command->add_option("in", o->in, "Model file or directory, directory of a run, or a program")
       ->required();
-  command->add_option("out", o->out, "NAME.bin, or a directory; a tokenizer goes with it")
+  command
+      ->add_option("out", o->out,
+                   "NAME.bin, or a directory; a tokenizer goes with it. Of programs: NAME.mil, "
+                   ".mlpackage or .mlmodelc")
       ->required();
   command->add_option("--dtype", o->dtype, "Elements of a directory's weights")
       ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))

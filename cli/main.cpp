@@ -40,6 +40,7 @@ void add_verbs(CLI::App& app, const anemone::cli::Arguments& arguments) {
   add_eval(app);
   add_data(app);
   add_convert(app);
+  add_info(app);
   add_compile(app);
   add_check(app);
   add_run(app);

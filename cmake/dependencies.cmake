@@ -11,6 +11,18 @@ pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 
+# Debian's libsentencepiece.so exports a protobuf of its own, older than libprotobuf.so: with both
+# in one process the dynamic linker mixes them, which ends it before main(). So ours is linked
+# statically and its symbols stay inside (findings/sentencepiece-exports-protobuf.sh).
+add_library(anemone_protobuf INTERFACE)
+if(APPLE)
+  target_link_libraries(anemone_protobuf INTERFACE protobuf::libprotobuf)
+else()
+  find_library(PROTOBUF_ARCHIVE libprotobuf.a REQUIRED)
+  target_link_libraries(anemone_protobuf INTERFACE ${PROTOBUF_ARCHIVE} Threads::Threads)
+  target_link_options(anemone_protobuf INTERFACE -Wl,--exclude-libs,libprotobuf.a)
+endif()
+
 # GEMM: Accelerate where the system has it, oneDNN elsewhere.
 add_library(anemone_gemm_backend INTERFACE)
 if(APPLE)

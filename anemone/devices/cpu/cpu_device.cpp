@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "anemone/base/clock.h"
+#include "anemone/devices/cpu/control_kernels.h"
 #include "anemone/devices/cpu/cpu_request.h"
 #include "anemone/devices/cpu/memory_plan.h"
 #include "anemone/kernels/half_numerics.h"
@@ -12,6 +13,7 @@
 #include "anemone/kernels/tiles.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
+#include "anemone/passes/close_blocks.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/widen_halves.h"
 
@@ -29,6 +31,47 @@ struct Lowered {
   Function function;
   std::unordered_set<const Operation*> rounded = {};
 };
+
+// Whether fp16 values may become fp32 ones: blocks keep the types that their operation has.
+bool widens(const Function& function) {
+  return has_halves(function) &&
+         std::none_of(function.operations.begin(), function.operations.end(),
+                      [](const auto& op) { return !op->blocks.empty(); });
+}
+
+Support cpu_support(const Operation& op) {
+  const OpDef* def = find_op(op.type);
+  if (!def) return {false, "unknown operation '" + op.type + "'"};
+  const bool runs = op.type == "const" || def->eval || def->blocks > 0;
+  if (!runs) return {false, "'" + op.type + "' has no kernel"};
+  return {};
+}
+
+void check_runnable(const Function& function) {
+  for (Value input : function.inputs) {
+    if (!input->type.is_tensor() || !is_static(input->type.shape)) {
+      fail("input '" + input->name + "'", "its shape must be known to compile it");
+    }
+  }
+  for (const auto& op : function.operations) {
+    const Support support = cpu_support(*op);
+    if (!support) fail(op->where(), support.reason);
+    const Literal* literal = op->type == "const" ? op->attribute("val") : nullptr;
+    if (literal && literal->blob && !literal->tensor) {
+      fail(op->where(), "the weights of '" + op->outputs[0]->name + "' are not loaded",
+           "the weight file must lie where the program says");
+    }
+  }
+}
+
+Lowered lower(Function function) {
+  Lowered lowered{std::move(function)};
+  close_blocks(lowered.function);
+  optimize(lowered.function);
+  check_runnable(lowered.function);
+  if (widens(lowered.function)) lowered.rounded = widen_halves_between_ports(lowered.function);
+  return lowered;
+}
 
 std::unique_ptr<Kernel> rounded_to_half(std::unique_ptr<Kernel> kernel) {
   return over_results(std::move(kernel), [](float* x, size_t n) {
@@ -48,6 +91,11 @@ class CpuExecutable final : public Executable {
     for (const auto& op : function_.operations) {
       if (op->type == "const") {
         kernels_[op.get()] = copy_constant(*op);
+      } else if (!op->blocks.empty()) {
+        kernels_[op.get()] = make_control_kernel(*op, [&](Function block) {
+          return std::make_unique<CpuExecutable>(pool, device, lower(std::move(block)),
+                                                 CompileOptions{});
+        });
       } else {
         kernels_[op.get()] = make_kernel(*op);
       }
@@ -259,23 +307,12 @@ class CpuDevice final : public Device {
 
   const DeviceInfo& info() const override { return info_; }
 
-  Support supports(const Operation& op) const override {
-    const OpDef* def = find_op(op.type);
-    if (!def) return {false, "unknown operation '" + op.type + "'"};
-    if (op.type != "const" && !def->eval) return {false, "'" + op.type + "' has no kernel"};
-    return {};
-  }
+  Support supports(const Operation& op) const override { return cpu_support(op); }
 
   std::unique_ptr<Executable> compile(const Function& function,
                                       const CompileOptions& options) override {
     require_valid(function);
-    Lowered lowered{function.clone()};
-    optimize(lowered.function);
-    check_runnable(lowered.function);
-    if (has_halves(lowered.function)) {
-      lowered.rounded = widen_halves_between_ports(lowered.function);
-    }
-    return std::make_unique<CpuExecutable>(pool_, options_, std::move(lowered), options);
+    return std::make_unique<CpuExecutable>(pool_, options_, lower(function.clone()), options);
   }
 
   std::unique_ptr<Buffer> allocate(const Type& type, size_t /*least_bytes*/) override {
@@ -283,23 +320,6 @@ class CpuDevice final : public Device {
   }
 
  private:
-  void check_runnable(const Function& function) const {
-    for (Value input : function.inputs) {
-      if (!input->type.is_tensor() || !is_static(input->type.shape)) {
-        fail("input '" + input->name + "'", "its shape must be known to compile it");
-      }
-    }
-    for (const auto& op : function.operations) {
-      const Support support = supports(*op);
-      if (!support) fail(op->where(), support.reason);
-      const Literal* literal = op->type == "const" ? op->attribute("val") : nullptr;
-      if (literal && literal->blob && !literal->tensor) {
-        fail(op->where(), "the weights of '" + op->outputs[0]->name + "' are not loaded",
-             "the weight file must lie where the program says");
-      }
-    }
-  }
-
   ThreadPool& pool_;
   CpuOptions options_;
   DeviceInfo info_;
