@@ -1,11 +1,10 @@
+#include <cstring>
 #include <filesystem>
 #include <new>
 #include <string>
 #include <vector>
 
 #include "anemone/base/clock.h"
-#include "anemone/base/file.h"
-#include "anemone/base/scratch_folder.h"
 #include "anemone/capi/anemone.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/ops/verify.h"
@@ -122,23 +121,23 @@ const std::vector<std::pair<std::string, Type>>& ports_of(const ::anemone_progra
   return side == ANEMONE_INPUT ? program.executable->inputs() : program.executable->outputs();
 }
 
-// Weight files on their way from memory to the reader, which wants files.
+// The caller's memory is copied once, to where it is aligned and stays.
 void load_from_memory(Program& program, const anemone_weight_file* weights, size_t count) {
-  const ScratchFolder folder(temporary_root());
   constexpr std::string_view kPrefix = "@model_path/";
+  MemoryFiles files;
   for (size_t i = 0; i < count; ++i) {
     require(weights[i].name, "a weight file's name");
     require(weights[i].data, "a weight file's data");
     std::string name = weights[i].name;
     if (name.starts_with(kPrefix)) name = name.substr(kPrefix.size());
-    const fs::path path = (folder.path() / name).lexically_normal();
     if (name.empty() || name.find("..") != std::string::npos || fs::path(name).is_absolute()) {
       fail(weights[i].name, "it is no name below @model_path/");
     }
-    fs::create_directories(path.parent_path());
-    write_file(path, std::string(static_cast<const char*>(weights[i].data), weights[i].size));
+    const auto copy = std::make_shared<AlignedBytes>(weights[i].size);
+    std::memcpy(copy->data(), weights[i].data, weights[i].size);
+    files[fs::path(name).lexically_normal().string()] = {{copy, copy->data()}, weights[i].size};
   }
-  load_weights(program, folder.path());
+  load_weights(program, files);
 }
 
 Program parse_checked(const char* text) {

@@ -50,11 +50,12 @@ class LiteralWalk {
 class WeightLoader {
  public:
   explicit WeightLoader(std::filesystem::path base) : base_(std::move(base)) {}
+  explicit WeightLoader(const MemoryFiles& memory) : memory_(&memory) {}
 
   std::shared_ptr<const Tensor> load(const BlobRef& blob, const Type& type) {
     const auto [entry, is_new] = files_.try_emplace(blob.path);
     OpenFile& open = entry->second;
-    if (is_new) open.file = std::make_unique<BlobFile>(resolve(blob));
+    if (is_new) open.file = open_file(blob);
     const auto [known, missing] = open.tensors.try_emplace({blob.offset, type.dtype, type.shape});
     if (!missing) return known->second;
     known->second =
@@ -74,6 +75,14 @@ class WeightLoader {
     uint64_t bytes_loaded = 0;
   };
 
+  std::unique_ptr<BlobFile> open_file(const BlobRef& blob) const {
+    const std::filesystem::path path = resolve(blob);
+    if (!memory_) return std::make_unique<BlobFile>(path);
+    const auto found = memory_->find(path.lexically_normal().string());
+    if (found == memory_->end()) fail(path.string(), "no weight file of this name was given");
+    return std::make_unique<BlobFile>(found->second.data, found->second.size, path);
+  }
+
   std::filesystem::path resolve(const BlobRef& blob) const {
     const std::string where = fmt::format("\"{}\", offset {}", blob.path, blob.offset);
     if (!blob.path.starts_with(kModelPath)) {
@@ -87,13 +96,11 @@ class WeightLoader {
   }
 
   std::filesystem::path base_;
+  const MemoryFiles* memory_ = nullptr;
   std::map<std::string, OpenFile> files_;
 };
 
-}  // namespace
-
-void load_weights(Program& program, const std::filesystem::path& base) {
-  WeightLoader loader(base);
+void load(Program& program, WeightLoader loader) {
   LiteralWalk walk([&](const Operation& op, Literal& literal) {
     if (!literal.blob) return false;
     try {
@@ -107,6 +114,16 @@ void load_weights(Program& program, const std::filesystem::path& base) {
     return true;
   });
   walk.walk(program);
+}
+
+}  // namespace
+
+void load_weights(Program& program, const std::filesystem::path& base) {
+  load(program, WeightLoader(base));
+}
+
+void load_weights(Program& program, const MemoryFiles& files) {
+  load(program, WeightLoader(files));
 }
 
 namespace {

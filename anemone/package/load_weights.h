@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "anemone/ir/program.h"
@@ -14,6 +16,17 @@ namespace anemone {
 // point to is the user's business). Each file is mapped once and each blob read once.
 // Throws Error with the operation's place as where(); the message names file and offset.
 void load_weights(Program& program, const std::filesystem::path& base);
+
+// A weight file in memory, which must begin at a multiple of 64 bytes.
+struct MemoryFile {
+  std::shared_ptr<const std::byte> data;
+  size_t size = 0;
+};
+// By the name behind "@model_path/".
+using MemoryFiles = std::map<std::string, MemoryFile>;
+
+// The same for files in memory. Literals refer to it: it lives as long as they do.
+void load_weights(Program& program, const MemoryFiles& files);
 
 struct ExternalizeOptions {
   std::string path_in_program = "@model_path/weights/weight.bin";
