@@ -1,5 +1,6 @@
 #include "anemone/ops/evaluate.h"
 
+#include <cstring>
 #include <unordered_map>
 
 #include "anemone/ops/registry.h"
@@ -46,9 +47,9 @@ void run(const Operation& op, Frame& frame) {
     const Literal& literal = *op.attribute("val");
     const TensorView view = Frame::literal_view(op, literal);
     Tensor copy;
-    if (view.data || view.dtype != DType::kString) {
+    if (view.data) {
       copy = Tensor(view.dtype, view.shape);
-      convert(view, copy);
+      std::memcpy(copy.data(), view.data, view.bytes());
     }
     return frame.set(op.outputs[0], std::move(copy));
   }

@@ -31,5 +31,16 @@ std::span<const OpDef> gather_ops();
 std::span<const OpDef> scatter_ops();
 std::span<const OpDef> sequence_ops();
 std::span<const OpDef> quantization_ops();
+std::span<const OpDef> palette_ops();
+std::span<const OpDef> sorting_ops();
+std::span<const OpDef> space_ops();
+std::span<const OpDef> resizing_ops();
+std::span<const OpDef> warping_ops();
+std::span<const OpDef> sliding_ops();
+std::span<const OpDef> recurrent_ops();
+std::span<const OpDef> einsum_ops();
+std::span<const OpDef> local_response_ops();
+std::span<const OpDef> random_ops();
+std::span<const OpDef> detection_ops();
 
 }  // namespace anemone

@@ -39,6 +39,17 @@ const Registry& registry() {
              scatter_ops(),
              sequence_ops(),
              quantization_ops(),
+             palette_ops(),
+             sorting_ops(),
+             space_ops(),
+             resizing_ops(),
+             warping_ops(),
+             sliding_ops(),
+             recurrent_ops(),
+             einsum_ops(),
+             local_response_ops(),
+             random_ops(),
+             detection_ops(),
          }) {
       for (const OpDef& def : family) result.emplace(def.name, &def);
     }

@@ -33,7 +33,8 @@ std::string verdict_of(const OpDef& def) {
     case AneSupport::kProven:
       return "proven";
     case AneSupport::kProbed:
-      return operation->since == AneFamily::kH13 ? "probed" : "probed, from the M3 on";
+      if (operation->since == AneFamily::kH13) return "probed";
+      return fmt::format("probed, from the M{} on", static_cast<int>(operation->since) - 12);
     case AneSupport::kRefused:
       break;
   }
