@@ -92,12 +92,11 @@ double apply(GateActivation activation, double x) {
   return x;
 }
 
-// Every float is of one type.
-void require_types(const OpArgs& args) {
+void require_one_type(const OpArgs& args) {
   const DType dtype = args.type("x").dtype;
   for (const Argument& argument : args.op().arguments) {
     const Type& type = argument.operands[0].type();
-    if (!type.is_tensor() || !is_float(type.dtype) || argument.name == "clip") continue;
+    if (!type.is_tensor() || !is_float(type.dtype)) continue;
     args.require(type.dtype == dtype, "{}.c6: x is {} and '{}' {}", args.op().type, name(dtype),
                  argument.name, name(type.dtype));
   }
@@ -319,7 +318,7 @@ Recurrence recurrence_of(const OpArgs& args) {
   require_weights(args, r, "");
   require_shape(args, "input_bias", {r.gates * r.hidden});
   if (r.bidirectional) require_weights(args, r, "_back");
-  require_types(args);
+  require_one_type(args);
   for (const char* name : {"recurrent_activation", "cell_activation", "activation"}) {
     gate_activation(args, name, "tanh");
   }
