@@ -275,9 +275,24 @@ double flops(const OpArgs& args) {
 }
 
 const OpDef kOps[] = {
-    {.name = "rnn", .params = kRnn, .infer = infer, .eval = eval, .flops = flops},
-    {.name = "gru", .params = kGru, .infer = infer, .eval = eval, .flops = flops},
-    {.name = "lstm", .params = kLstm, .infer = infer, .eval = eval, .flops = flops},
+    {.name = "rnn",
+     .params = kRnn,
+     .infer = infer,
+     .eval = eval,
+     .grad = recurrent_gradient,
+     .flops = flops},
+    {.name = "gru",
+     .params = kGru,
+     .infer = infer,
+     .eval = eval,
+     .grad = recurrent_gradient,
+     .flops = flops},
+    {.name = "lstm",
+     .params = kLstm,
+     .infer = infer,
+     .eval = eval,
+     .grad = recurrent_gradient,
+     .flops = flops},
 };
 
 }  // namespace

@@ -22,4 +22,7 @@ enum class GateActivation : uint8_t { kSigmoid, kTanh, kRelu, kLinear };
 // The activation that a parameter names.
 GateActivation gate_activation(const OpArgs& args, const char* name, const char* fallback);
 
+// The gradients, as MIL that takes the steps once more and then back.
+Grads recurrent_gradient(GradArgs& args);
+
 }  // namespace anemone

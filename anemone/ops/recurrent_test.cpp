@@ -220,6 +220,71 @@ TEST(Lstm, BothDirectionsStandSideBySide) {
   }
 }
 
+TEST(Rnn, GradientsAgreeWithFiniteDifferences) {
+  const Inputs inputs = {kX, states(2), weights(1, kInputs, 3), weights(1, kHidden, 4),
+                         random_tensor({kHidden}, 5)};
+  const std::vector<std::string> names = {"x", "initial_h", "weight_ih", "weight_hh", "bias"};
+  for (const char* activation : {"tanh", "sigmoid", "relu", "linear"}) {
+    SCOPED_TRACE(activation);
+    expect_gradients(inputs, recurrent("rnn", names, {{"activation", activation}}));
+  }
+  expect_gradients(inputs, recurrent("rnn", names, {{"direction", "reverse"}}));
+  expect_gradients(inputs, recurrent("rnn", names, {}, false));
+}
+
+TEST(Gru, GradientsAgreeWithFiniteDifferences) {
+  const Inputs inputs = {kX,
+                         states(2),
+                         weights(3, kInputs, 3),
+                         weights(3, kHidden, 4),
+                         random_tensor({3 * kHidden}, 5),
+                         random_tensor({3 * kHidden}, 6)};
+  for (const bool after : {false, true}) {
+    const auto build = [=](Builder& b, const std::vector<Value>& v) {
+      return b.ops("gru", {{"x", v[0]},
+                           {"initial_h", v[1]},
+                           {"weight_ih", v[2]},
+                           {"weight_hh", v[3]},
+                           {"bias", v[4]},
+                           {"input_bias", v[5]},
+                           {"output_sequence", b.boolean(true)},
+                           {"direction", b.text(after ? "reverse" : "forward")},
+                           {"reset_after", b.boolean(after)}});
+    };
+    expect_gradients(inputs, build);
+  }
+}
+
+TEST(Lstm, GradientsAgreeWithFiniteDifferences) {
+  const Inputs one = {kX,
+                      states(2),
+                      states(3),
+                      weights(4, kInputs, 4),
+                      weights(4, kHidden, 5),
+                      random_tensor({4 * kHidden}, 6),
+                      random_tensor({3 * kHidden}, 7)};
+  const std::vector<std::string> names = {"x",         "initial_h", "initial_c", "weight_ih",
+                                          "weight_hh", "bias",      "peephole"};
+  expect_gradients(one, recurrent("lstm", names));
+  expect_gradients(one, recurrent("lstm", names, {{"direction", "reverse"}}, false));
+  const Inputs both = {kX,
+                       states(2, 2),
+                       states(3, 2),
+                       weights(4, kInputs, 4),
+                       weights(4, kHidden, 5),
+                       weights(4, kInputs, 6),
+                       weights(4, kHidden, 7),
+                       random_tensor({4 * kHidden}, 8)};
+  const auto bidirectional = [](bool sequence) {
+    return recurrent("lstm",
+                     {"x", "initial_h", "initial_c", "weight_ih", "weight_hh", "weight_ih_back",
+                      "weight_hh_back", "bias_back"},
+                     {{"direction", "bidirectional"}}, sequence);
+  };
+  expect_gradients(both, bidirectional(true));
+  expect_gradients(both, bidirectional(false));
+}
+
 TEST(Recurrent, RulesC1ToC6) {
   const Tensor h0 = states(2), w = weights(1, kInputs, 3), r = weights(1, kHidden, 4);
   const std::vector<std::string> names = {"x", "initial_h", "weight_ih", "weight_hh"};
