@@ -66,4 +66,14 @@ void require_blocks(const OpArgs& args, const Shape& shape, const Shape& blocks,
                to_string(blocks));
 }
 
+std::vector<std::vector<int64_t>> block_tables(const Shape& shape, const Shape& blocks) {
+  const Shape strides = row_major_strides(blocks);
+  std::vector<std::vector<int64_t>> tables(shape.size());
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    const int64_t size = shape[axis] / blocks[axis];
+    for (int64_t i = 0; i < shape[axis]; ++i) tables[axis].push_back(i / size * strides[axis]);
+  }
+  return tables;
+}
+
 }  // namespace anemone

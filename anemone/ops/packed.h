@@ -26,20 +26,25 @@ uint32_t bits_at(const void* data, int width, int64_t index);
 void require_blocks(const OpArgs& args, const Shape& shape, const Shape& blocks,
                     std::string_view rule);
 
-// Calls visit(element, block) for the elements of `shape` in order, and the block that each is in
-// when axis a is cut into blocks[a] equal parts.
+// Where the indices of each axis of `shape` lie among `blocks`, which cuts axis a into blocks[a]
+// equal parts: the sum over the axes is the number of the block.
+std::vector<std::vector<int64_t>> block_tables(const Shape& shape, const Shape& blocks);
+
+// Calls visit(element, block) for the elements of `shape` in order, and the block that each is in.
 template <typename Visit>
 void for_each_in_blocks(const Shape& shape, const Shape& blocks, Visit&& visit) {
-  const Shape strides = row_major_strides(blocks);
-  Shape index(shape.size(), 0);
+  if (shape.empty()) return visit(int64_t{0}, int64_t{0});
+  const auto tables = block_tables(shape, blocks);
+  const std::vector<int64_t>& inner = tables.back();
+  Shape index(shape.size() - 1, 0);
   const int64_t count = element_count(shape);
-  for (int64_t element = 0; element < count; ++element) {
+  for (int64_t element = 0; element < count;) {
     int64_t block = 0;
-    for (size_t axis = 0; axis < shape.size(); ++axis) {
-      block += index[axis] / (shape[axis] / blocks[axis]) * strides[axis];
+    for (size_t axis = 0; axis < index.size(); ++axis) {
+      block += tables[axis][static_cast<size_t>(index[axis])];
     }
-    visit(element, block);
-    for (size_t axis = shape.size(); axis-- > 0;) {
+    for (int64_t part : inner) visit(element++, block + part);
+    for (size_t axis = index.size(); axis-- > 0;) {
       if (++index[axis] < shape[axis]) break;
       index[axis] = 0;
     }

@@ -138,6 +138,12 @@ void eval_palette(const EvalArgs& args) {
   const Palette p = dense_palette(args);
   const TensorView indices = given_numbers(args, "indices"), lut = given_numbers(args, "lut");
   const AxisSplit split = axis_of(p);
+  if (p.vector == 1) {
+    return for_each_in_blocks(p.indices, p.blocks, [&](int64_t position, int64_t block) {
+      const int64_t index = bits_at(indices.data, p.width, position);
+      args.out().set(position, lut.at((block << p.width) + index));
+    });
+  }
   for_each_in_blocks(p.indices, p.blocks, [&](int64_t position, int64_t block) {
     const int64_t index = bits_at(indices.data, p.width, position);
     const int64_t entry = ((block << p.width) + index) * p.vector;
@@ -283,8 +289,8 @@ Palette sparse_palette(const OpArgs& args) {
 std::vector<Type> infer_sparse_palette(const OpArgs& args) {
   const Palette p = sparse_palette(args);
   const Type& data = given_type(args, "indices_nonzero_data");
-  args.require(data.rank() == 1, "constexpr_lut_to_sparse.c6: the indices are {}, no list",
-               to_string(data));
+  args.require(data.rank() == 1 && data.shape[0] <= std::numeric_limits<int32_t>::max(),
+               "constexpr_lut_to_sparse.c6: the indices are {}, no list", to_string(data));
   if (const Tensor* mask = known_numbers(args, "indices_mask")) {
     require_ones(args, *mask, element_count(p.indices), data.shape[0],
                  "constexpr_lut_to_sparse.c6");

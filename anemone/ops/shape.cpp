@@ -1,5 +1,6 @@
 // The same elements under another shape, and transpose.
 #include <algorithm>
+#include <cmath>
 
 #include "anemone/ops/families.h"
 #include "anemone/ops/movement.h"
@@ -71,7 +72,10 @@ int64_t member(const OpArgs& args, const char* name, size_t index) {
   const Literal* literal = index < members.size() ? Operation::constant(members[index]) : nullptr;
   args.require(literal && literal->tensor && literal->tensor->size() == 1,
                "reshape_like.c1: member {} of '{}' is not a constant number", index, name);
-  return static_cast<int64_t>(literal->tensor->at(0));
+  const double number = literal->tensor->at(0);
+  args.require(std::abs(number) <= 0x1p31, "reshape_like.c1: {} in '{}' is beyond 32 bits", number,
+               name);
+  return static_cast<int64_t>(number);
 }
 
 // The sizes from begin to end of each reference, one after another; ends count as Python's.

@@ -1,5 +1,6 @@
 // Parts of one tensor: slices, crop, split, reverse, and a slice that is replaced.
 #include <algorithm>
+#include <cmath>
 
 #include "anemone/ops/families.h"
 #include "anemone/ops/movement.h"
@@ -199,7 +200,12 @@ std::vector<int64_t> computed(const EvalArgs& args, std::string_view name, int64
   if (!args.has(name)) return std::vector<int64_t>(rank, fallback);
   std::vector<int64_t> numbers;
   const TensorView& view = args.in(name);
-  for (int64_t i = 0; i < view.size(); ++i) numbers.push_back(static_cast<int64_t>(view.at(i)));
+  for (int64_t i = 0; i < view.size(); ++i) {
+    const double number = view.at(i);
+    args.require(std::abs(number) <= 0x1p31, "slice_update.c1: {} in '{}' is beyond 32 bits",
+                 number, name);
+    numbers.push_back(static_cast<int64_t>(number));
+  }
   return numbers;
 }
 
