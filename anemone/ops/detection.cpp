@@ -184,11 +184,6 @@ std::vector<Type> infer_classify(const OpArgs& args) {
   return {label, dictionary};
 }
 
-void eval_classify(const EvalArgs& args) {
-  args.refuse("classify is not run: its results are a label and a dictionary, no tensors",
-              "read the probabilities that go into it, and pick the largest");
-}
-
 double flops_suppress(const OpArgs& args) {
   const Suppression s = suppression_of(args);
   return 10.0 * static_cast<double>(s.images) * static_cast<double>(s.boxes) *
@@ -201,7 +196,7 @@ const OpDef kOps[] = {
      .infer = infer_suppress,
      .eval = eval_suppress,
      .flops = flops_suppress},
-    {.name = "classify", .params = kClassify, .infer = infer_classify, .eval = eval_classify},
+    {.name = "classify", .params = kClassify, .infer = infer_classify},
 };
 
 }  // namespace

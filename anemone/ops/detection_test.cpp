@@ -110,7 +110,7 @@ TEST(Classify, HasALabelAndADictionaryAndIsNotRun) {
   EXPECT_THAT(error_of([&] {
                 run_mil(classifier("fp32, [1, 2]", two), {Tensor(DType::kFp32, {1, 2})});
               }),
-              HasSubstr("classify is not run: its results are a label and a dictionary"));
+              HasSubstr("classify is not run: its results are no tensors"));
   EXPECT_THAT(error_of([&] { run_mil(classifier("fp16, [2]", two)); }), HasSubstr("classify.c1"));
   EXPECT_THAT(error_of([&] { run_mil(classifier("fp32, [3]", two)); }),
               HasSubstr("classify.c3: 2 classes for probabilities tensor<fp32, [3]>"));

@@ -68,6 +68,11 @@ void run(const Operation& op, Frame& frame) {
 
 void evaluate_op(const Operation& op, std::span<const TensorView> inputs,
                  std::span<const TensorView> outputs) {
+  const OpDef& def = get_op(op);
+  if (!def.eval) {
+    OpArgs(op).refuse(fmt::format("{} is not run: its results are no tensors", op.type),
+                      "read the values that go into it");
+  }
   std::vector<Tensor> owned;
   owned.reserve(inputs.size() + outputs.size());
   const std::vector<TensorView> wide_inputs = widen(inputs, owned);
@@ -75,7 +80,7 @@ void evaluate_op(const Operation& op, std::span<const TensorView> inputs,
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (is_narrow(inputs[i].dtype)) convert(inputs[i], wide_inputs[i]);
   }
-  get_op(op).eval(EvalArgs(op, wide_inputs, wide_outputs));
+  def.eval(EvalArgs(op, wide_inputs, wide_outputs));
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (is_narrow(outputs[i].dtype)) convert(wide_outputs[i], outputs[i]);
   }

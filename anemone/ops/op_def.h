@@ -104,7 +104,8 @@ struct OpDef {
 
   // Types of the outputs; refuses what breaks a rule of the operation.
   std::vector<Type> (*infer)(const OpArgs& args) = nullptr;
-  // Reference kernel: plain loops, wide accumulation. Outputs are allocated, never aliased.
+  // Reference kernel: plain loops, wide accumulation. Outputs are allocated, never aliased. Null
+  // for const, and for results that are no tensors.
   void (*eval)(const EvalArgs& args) = nullptr;
   // Null for operations without a gradient (comparisons, integers).
   Grads (*grad)(GradArgs& args) = nullptr;

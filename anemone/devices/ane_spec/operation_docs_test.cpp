@@ -19,7 +19,9 @@ std::string parameters_of(const OpDef& def) {
   std::string list;
   for (const Param& param : def.params) {
     list += (list.empty() ? "" : ", ") + std::string(param.name);
-    if (param.form == Param::Form::kConst) list += "*";
+    const bool is_constant =
+        param.form == Param::Form::kConst || param.form == Param::Form::kPacked;
+    if (is_constant) list += "*";
     if (param.optional) list += "?";
   }
   return list.empty() ? "–" : list;
