@@ -54,6 +54,8 @@ class Builder {
     return op("select", {{"cond", condition}, {"a", a}, {"b", b}});
   }
   Value cast(Value x, DType dtype);
+  // x itself where it has that type.
+  Value in_type(Value x, DType dtype) { return x->type.dtype == dtype ? x : cast(x, dtype); }
   Value matmul(Value x, Value y, bool transpose_x = false, bool transpose_y = false);
   // 1x1 convolution: a linear layer on [1, C, 1, S]. weight: [O, C, 1, 1].
   Value conv1x1(Value x, Value weight);

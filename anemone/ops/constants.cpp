@@ -1,4 +1,4 @@
-// const and fill: values that come from the program itself.
+// const, fill and fill_like: values that come from the program itself.
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
 
@@ -8,6 +8,9 @@ namespace {
 constexpr Param kConst[] = {const_param("val", Accepts::kAny)};
 constexpr Param kFill[] = {const_param("shape", Accepts::kInteger),
                            optional_const("value", Accepts::kAny)};
+
+constexpr Param kFillLike[] = {param("ref_tensor", Accepts::kAny),
+                               optional_const("value", Accepts::kAny)};
 
 std::vector<Type> infer_const(const OpArgs& args) {
   const Literal* value = args.op().attribute("val");
@@ -22,6 +25,12 @@ std::vector<Type> infer_fill(const OpArgs& args) {
   return {Type::tensor(dtype, shape)};
 }
 
+std::vector<Type> infer_fill_like(const OpArgs& args) {
+  args.number("value", 0.0);
+  const DType dtype = args.has("value") ? args.type("value").dtype : DType::kFp32;
+  return {Type::tensor(dtype, args.shape("ref_tensor"))};
+}
+
 void eval_fill(const EvalArgs& args) {
   const double value = args.number("value", 0.0);
   for (int64_t i = 0; i < args.out().size(); ++i) args.out().set(i, value);
@@ -34,6 +43,12 @@ const OpDef kOps[] = {
      .infer = infer_fill,
      .eval = eval_fill,
      .grad = zero_gradient},
+    {.name = "fill_like",
+     .params = kFillLike,
+     .infer = infer_fill_like,
+     .eval = eval_fill,
+     .grad = zero_gradient,
+     .since = Opset::kIos16},
 };
 
 }  // namespace

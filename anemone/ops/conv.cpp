@@ -104,13 +104,14 @@ std::vector<Type> infer(const OpArgs& args) {
   const std::string& op = args.op().type;
   const ConvWindow w = window_of(args);
   const DType dtype = args.type("x").dtype;
-  args.require(args.type("weight").dtype == dtype, "{}.c9: x is {} and the weight {}", op,
-               name(dtype), name(args.type("weight").dtype));
+  args.require(args.go_together("weight", "x"), "{}.c9: x is {} and the weight {}", op, name(dtype),
+               name(args.type("weight").dtype));
   Shape shape = {w.batch, is_transpose(args) ? w.large_channels : w.small_channels};
   const Shape& spatial = is_transpose(args) ? w.large : w.small;
   shape.insert(shape.end(), spatial.begin(), spatial.end());
-  args.require(!args.has("bias") || args.type("bias") == Type::tensor(dtype, {shape[1]}),
-               "{}.c10: bias is not {}", op, to_string(Type::tensor(dtype, {shape[1]})));
+  const bool bias_fits =
+      !args.has("bias") || (args.shape("bias") == Shape{shape[1]} && args.go_together("bias", "x"));
+  args.require(bias_fits, "{}.c10: bias is not {}", op, to_string(Type::tensor(dtype, {shape[1]})));
   return {Type::tensor(dtype, shape)};
 }
 
@@ -223,7 +224,8 @@ Value weight_gradient(Builder& b, Value large, Value small, const ConvWindow& w,
 Grads grad(GradArgs& args) {
   Builder& b = args.builder;
   const ConvWindow w = window_of(args);
-  const Value x = args.value("x"), weight = args.value("weight"), g = args.doutput();
+  const Value x = args.value("x"), g = args.doutput();
+  const Value weight = b.in_type(args.value("weight"), g->type.dtype);
   const bool transpose = is_transpose(args);
   Grads grads;
   if (args.wants("x")) {
@@ -232,13 +234,15 @@ Grads grad(GradArgs& args) {
     grads.emplace_back(x, b.op(transpose ? "conv" : "conv_transpose", std::move(back)));
   }
   if (args.wants("weight")) {
-    grads.emplace_back(
-        weight, weight_gradient(b, transpose ? g : x, transpose ? x : g, w, weight->type.shape));
+    const Value gradient =
+        weight_gradient(b, transpose ? g : x, transpose ? x : g, w, weight->type.shape);
+    grads.emplace_back(args.value("weight"), b.in_type(gradient, args.type("weight").dtype));
   }
   if (args.wants("bias")) {
     std::vector<int64_t> axes = {0};
     for (size_t i = 0; i < w.rank(); ++i) axes.push_back(static_cast<int64_t>(i) + 2);
-    grads.emplace_back(args.value("bias"), b.reduce_sum(g, axes, false));
+    grads.emplace_back(args.value("bias"),
+                       b.in_type(b.reduce_sum(g, axes, false), args.type("bias").dtype));
   }
   return grads;
 }

@@ -1,6 +1,7 @@
 // Element-wise functions of one operand, and cast.
 #include <cmath>
 #include <numbers>
+#include <type_traits>
 
 #include "anemone/base/arithmetic.h"
 #include "anemone/ops/elementwise.h"
@@ -134,8 +135,18 @@ const OpDef kOps[] = {
                          b.mul(b.unary("exp", b.mul(square, -1.0)), 2 * std::numbers::inv_sqrtpi));
           }),
     UNARY("exp", std::exp(x), [](GradArgs& a) { return chain(a, a.output()); }),
-    UNARY("exp2", std::exp2(x),
-          [](GradArgs& a) { return chain(a, a.builder.mul(a.output(), std::numbers::ln2)); }),
+    {.name = "exp2",
+     .params = kNumberX,
+     .infer = infer_like_x,
+     .eval =
+         [](const EvalArgs& a) {
+           map_number(a, [](auto x) {
+             if constexpr (std::is_integral_v<decltype(x)>) return integer_power(decltype(x){2}, x);
+             if constexpr (!std::is_integral_v<decltype(x)>) return std::exp2(x);
+           });
+         },
+     .grad = [](GradArgs& a) { return chain(a, a.builder.mul(a.output(), std::numbers::ln2)); },
+     .flops = ten_flops_each},
     UNARY("floor", std::floor(x), zero_gradient),
     UNARY("round", std::nearbyint(x), zero_gradient),  // halves to even
     UNARY("sin", std::sin(x),

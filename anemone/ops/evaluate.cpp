@@ -1,5 +1,6 @@
 #include "anemone/ops/evaluate.h"
 
+#include <cstring>
 #include <unordered_map>
 
 #include "anemone/ir/walk.h"
@@ -51,9 +52,9 @@ void run_block(const Block& block, Frame& frame) {
 void run_const(const Operation& op, Frame& frame) {
   const TensorView view = Frame::literal_view(op, *op.attribute("val"));
   Tensor copy;
-  if (view.data || view.dtype != DType::kString) {
+  if (view.data) {
     copy = Tensor(view.dtype, view.shape);
-    convert(view, copy);
+    std::memcpy(copy.data(), view.data, view.bytes());  // packed types too
   }
   frame.set(op.outputs[0], std::move(copy));
 }
@@ -133,6 +134,11 @@ Tensor initial_state(Value state, const NamedTensors* states) {
 
 void evaluate_op(const Operation& op, std::span<const TensorView> inputs,
                  std::span<const TensorView> outputs) {
+  const OpDef& def = get_op(op);
+  if (!def.eval) {
+    OpArgs(op).refuse(fmt::format("{} is not run: its results are no tensors", op.type),
+                      "read the values that go into it");
+  }
   std::vector<Tensor> owned;
   owned.reserve(inputs.size() + outputs.size());
   const std::vector<TensorView> wide_inputs = widen(inputs, owned);
@@ -140,7 +146,7 @@ void evaluate_op(const Operation& op, std::span<const TensorView> inputs,
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (is_narrow(inputs[i].dtype)) convert(inputs[i], wide_inputs[i]);
   }
-  get_op(op).eval(EvalArgs(op, wide_inputs, wide_outputs));
+  def.eval(EvalArgs(op, wide_inputs, wide_outputs));
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (is_narrow(outputs[i].dtype)) convert(wide_outputs[i], outputs[i]);
   }

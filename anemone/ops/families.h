@@ -20,6 +20,7 @@ std::span<const OpDef> composite_loss_ops();
 std::span<const OpDef> composite_classifier_ops();
 std::span<const OpDef> shape_ops();
 std::span<const OpDef> slicing_ops();
+std::span<const OpDef> slice_update_ops();
 std::span<const OpDef> joining_ops();
 std::span<const OpDef> reduction_ops();
 std::span<const OpDef> linear_ops();
@@ -32,5 +33,17 @@ std::span<const OpDef> gather_ops();
 std::span<const OpDef> scatter_ops();
 std::span<const OpDef> sequence_ops();
 std::span<const OpDef> quantization_ops();
+std::span<const OpDef> palette_ops();
+std::span<const OpDef> sorting_ops();
+std::span<const OpDef> space_ops();
+std::span<const OpDef> resizing_ops();
+std::span<const OpDef> warping_ops();
+std::span<const OpDef> crop_resize_ops();
+std::span<const OpDef> sliding_ops();
+std::span<const OpDef> recurrent_ops();
+std::span<const OpDef> einsum_ops();
+std::span<const OpDef> local_response_ops();
+std::span<const OpDef> random_ops();
+std::span<const OpDef> detection_ops();
 
 }  // namespace anemone

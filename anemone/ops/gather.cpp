@@ -1,4 +1,4 @@
-// Picking by index: gather and gather_along_axis.
+// Picking by index: gather, gather_along_axis and gather_nd.
 #include <algorithm>
 #include <cstring>
 
@@ -15,6 +15,17 @@ int64_t checked_index(const EvalArgs& args, const TensorView& indices, int64_t p
                size);
   const auto whole = static_cast<int64_t>(index);
   return whole < 0 ? whole + size : whole;
+}
+
+int64_t checked_place(const EvalArgs& args, const TensorView& indices, int64_t tuple,
+                      const Shape& shape, std::string_view rule) {
+  const auto depth = static_cast<int64_t>(shape.size());
+  int64_t place = 0;
+  for (int64_t i = 0; i < depth; ++i) {
+    const int64_t size = shape[static_cast<size_t>(i)];
+    place = place * size + checked_index(args, indices, tuple * depth + i, size, rule);
+  }
+  return place;
 }
 
 bool equal_off_axis(const Shape& a, const Shape& b, size_t axis) {
@@ -34,6 +45,13 @@ Value scatter(Builder& b, std::string_view op, Value data, Value indices, Value 
                    {"mode", b.text(std::string(mode))}});
 }
 
+Value scatter_nd(Builder& b, Value data, Value indices, Value updates, std::string_view mode) {
+  return b.op("scatter_nd", {{"data", data},
+                             {"indices", indices},
+                             {"updates", updates},
+                             {"mode", b.text(std::string(mode))}});
+}
+
 Value gather(Builder& b, std::string_view op, Value x, Value indices, int64_t axis) {
   return b.op(op, {{"x", x}, {"indices", indices}, {"axis", b.integer(axis)}});
 }
@@ -47,6 +65,10 @@ constexpr Param kGather[] = {param("x", Accepts::kAny), param("indices", Accepts
 constexpr Param kAlongAxis[] = {param("x", Accepts::kAny), param("indices", Accepts::kInteger),
                                 optional_const("axis", Accepts::kInteger),
                                 optional_const("validate_indices", Accepts::kBool)};
+
+constexpr Param kNd[] = {param("x", Accepts::kAny), param("indices", Accepts::kInteger),
+                         optional_const("batch_dims", Accepts::kInteger),
+                         optional_const("validate_indices", Accepts::kBool)};
 
 // x as [batch, outer, size, inner], indices as [batch, count].
 struct Gather {
@@ -172,6 +194,80 @@ Grads grad_along_axis(GradArgs& args) {
                       args.doutput(), static_cast<int64_t>(along_axis(args)), "add")}};
 }
 
+// x as [batch, picked axes, inner], indices as [batch, count, number of picked axes].
+struct GatherNd {
+  size_t batch_dims = 0;
+  Shape picked;
+  int64_t batch = 1, inner = 1, count = 1;
+};
+
+GatherNd gather_nd_of(const OpArgs& args) {
+  const Shape &x = args.shape("x"), &indices = args.shape("indices");
+  args.require(!indices.empty(), "gather_nd.c1: indices are a scalar");
+  const int64_t batch_dims = args.integer("batch_dims", 0), depth = indices.back();
+  const auto rank = static_cast<int64_t>(x.size());
+  args.require(batch_dims >= 0 && batch_dims < static_cast<int64_t>(indices.size()) &&
+                   depth <= rank - batch_dims,
+               "gather_nd.c2: {} batch axes and {} indices each do not fit x {} and indices {}",
+               batch_dims, depth, to_string(x), to_string(indices));
+  GatherNd g;
+  g.batch_dims = static_cast<size_t>(batch_dims);
+  for (size_t i = 0; i < g.batch_dims; ++i) {
+    args.require(x[i] == indices[i], "gather_nd.c3: batch axis {} is {} in x and {} in indices", i,
+                 x[i], indices[i]);
+    g.batch *= x[i];
+  }
+  g.picked = Shape(x.begin() + batch_dims, x.begin() + batch_dims + depth);
+  g.inner = element_count(Shape(x.begin() + batch_dims + depth, x.end()));
+  g.count = element_count(indices) / depth / g.batch;
+  return g;
+}
+
+std::vector<Type> infer_nd(const OpArgs& args) {
+  const GatherNd g = gather_nd_of(args);
+  const Shape &x = args.shape("x"), &indices = args.shape("indices");
+  Shape shape(indices.begin(), indices.end() - 1);
+  shape.insert(shape.end(), x.begin() + static_cast<int64_t>(g.batch_dims + g.picked.size()),
+               x.end());
+  return {Type::tensor(args.type("x").dtype, shape)};
+}
+
+void eval_nd(const EvalArgs& args) {
+  const GatherNd g = gather_nd_of(args);
+  const TensorView &x = args.in("x"), &indices = args.in("indices");
+  const size_t bytes = byte_size(x.dtype, g.inner);
+  const int64_t size = element_count(g.picked);
+  const auto* from = static_cast<const char*>(x.data);
+  auto* to = static_cast<char*>(args.out().data);
+  for (int64_t i = 0; i < g.batch * g.count; ++i, to += bytes) {
+    const int64_t row =
+        i / g.count * size + checked_place(args, indices, i, g.picked, "gather_nd.c4");
+    std::memcpy(to, from + static_cast<size_t>(row) * bytes, bytes);
+  }
+}
+
+// Indices with those of the batch axes in front, so that none is left for scatter_nd.
+Value full_indices(Builder& b, Value indices, const GatherNd& g) {
+  if (indices->type.dtype != DType::kInt32) indices = b.cast(indices, DType::kInt32);
+  if (g.batch_dims == 0) return indices;
+  Shape shape = indices->type.shape;
+  shape.back() = static_cast<int64_t>(g.batch_dims);
+  const Shape strides = row_major_strides(shape);
+  std::vector<int32_t> numbers;
+  for (int64_t i = 0; i < element_count(shape); ++i) {
+    const auto axis = static_cast<size_t>(i % shape.back());
+    numbers.push_back(static_cast<int32_t>(i / strides[axis] % shape[axis]));
+  }
+  return b.concat({b.constant(Tensor::of<int32_t>(shape, numbers)), indices}, -1);
+}
+
+Grads grad_nd(GradArgs& args) {
+  Builder& b = args.builder;
+  const Value x = args.value("x");
+  const Value indices = full_indices(b, args.value("indices"), gather_nd_of(args));
+  return {{x, scatter_nd(b, b.full_like(x, 0), indices, args.doutput(), "add")}};
+}
+
 const OpDef kOps[] = {
     {.name = "gather",
      .params = kGather,
@@ -183,6 +279,7 @@ const OpDef kOps[] = {
      .infer = infer_along_axis,
      .eval = eval_along_axis,
      .grad = grad_along_axis},
+    {.name = "gather_nd", .params = kNd, .infer = infer_nd, .eval = eval_nd, .grad = grad_nd},
 };
 
 }  // namespace

@@ -85,6 +85,83 @@ TEST(GatherAlongAxis, RulesC1ToC3) {
               HasSubstr("gather_along_axis.c3: index 3 at position 1"));
 }
 
+BuildOne gather_nd(int64_t batch_dims = 0) {
+  return [=](Builder& b, const auto& v) {
+    return b.op("gather_nd",
+                {{"x", v[0]}, {"indices", v[1]}, {"batch_dims", b.integer(batch_dims)}});
+  };
+}
+
+// TensorFlow's meaning: the last axis of the indices is one place in x.
+TEST(GatherNd, PicksPlacesOrWhatLiesBehindThem) {
+  const Tensor x = Tensor::of<double>({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
+  EXPECT_THAT(values(run_one({x, ints({2, 3}, {0, 1, 0, 1, 0, -1})}, gather_nd())),
+              ElementsAre(3, 6));
+  const Tensor rows = run_one({x, ints({1, 2}, {1, 0})}, gather_nd());
+  EXPECT_EQ(rows.shape(), (Shape{1, 2}));
+  EXPECT_THAT(values(rows), ElementsAre(5, 6));
+  EXPECT_THAT(values(run_one({x, ints({2, 1, 1}, {1, 0})}, gather_nd(1))), ElementsAre(3, 4, 5, 6));
+}
+
+TEST(GatherNd, RulesC1ToC4) {
+  const Tensor x = random_tensor({2, 3}, 0);
+  EXPECT_THAT(refusal({x, ints({}, {0})}, gather_nd()), HasSubstr("gather_nd.c1"));
+  EXPECT_THAT(refusal({x, ints({3}, {0, 0, 0})}, gather_nd()),
+              HasSubstr("gather_nd.c2: 0 batch axes and 3 indices each do not fit x [2, 3]"));
+  EXPECT_THAT(refusal({x, ints({2}, {0, 0})}, gather_nd(1)), HasSubstr("gather_nd.c2"));
+  EXPECT_THAT(refusal({x, ints({3, 1}, {0, 0, 0})}, gather_nd(1)),
+              HasSubstr("gather_nd.c3: batch axis 0 is 2 in x and 3 in indices"));
+  EXPECT_THAT(refusal({x, ints({1, 2}, {1, 3})}, gather_nd()),
+              HasSubstr("gather_nd.c4: index 3 at position 1 is outside an axis of size 3"));
+}
+
+TEST(GatherNd, GradientsAgreeWithFiniteDifferences) {
+  const Tensor x = random_tensor({2, 3, 2}, 1);
+  expect_gradient({x, ints({3, 2}, {0, 1, 1, -1, 0, 1})}, gather_nd());
+  expect_gradient({x, ints({2, 2, 1}, {0, 2, 1, 1})}, gather_nd(1));
+}
+
+BuildOne scatter_places(const char* mode) {
+  return [=](Builder& b, const auto& v) { return scatter_nd(b, v[0], v[1], v[2], mode); };
+}
+
+TEST(ScatterNd, WritesPlacesOrWhatLiesBehindThem) {
+  const Tensor data = Tensor::of<double>({2, 3}, {1, 2, 3, 4, 5, 6});
+  const Tensor places = ints({2, 2}, {1, 0, 1, 0}), updates = Tensor::of<double>({2}, {10, 20});
+  const auto apply = [&](const char* mode) {
+    return run_one({data, places, updates}, scatter_places(mode)).at(3);
+  };
+  EXPECT_EQ(apply("add"), 34);
+  EXPECT_EQ(apply("update"), 20);
+  EXPECT_EQ(apply("mul"), 800);
+  const Tensor rows = Tensor::of<double>({1, 3}, {7, 8, 9});
+  EXPECT_THAT(values(run_one({data, ints({1, 1}, {-2}), rows}, scatter_places("sub"))),
+              ElementsAre(-6, -6, -6, 4, 5, 6));
+}
+
+TEST(ScatterNd, RulesC1ToC5) {
+  const Tensor data = random_tensor({2, 3}, 0), one = random_tensor({1}, 0);
+  const Tensor place = ints({1, 2}, {0, 0});
+  const auto add = scatter_places("add");
+  EXPECT_THAT(refusal({data, ints({1, 3}, {0, 0, 0}), one}, add), HasSubstr("scatter_nd.c1"));
+  EXPECT_THAT(refusal({data, place, random_tensor({2}, 0)}, add),
+              HasSubstr("scatter_nd.c2: updates are [2], not [1]"));
+  EXPECT_THAT(refusal({data, place, one}, scatter_places("xor")), HasSubstr("scatter_nd.c3"));
+  EXPECT_THAT(refusal({data, place, one.cast(DType::kFp32)}, add), HasSubstr("scatter_nd.c4"));
+  EXPECT_THAT(refusal({data, ints({1, 2}, {2, 0}), one}, add),
+              HasSubstr("scatter_nd.c5: index 2 at position 0"));
+}
+
+TEST(ScatterNd, GradientsAgreeWithFiniteDifferences) {
+  const Tensor data = random_tensor({2, 3}, 1);
+  for (const char* mode : {"add", "sub", "update"}) {
+    SCOPED_TRACE(mode);
+    expect_gradient({data, ints({2, 2}, {1, 0, 0, 2}), random_tensor({2}, 2)},
+                    scatter_places(mode));
+    expect_gradient({data, ints({1, 1}, {1}), random_tensor({1, 3}, 3)}, scatter_places(mode));
+  }
+}
+
 TEST(Scatter, ModesCombineOldAndNew) {
   const Tensor data = Tensor::of<double>({3, 2}, {1, 2, 3, 4, 5, 6});
   const Tensor indices = ints({2}, {2, 0}), updates = Tensor::of<double>({2, 2}, {10, 2, 2, 4});

@@ -14,9 +14,9 @@ constexpr Param kLinear[] = {param("x", Accepts::kNumber), param("weight", Accep
                              optional_param("bias", Accepts::kNumber)};
 
 void require_dtype(const OpArgs& args, const char* name, const char* like) {
-  args.require(args.type(name).dtype == args.type(like).dtype,
-               "{}.c1: '{}' is {} and '{}' is {}; cast one of them", args.op().type, like,
-               anemone::name(args.type(like).dtype), name, anemone::name(args.type(name).dtype));
+  args.require(args.go_together(name, like), "{}.c1: '{}' is {} and '{}' is {}; cast one of them",
+               args.op().type, like, anemone::name(args.type(like).dtype), name,
+               anemone::name(args.type(name).dtype));
 }
 
 // The operands of a matmul as stacks of matrices: rank 1 is given the axis it lacks.
@@ -130,11 +130,11 @@ Grads grad_matmul(GradArgs& args) {
   const Value g = b.reshape(args.doutput(), full);
   Grads grads;
   const auto give = [&](const char* name, Value gradient, const Shape& with_axis) {
-    grads.emplace_back(args.value(name),
-                       b.reshape(b.sum_to_shape(gradient, with_axis), args.shape(name)));
+    const Value summed = b.reshape(b.sum_to_shape(gradient, with_axis), args.shape(name));
+    grads.emplace_back(args.value(name), b.in_type(summed, args.type(name).dtype));
   };
   if (args.wants("x")) {
-    const Value y = b.reshape(args.value("y"), p.y);
+    const Value y = b.in_type(b.reshape(args.value("y"), p.y), g->type.dtype);
     give(
         "x",
         p.transpose_x ? b.matmul(y, g, p.transpose_y, true) : b.matmul(g, y, false, !p.transpose_y),
@@ -205,14 +205,16 @@ Grads grad_linear(GradArgs& args) {
   Builder& b = args.builder;
   const Value g = args.doutput();
   Grads grads;
-  if (args.wants("x")) grads.emplace_back(args.value("x"), b.matmul(g, args.value("weight")));
+  const auto give = [&](const char* name, Value gradient) {
+    grads.emplace_back(args.value(name), b.in_type(gradient, args.type(name).dtype));
+  };
+  if (args.wants("x")) {
+    give("x", b.matmul(g, b.in_type(args.value("weight"), g->type.dtype)));
+  }
   if (args.wants("weight")) {
-    grads.emplace_back(args.value("weight"),
-                       b.matmul(as_rows(b, g), as_rows(b, args.value("x")), true));
+    give("weight", b.matmul(as_rows(b, g), as_rows(b, args.value("x")), true));
   }
-  if (args.wants("bias")) {
-    grads.emplace_back(args.value("bias"), b.sum_to_shape(g, args.shape("bias")));
-  }
+  if (args.wants("bias")) give("bias", b.sum_to_shape(g, args.shape("bias")));
   return grads;
 }
 

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "anemone/autodiff/reverse_sweep.h"
+#include "anemone/ops/verify.h"
 #include "anemone/testing/op_testing.h"
 
 namespace anemone {
@@ -102,6 +104,40 @@ TEST(Linear, GradientsAgreeWithFiniteDifferences) {
   for (const Shape& shape : {Shape{3}, Shape{2, 3}, Shape{2, 1, 2, 3}}) {
     expect_gradient({random_tensor(shape, 3), weight, bias}, linear);
   }
+}
+
+// From ios17 on weights may be of the other of fp16 and fp32; the result has x's type.
+TEST(MixedTypes, AreForWeightsFromIos17On) {
+  const auto linear = [](const char* opset) {
+    return run_mil(
+               std::string("func main<") + opset +
+                   ">(tensor<fp16, [1, 2]> x, tensor<fp32, [1, 2]> w) { tensor<fp16, [1, 1]> y = "
+                   "linear(x = x, weight = w, bias = tensor<fp32, [1]>([0.25])); } -> (y);",
+               {Tensor::of<double>({1, 2}, {1, 2}).cast(DType::kFp16),
+                Tensor::of<float>({1, 2}, {0.5, 3})})[0]
+        .at(0);
+  };
+  EXPECT_EQ(linear("ios17"), 6.75);
+  EXPECT_THAT(error_of([&] { linear("ios16"); }),
+              HasSubstr("linear.c1: 'x' is fp16 and 'weight' is fp32"));
+}
+
+TEST(MixedTypes, GradientsHaveTheTypesOfTheirValues) {
+  Function function("main", "ios18");
+  Builder b(function);
+  const Value x = b.input("x", DType::kFp16, {1, 3, 4}), w = b.input("w", DType::kFp32, {3, 3, 1});
+  const Value g = b.input("g", DType::kFp32, {3}), m = b.input("m", DType::kFp32, {4, 2});
+  const Value convolved = b.op("conv", {{"x", x}, {"weight", w}, {"bias", g}});
+  const Value normal = b.op("instance_norm", {{"x", convolved}, {"gamma", g}, {"beta", g}});
+  const Value batch =
+      b.op("batch_norm", {{"x", normal}, {"mean", g}, {"variance", g}, {"gamma", g}});
+  const Value y = b.matmul(batch, m);
+  EXPECT_EQ(y->type, Type::tensor(DType::kFp16, {1, 3, 2}));
+  const std::vector<Value> wanted = {x, w, g, m};
+  const std::vector<Value> gradients = reverse_sweep(b, {{y, b.full_like(y, 1)}}, wanted);
+  for (size_t i = 0; i < wanted.size(); ++i) EXPECT_EQ(gradients[i]->type, wanted[i]->type) << i;
+  b.output("y", y);
+  for (const Diagnostic& found : verify(function)) ADD_FAILURE() << found.where << found.message;
 }
 
 }  // namespace

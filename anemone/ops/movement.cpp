@@ -75,6 +75,21 @@ void copy_by_tables(const TensorView& from, const OffsetTables& tables, const Te
   }
 }
 
+void put_by_tables(const TensorView& from, const OffsetTables& tables, const TensorView& to) {
+  const auto bytes = static_cast<size_t>(bits(from.dtype)) / 8;
+  const auto* source = static_cast<const char*>(from.data);
+  auto* target = static_cast<char*>(to.data);
+  Shape index(tables.size(), 0);
+  const int64_t count = element_count(from.shape);
+  for (int64_t i = 0; i < count; ++i, source += bytes) {
+    std::memcpy(target + static_cast<size_t>(row_offset(tables, index)) * bytes, source, bytes);
+    for (size_t axis = tables.size(); axis-- > 0;) {
+      if (++index[axis] < static_cast<int64_t>(tables[axis].size())) break;
+      index[axis] = 0;
+    }
+  }
+}
+
 std::vector<int64_t> axis_offsets(int64_t start, int64_t step, int64_t count, int64_t stride) {
   std::vector<int64_t> offsets(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {

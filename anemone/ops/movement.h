@@ -12,6 +12,8 @@ using OffsetTables = std::vector<std::vector<int64_t>>;
 inline constexpr int64_t kSkip = -1;
 
 void copy_by_tables(const TensorView& from, const OffsetTables& tables, const TensorView& to);
+// The other way round: to[tables[0][i] + tables[1][j] + …] = from[i, j, …].
+void put_by_tables(const TensorView& from, const OffsetTables& tables, const TensorView& to);
 
 // `count` indices start, start + step, …, as offsets of an axis with element stride `stride`.
 std::vector<int64_t> axis_offsets(int64_t start, int64_t step, int64_t count, int64_t stride);

@@ -121,9 +121,9 @@ void require_parameters(const OpArgs& args, std::initializer_list<const char*> n
                         const Shape& shape, const char* rule) {
   const Type wanted = Type::tensor(args.type("x").dtype, shape);
   for (const char* name : names) {
-    args.require(!args.has(name) || args.type(name) == wanted, "{}.{}: '{}' is {}, not {}",
-                 args.op().type, rule, name, args.has(name) ? to_string(args.type(name)) : "",
-                 to_string(wanted));
+    const bool fits = !args.has(name) || (args.shape(name) == shape && args.go_together(name, "x"));
+    args.require(fits, "{}.{}: '{}' is {}, not {}", args.op().type, rule, name,
+                 args.has(name) ? to_string(args.type(name)) : "", to_string(wanted));
   }
   args.number("epsilon", kEpsilon);  // one number
 }
@@ -233,8 +233,8 @@ Value rsqrt(Builder& b, Value x, double epsilon) {
 void add_affine(GradArgs& args, Value normalized, const Shape& parameter, Grads& grads) {
   Builder& b = args.builder;
   const auto give = [&](const char* name, Value gradient) {
-    grads.emplace_back(args.value(name),
-                       b.reshape(b.sum_to_shape(gradient, parameter), args.shape(name)));
+    const Value sum = b.reshape(b.sum_to_shape(gradient, parameter), args.shape(name));
+    grads.emplace_back(args.value(name), b.in_type(sum, args.type(name).dtype));
   };
   if (args.wants("gamma")) give("gamma", b.mul(args.doutput(), normalized));
   if (args.wants("beta")) give("beta", args.doutput());
@@ -244,7 +244,8 @@ void add_affine(GradArgs& args, Value normalized, const Shape& parameter, Grads&
 Value scaled_gradient(GradArgs& args, const Shape& parameter) {
   Builder& b = args.builder;
   if (!args.has("gamma")) return args.doutput();
-  return b.mul(args.doutput(), b.reshape(args.value("gamma"), parameter));
+  const Value gamma = b.in_type(args.value("gamma"), args.doutput()->type.dtype);
+  return b.mul(args.doutput(), b.reshape(gamma, parameter));
 }
 
 // With z = (x - mean) / sigma and g = dy * gamma: dx = (g - mean(g) - z * mean(g * z)) / sigma.
@@ -269,12 +270,16 @@ Grads grad_norm(GradArgs& args) {
 Grads grad_batch_norm(GradArgs& args) {
   Builder& b = args.builder;
   const Shape channels = channel_shape(args.shape("x"));
-  const auto parameter = [&](const char* name) { return b.reshape(args.value(name), channels); };
+  const DType dtype = args.type("x").dtype;
+  const auto parameter = [&](const char* name) {
+    return b.reshape(b.in_type(args.value(name), dtype), channels);
+  };
   const Value inverse = rsqrt(b, parameter("variance"), args.number("epsilon", kEpsilon));
   const Value z = b.mul(b.sub(args.value("x"), parameter("mean")), inverse);
   const Value dx = b.mul(scaled_gradient(args, channels), inverse);
   const auto sum = [&](Value value, const char* name, double factor) {
-    return b.mul(b.reshape(b.sum_to_shape(value, channels), args.shape(name)), factor);
+    const Value total = b.mul(b.reshape(b.sum_to_shape(value, channels), args.shape(name)), factor);
+    return b.in_type(total, args.type(name).dtype);
   };
   Grads grads;
   if (args.wants("x")) grads.emplace_back(args.value("x"), dx);

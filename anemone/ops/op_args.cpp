@@ -24,6 +24,12 @@ Value OpArgs::value(std::string_view name) const {
   return has(name) ? operand(name).value : nullptr;
 }
 
+bool OpArgs::go_together(std::string_view name, std::string_view other) const {
+  const auto is_mixed = [](DType a, DType b) { return a == DType::kFp16 && b == DType::kFp32; };
+  const DType a = type(name).dtype, b = type(other).dtype;
+  return a == b || (since(Opset::kIos17) && (is_mixed(a, b) || is_mixed(b, a)));
+}
+
 const Literal* OpArgs::literal(std::string_view name, bool required) const {
   if (!has(name)) {
     if (const Literal* attribute = op_.attribute(name)) return attribute;

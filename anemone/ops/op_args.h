@@ -29,6 +29,10 @@ class OpArgs {
   // The bound value; null for a parameter that is absent or a literal in place.
   Value value(std::string_view name) const;
 
+  // Whether two parameters may be computed with each other: they have one element type, or, from
+  // ios17 on, fp16 and fp32.
+  bool go_together(std::string_view name, std::string_view other) const;
+
   // Compile-time parameters. Without a default, an absent one is an error; one that is bound to
   // something other than a constant always is.
   int64_t integer(std::string_view name, std::optional<int64_t> fallback = {}) const;

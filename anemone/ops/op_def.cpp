@@ -60,8 +60,12 @@ double stored_bytes(const Operation& op) {
   if (!is_constexpr(op)) return 0;
   double bytes = 0;
   for (const Param& param : get_op(op).params) {
-    const Literal* literal = OpArgs(op).literal(param.name);
-    if (literal) bytes += bytes_of(literal->type);
+    if (const Literal* attribute = op.attribute(param.name)) bytes += bytes_of(attribute->type);
+    const Argument* argument = op.find(param.name);
+    if (!argument) continue;
+    for (const Operand& operand : argument->operands) {
+      if (operand.literal) bytes += bytes_of(operand.literal->type);
+    }
   }
   return bytes;
 }

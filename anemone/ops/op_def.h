@@ -24,12 +24,14 @@ enum class Accepts : uint8_t {
   kString,
   kAny,    // whatever can be stored
   kState,  // a state, which is no tensor
+  kList,   // a list of strings or integers
 };
 
 struct Param {
   std::string_view name;
   Accepts accepts = Accepts::kFloat;
-  enum class Form : uint8_t { kValue, kConst, kTuple } form = Form::kValue;
+  // kPacked: a constant, or the result of another constexpr_… operation.
+  enum class Form : uint8_t { kValue, kConst, kTuple, kPacked } form = Form::kValue;
   bool optional = false;
 };
 
@@ -46,6 +48,13 @@ constexpr Param optional_const(std::string_view name, Accepts accepts) {
 }
 constexpr Param tuple_param(std::string_view name, Accepts accepts) {
   return {name, accepts, Param::Form::kTuple, false};
+}
+
+constexpr Param packed_param(std::string_view name, Accepts accepts) {
+  return {name, accepts, Param::Form::kPacked, false};
+}
+constexpr Param optional_packed(std::string_view name, Accepts accepts) {
+  return {name, accepts, Param::Form::kPacked, true};
 }
 
 // Operands and results of one operation while it is evaluated, as memory.
@@ -96,7 +105,8 @@ struct OpDef {
 
   // Types of the outputs; refuses what breaks a rule of the operation.
   std::vector<Type> (*infer)(const OpArgs& args) = nullptr;
-  // Reference kernel: plain loops, wide accumulation. Outputs are allocated, never aliased.
+  // Reference kernel: plain loops, wide accumulation. Outputs are allocated, never aliased. Null
+  // for const, and for results that are no tensors.
   void (*eval)(const EvalArgs& args) = nullptr;
   // Null for operations without a gradient (comparisons, integers).
   Grads (*grad)(GradArgs& args) = nullptr;
@@ -117,7 +127,8 @@ struct Cost {
 };
 Cost cost_of(const Operation& op);
 
-// Bytes that a constant takes in the program, packed where it is; 0 for what is no constant.
+// Bytes that a constant takes in the program, packed where it is; 0 for what is no constant, and
+// for operands that are constants of their own.
 double stored_bytes(const Operation& op);
 
 // Calls `kernel` with a value of the C++ type of `dtype`, which must be one of those listed.

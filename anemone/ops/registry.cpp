@@ -28,6 +28,7 @@ const Registry& registry() {
              composite_classifier_ops(),
              shape_ops(),
              slicing_ops(),
+             slice_update_ops(),
              joining_ops(),
              reduction_ops(),
              linear_ops(),
@@ -40,6 +41,18 @@ const Registry& registry() {
              scatter_ops(),
              sequence_ops(),
              quantization_ops(),
+             palette_ops(),
+             sorting_ops(),
+             space_ops(),
+             resizing_ops(),
+             warping_ops(),
+             crop_resize_ops(),
+             sliding_ops(),
+             recurrent_ops(),
+             einsum_ops(),
+             local_response_ops(),
+             random_ops(),
+             detection_ops(),
          }) {
       for (const OpDef& def : family) result.emplace(def.name, &def);
     }

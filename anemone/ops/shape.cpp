@@ -1,4 +1,7 @@
 // The same elements under another shape, and transpose.
+#include <algorithm>
+#include <cmath>
+
 #include "anemone/ops/families.h"
 #include "anemone/ops/movement.h"
 
@@ -10,6 +13,11 @@ constexpr Param kAxes[] = {param("x", Accepts::kAny), const_param("axes", Accept
 constexpr Param kSqueeze[] = {param("x", Accepts::kAny), optional_const("axes", Accepts::kInteger)};
 constexpr Param kTranspose[] = {param("x", Accepts::kAny), const_param("perm", Accepts::kInteger)};
 constexpr Param kFlatten[] = {param("x", Accepts::kAny), optional_const("axis", Accepts::kInteger)};
+
+constexpr Param kReshapeLike[] = {
+    param("x", Accepts::kAny), tuple_param("ref_tensors", Accepts::kAny),
+    tuple_param("begins", Accepts::kInteger), tuple_param("ends", Accepts::kInteger),
+    tuple_param("end_masks", Accepts::kBool)};
 
 std::vector<Type> like_x(const OpArgs& args, Shape shape) {
   return {Type::tensor(args.type("x").dtype, std::move(shape))};
@@ -55,6 +63,44 @@ std::vector<Type> infer_reshape(const OpArgs& args) {
                "reshape.c3: {} elements of {} do not fit shape {}", total, to_string(from),
                to_string(shape));
   if (open) *open = total / known;
+  return like_x(args, shape);
+}
+
+// Member `index` of a tuple of constant scalars.
+int64_t member(const OpArgs& args, const char* name, size_t index) {
+  const std::vector<Operand>& members = args.operands(name);
+  const Literal* literal = index < members.size() ? Operation::constant(members[index]) : nullptr;
+  args.require(literal && literal->tensor && literal->tensor->size() == 1,
+               "reshape_like.c1: member {} of '{}' is not a constant number", index, name);
+  const double number = literal->tensor->at(0);
+  args.require(std::abs(number) <= 0x1p31, "reshape_like.c1: {} in '{}' is beyond 32 bits", number,
+               name);
+  return static_cast<int64_t>(number);
+}
+
+// The sizes from begin to end of each reference, one after another; ends count as Python's.
+std::vector<Type> infer_reshape_like(const OpArgs& args) {
+  const std::vector<Operand>& references = args.operands("ref_tensors");
+  for (const char* name : {"begins", "ends", "end_masks"}) {
+    args.require(args.operands(name).size() == references.size(),
+                 "reshape_like.c2: '{}' has {} members for {} references", name,
+                 args.operands(name).size(), references.size());
+  }
+  Shape shape;
+  for (size_t i = 0; i < references.size(); ++i) {
+    const Shape& from = references[i].type().shape;
+    const auto rank = static_cast<int64_t>(from.size());
+    const auto place = [&](int64_t at) {
+      return std::clamp(at < 0 ? at + rank : at, int64_t{0}, rank);
+    };
+    const int64_t begin = place(member(args, "begins", i));
+    const int64_t end = member(args, "end_masks", i) ? rank : place(member(args, "ends", i));
+    if (begin < end) shape.insert(shape.end(), from.begin() + begin, from.begin() + end);
+  }
+  const int64_t total = element_count(args.shape("x"));
+  args.require(known_count(shape, total) == total,
+               "reshape_like.c3: {} elements of {} do not fit shape {}", total,
+               to_string(args.shape("x")), to_string(shape));
   return like_x(args, shape);
 }
 
@@ -144,6 +190,12 @@ const OpDef kOps[] = {
      .infer = infer_reshape,
      .eval = eval_copy,
      .grad = grad_copy},
+    {.name = "reshape_like",
+     .params = kReshapeLike,
+     .infer = infer_reshape_like,
+     .eval = eval_copy,
+     .grad = grad_copy,
+     .since = Opset::kIos16},
     {.name = "expand_dims",
      .params = kAxes,
      .infer = infer_expand_dims,

@@ -170,5 +170,48 @@ TEST(Verify, NamesUnknownAndMissingParameters) {
               HasSubstr("reshape: parameter 'shape' must be a constant"));
 }
 
+// MIL's example: sizes 0 to 2 of [2, 3, 4] and those from 1 on of [1, 5, 6].
+TEST(ReshapeLike, PutsSizesOfReferencesTogether) {
+  const auto like = [](const char* begins, const char* ends, const char* masks) {
+    return run_mil(std::string("func main<ios16>(tensor<fp32, [180]> x, tensor<fp32, [2, 3, 4]> a, "
+                               "tensor<int32, [1, 5, 6]> b) { tensor<fp32, [2, 3, 5, 6]> y = "
+                               "reshape_like(x = x, ref_tensors = (a, b), begins = ") +
+                       begins + ", ends = " + ends + ", end_masks = " + masks + "); } -> (y);",
+                   {Tensor(DType::kFp32, {180}), Tensor(DType::kFp32, {2, 3, 4}),
+                    Tensor(DType::kInt32, {1, 5, 6})})[0]
+        .shape();
+  };
+  const char* masks = "(bool(false), bool(true))";
+  EXPECT_EQ(like("(int32(0), int32(1))", "(int32(2), int32(0))", masks), (Shape{2, 3, 5, 6}));
+  EXPECT_EQ(like("(int32(-3), int32(-2))", "(int32(-1), int32(0))", masks), (Shape{2, 3, 5, 6}));
+  EXPECT_THAT(error_of([&] { like("(int32(0), b)", "(int32(2), int32(0))", masks); }),
+              HasSubstr("reshape_like.c1: member 1 of 'begins' is not a constant number"));
+  EXPECT_THAT(error_of([&] { like("(int32(0))", "(int32(2), int32(0))", masks); }),
+              HasSubstr("reshape_like.c2: 'begins' has 1 members for 2 references"));
+  EXPECT_THAT(
+      error_of([&] { like("(int32(0), int32(0))", "(int32(3), int32(0))", masks); }),
+      HasSubstr("reshape_like.c3: 180 elements of [180] do not fit shape [2, 3, 4, 1, 5, 6]"));
+}
+
+TEST(ReshapeLike, GradientIsReshapedBack) {
+  expect_gradient({random_tensor({6}, 1)}, [](Builder& b, const auto& v) {
+    const Value like = b.fill(DType::kFp32, {2, 3}, 0);
+    return b.op("reshape_like", {{"x", v[0]},
+                                 {"ref_tensors", std::vector<Operand>{like}},
+                                 {"begins", std::vector<Operand>{b.integer(0)}},
+                                 {"ends", std::vector<Operand>{b.integer(2)}},
+                                 {"end_masks", std::vector<Operand>{b.boolean(false)}}});
+  });
+}
+
+TEST(FillLike, HasTheShapeOfItsReferenceAndTheTypeOfItsValue) {
+  const auto fill = [](Builder& b, const auto& v) {
+    return b.op("fill_like", {{"ref_tensor", v[0]}, {"value", b.integer(3)}});
+  };
+  const Tensor y = run_one({random_tensor({1, 2}, 0)}, fill);
+  EXPECT_EQ(y.dtype(), DType::kInt32);
+  EXPECT_THAT(values(y), ElementsAre(3, 3));
+}
+
 }  // namespace
 }  // namespace anemone

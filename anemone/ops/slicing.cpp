@@ -1,43 +1,13 @@
-// Parts of one tensor: slices, split, reverse.
+// Parts of one tensor: slices, crop, split, reverse.
 #include <algorithm>
+#include <cmath>
 
 #include "anemone/ops/families.h"
 #include "anemone/ops/movement.h"
+#include "anemone/ops/slicing.h"
 
 namespace anemone {
 namespace {
-
-constexpr Param kByIndex[] = {
-    param("x", Accepts::kAny),
-    const_param("begin", Accepts::kInteger),
-    const_param("end", Accepts::kInteger),
-    optional_const("stride", Accepts::kInteger),
-    optional_const("begin_mask", Accepts::kBool),
-    optional_const("end_mask", Accepts::kBool),
-    optional_const("squeeze_mask", Accepts::kBool),
-};
-constexpr Param kBySize[] = {param("x", Accepts::kAny), const_param("begin", Accepts::kInteger),
-                             const_param("size", Accepts::kInteger)};
-constexpr Param kSplit[] = {
-    param("x", Accepts::kAny), optional_const("num_splits", Accepts::kInteger),
-    optional_const("split_sizes", Accepts::kInteger), const_param("axis", Accepts::kInteger)};
-constexpr Param kReverse[] = {param("x", Accepts::kAny), optional_const("axes", Accepts::kInteger)};
-
-// Indices begin, begin + stride, …: `size` of them.
-struct Range {
-  int64_t begin = 0, stride = 1, size = 0;
-  bool squeeze = false;
-};
-
-// One number an axis, or the default on all of them.
-std::vector<int64_t> per_axis(const OpArgs& args, std::string_view name, int64_t fallback) {
-  const size_t rank = args.shape("x").size();
-  std::vector<int64_t> values =
-      args.has(name) ? args.integers(name) : std::vector<int64_t>(rank, fallback);
-  args.require(values.size() == rank, "{}.c1: '{}' has {} numbers for rank {}", args.op().type,
-               name, values.size(), rank);
-  return values;
-}
 
 // Python's begin:end:stride on an axis of `size`; an open end reaches as far as the stride goes.
 Range python_slice(int64_t size, int64_t begin, int64_t end, int64_t stride, bool open_begin,
@@ -53,28 +23,63 @@ Range python_slice(int64_t size, int64_t begin, int64_t end, int64_t stride, boo
   return {first, stride, span > 0 ? (span + step - 1) / step : 0};
 }
 
-std::vector<Range> ranges_by_index(const OpArgs& args) {
+}  // namespace
+
+std::vector<int64_t> per_axis(const OpArgs& args, std::string_view name, int64_t fallback) {
+  const size_t rank = args.shape("x").size();
+  std::vector<int64_t> values =
+      args.has(name) ? args.integers(name) : std::vector<int64_t>(rank, fallback);
+  args.require(values.size() == rank, "{}.c1: '{}' has {} numbers for rank {}", args.op().type,
+               name, values.size(), rank);
+  return values;
+}
+
+std::vector<Range> ranges_of_slice(const OpArgs& args, const SliceNumbers& n) {
   const Shape& shape = args.shape("x");
-  const auto begin = per_axis(args, "begin", 0), end = per_axis(args, "end", 0);
-  const auto stride = per_axis(args, "stride", 1), squeeze = per_axis(args, "squeeze_mask", 0);
-  const auto open_begin = per_axis(args, "begin_mask", 0), open_end = per_axis(args, "end_mask", 0);
+  const std::string& op = args.op().type;
   std::vector<Range> ranges;
   for (size_t i = 0; i < shape.size(); ++i) {
-    if (squeeze[i]) {
-      const int64_t index = open_begin[i] ? 0 : begin[i];
+    if (n.squeeze[i]) {
+      const int64_t index = n.open_begin[i] ? 0 : n.begin[i];
       const int64_t at = index < 0 ? index + shape[i] : index;
-      args.require(at >= 0 && at < shape[i],
-                   "slice_by_index.c2: index {} is outside axis {} of size {}", index, i, shape[i]);
+      args.require(at >= 0 && at < shape[i], "{}.c2: index {} is outside axis {} of size {}", op,
+                   index, i, shape[i]);
       ranges.push_back({at, 1, 1, true});
       continue;
     }
-    args.require(stride[i] != 0, "slice_by_index.c3: the stride of axis {} is 0", i);
+    args.require(n.stride[i] != 0, "{}.c3: the stride of axis {} is 0", op, i);
     ranges.push_back(
-        python_slice(shape[i], begin[i], end[i], stride[i], open_begin[i], open_end[i]));
-    args.require(ranges.back().size > 0, "slice_by_index.c4: the slice of axis {} is empty", i);
+        python_slice(shape[i], n.begin[i], n.end[i], n.stride[i], n.open_begin[i], n.open_end[i]));
+    args.require(ranges.back().size > 0, "{}.c4: the slice of axis {} is empty", op, i);
   }
   return ranges;
 }
+
+std::vector<Range> ranges_by_index(const OpArgs& args) {
+  return ranges_of_slice(args, {per_axis(args, "begin", 0), per_axis(args, "end", 0),
+                                per_axis(args, "stride", 1), per_axis(args, "squeeze_mask", 0),
+                                per_axis(args, "begin_mask", 0), per_axis(args, "end_mask", 0)});
+}
+
+namespace {
+
+constexpr Param kByIndex[] = {
+    param("x", Accepts::kAny),
+    const_param("begin", Accepts::kInteger),
+    const_param("end", Accepts::kInteger),
+    optional_const("stride", Accepts::kInteger),
+    optional_const("begin_mask", Accepts::kBool),
+    optional_const("end_mask", Accepts::kBool),
+    optional_const("squeeze_mask", Accepts::kBool),
+};
+constexpr Param kCrop[] = {param("x", Accepts::kAny), const_param("crop_height", Accepts::kInteger),
+                           const_param("crop_width", Accepts::kInteger)};
+constexpr Param kBySize[] = {param("x", Accepts::kAny), const_param("begin", Accepts::kInteger),
+                             const_param("size", Accepts::kInteger)};
+constexpr Param kSplit[] = {
+    param("x", Accepts::kAny), optional_const("num_splits", Accepts::kInteger),
+    optional_const("split_sizes", Accepts::kInteger), const_param("axis", Accepts::kInteger)};
+constexpr Param kReverse[] = {param("x", Accepts::kAny), optional_const("axes", Accepts::kInteger)};
 
 std::vector<Range> ranges_by_size(const OpArgs& args) {
   const Shape& shape = args.shape("x");
@@ -91,8 +96,29 @@ std::vector<Range> ranges_by_size(const OpArgs& args) {
   return ranges;
 }
 
+// The last two axes, less what is cut off in front and behind.
+std::vector<Range> cropped_ranges(const OpArgs& args) {
+  const Shape& shape = args.shape("x");
+  args.require(shape.size() >= 3, "crop.c1: x {} has no three axes", to_string(shape));
+  std::vector<Range> ranges;
+  for (int64_t size : shape) ranges.push_back({0, 1, size});
+  const char* names[] = {"crop_height", "crop_width"};
+  for (size_t i = 0; i < 2; ++i) {
+    const std::vector<int64_t> amounts = args.integers(names[i]);
+    Range& range = ranges[shape.size() - 2 + i];
+    args.require(amounts.size() == 2 && amounts[0] >= 0 && amounts[1] >= 0 &&
+                     amounts[0] + amounts[1] < range.size,
+                 "crop.c2: '{}' is not two amounts that leave some of {}", names[i], range.size);
+    range.begin = amounts[0];
+    range.size -= amounts[0] + amounts[1];
+  }
+  return ranges;
+}
+
 std::vector<Range> ranges_of(const OpArgs& args) {
-  return args.op().type == "slice_by_size" ? ranges_by_size(args) : ranges_by_index(args);
+  const std::string& op = args.op().type;
+  if (op == "crop") return cropped_ranges(args);
+  return op == "slice_by_size" ? ranges_by_size(args) : ranges_by_index(args);
 }
 
 std::vector<Type> infer_slice(const OpArgs& args) {
@@ -252,6 +278,7 @@ const OpDef kOps[] = {
      .infer = infer_slice,
      .eval = eval_slice,
      .grad = grad_slice},
+    {.name = "crop", .params = kCrop, .infer = infer_slice, .eval = eval_slice, .grad = grad_slice},
     {.name = "split",
      .params = kSplit,
      .infer = infer_split,

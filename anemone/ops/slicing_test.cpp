@@ -113,6 +113,98 @@ TEST(SliceBySize, RulesC1AndC2) {
   EXPECT_THAT(refusal({iota({4})}, by_size({0}, {0})), HasSubstr("slice_by_size.c2"));
 }
 
+BuildOne update(Numbers begin, Numbers end, Numbers stride, std::vector<bool> squeeze) {
+  return [=](Builder& b, const auto& v) {
+    return b.op("slice_update", {{"x", v[0]},
+                                 {"update", v[1]},
+                                 {"begin", b.integers(begin)},
+                                 {"end", b.integers(end)},
+                                 {"stride", b.integers(stride)},
+                                 {"squeeze_mask", mask(b, squeeze)}});
+  };
+}
+
+// Where the slice is, is an input: a key/value cache is written so.
+BuildOne update_from(const std::vector<bool>& open_end = {}) {
+  return [=](Builder& b, const auto& v) {
+    std::vector<Argument> arguments = {
+        {"x", v[0]}, {"update", v[1]}, {"begin", v[2]}, {"end", v[3]}};
+    if (!open_end.empty()) arguments.push_back({"end_mask", mask(b, open_end)});
+    return b.op("slice_update", std::move(arguments));
+  };
+}
+
+TEST(SliceUpdate, ReplacesASlice) {
+  const Tensor x = iota({2, 4});
+  const Tensor two = Tensor::of<double>({2, 2}, {10, 20, 30, 40});
+  EXPECT_THAT(values(run_one({x, two}, update({0, 1}, {2, 4}, {1, 2}, {false, false}))),
+              ElementsAre(0, 10, 2, 20, 4, 30, 6, 40));
+  EXPECT_THAT(values(run_one({x, two}, update({1, 3}, {-3, 1}, {-1, -1}, {false, false}))),
+              ElementsAre(0, 1, 40, 30, 4, 5, 20, 10));
+  const Tensor row = Tensor::of<double>({4}, {9, 8, 7, 6});
+  EXPECT_THAT(values(run_one({x, row}, update({-1, 0}, {0, 4}, {1, 1}, {true, false}))),
+              ElementsAre(0, 1, 2, 3, 9, 8, 7, 6));
+}
+
+TEST(SliceUpdate, MayFindItsPlaceWhileItRuns) {
+  const auto at = [](int32_t begin, int32_t end) {
+    return Inputs{iota({4, 2}), Tensor::of<double>({1, 2}, {-1, -2}),
+                  Tensor::of<int32_t>({2}, {begin, 0}), Tensor::of<int32_t>({2}, {end, 2})};
+  };
+  EXPECT_THAT(values(run_one(at(2, 3), update_from())), ElementsAre(0, 1, 2, 3, -1, -2, 6, 7));
+  EXPECT_THAT(values(run_one(at(-1, 0), update_from({true, false}))),
+              ElementsAre(0, 1, 2, 3, 4, 5, -1, -2));
+  EXPECT_THAT(refusal(at(1, 3), update_from()),
+              HasSubstr("slice_update.c5: update [1, 2] is put into a slice [2, 2]"));
+  EXPECT_THAT(refusal(at(3, 3), update_from()), HasSubstr("slice_update.c4"));
+}
+
+TEST(SliceUpdate, RulesC1ToC7) {
+  const Tensor x = iota({4});
+  const auto refused = [&](const Tensor& part, const BuildOne& build) {
+    return refusal({x, part}, build);
+  };
+  const Tensor one = Tensor::of<double>({1}, {5});
+  EXPECT_THAT(refused(one, update({0, 0}, {1, 1}, {1, 1}, {false})), HasSubstr("slice_update.c1"));
+  EXPECT_THAT(refused(one, update({4}, {5}, {1}, {true})), HasSubstr("slice_update.c2: index 4"));
+  EXPECT_THAT(refused(one, update({0}, {1}, {0}, {false})), HasSubstr("slice_update.c3"));
+  EXPECT_THAT(refused(one, update({1}, {1}, {1}, {false})), HasSubstr("slice_update.c4"));
+  EXPECT_THAT(refused(one, update({0}, {2}, {1}, {false})), HasSubstr("slice_update.c5"));
+  EXPECT_THAT(refused(one.cast(DType::kFp32), update({0}, {1}, {1}, {false})),
+              HasSubstr("slice_update.c6: x is fp64 and update fp32"));
+  EXPECT_THAT(refused(Tensor::of<double>({}, {5}), update({0}, {1}, {1}, {true})),
+              HasSubstr("slice_update.c7: update is a scalar"));
+}
+
+TEST(SliceUpdate, GradientsAgreeWithFiniteDifferences) {
+  const Tensor x = random_tensor({4, 7}, 1);
+  expect_gradient({x, random_tensor({2, 3}, 2)}, update({3, 0}, {-5, 7}, {-2, 3}, {false, false}));
+  expect_gradient({x, random_tensor({7}, 3)}, update({2, 0}, {0, 7}, {1, 1}, {true, false}));
+}
+
+BuildOne crop(Numbers height, Numbers width) {
+  return [=](Builder& b, const auto& v) {
+    return b.op(
+        "crop",
+        {{"x", v[0]}, {"crop_height", b.integers(height)}, {"crop_width", b.integers(width)}});
+  };
+}
+
+TEST(Crop, CutsBothEndsOfTheLastTwoAxes) {
+  const Tensor y = run_one({iota({1, 3, 4})}, crop({1, 0}, {0, 2}));
+  EXPECT_EQ(y.shape(), (Shape{1, 2, 2}));
+  EXPECT_THAT(values(y), ElementsAre(4, 5, 8, 9));
+  expect_gradient({random_tensor({2, 4, 5}, 1)}, crop({1, 1}, {2, 0}));
+}
+
+TEST(Crop, RulesC1AndC2) {
+  EXPECT_THAT(refusal({iota({3, 4})}, crop({0, 0}, {0, 0})), HasSubstr("crop.c1: x [3, 4]"));
+  EXPECT_THAT(refusal({iota({1, 3, 4})}, crop({1, 2}, {0, 0})),
+              HasSubstr("crop.c2: 'crop_height' is not two amounts that leave some of 3"));
+  EXPECT_THAT(refusal({iota({1, 3, 4})}, crop({0, 0}, {-1, 0})), HasSubstr("crop.c2"));
+  EXPECT_THAT(refusal({iota({1, 3, 4})}, crop({0}, {0, 0})), HasSubstr("crop.c2"));
+}
+
 TEST(Slice, GradientsAgreeWithFiniteDifferences) {
   const Tensor x = random_tensor({4, 7}, 1);
   expect_gradient({x}, by_index({1, 0}, {3, 7}, {1, 3}));

@@ -25,6 +25,7 @@ bool accepts(Accepts rule, DType dtype) {
     case Accepts::kAny:
       return dtype != DType::kString;
     case Accepts::kState:
+    case Accepts::kList:
       break;
   }
   return false;
@@ -48,6 +49,8 @@ std::string_view describe(Accepts rule) {
       return "numbers or bools";
     case Accepts::kState:
       return "a state";
+    case Accepts::kList:
+      return "a list";
   }
   return "";
 }
@@ -60,11 +63,18 @@ const Param* find_param(const OpDef& def, std::string_view name) {
 }
 
 void check_type(const OpArgs& args, const OpDef& def, const Param& param, const Type& type) {
-  const bool fits = param.accepts == Accepts::kState
-                        ? type.kind == Type::Kind::kState
-                        : type.is_tensor() && accepts(param.accepts, type.dtype);
+  bool fits = type.is_tensor() && accepts(param.accepts, type.dtype);
+  if (param.accepts == Accepts::kState) fits = type.kind == Type::Kind::kState;
+  if (param.accepts == Accepts::kList) fits = type.kind == Type::Kind::kList;
   args.require(fits, "{}: parameter '{}' takes {}, not {}", def.name, param.name,
                describe(param.accepts), to_string(type));
+}
+
+bool is_bound_as(Param::Form form, const Operand& operand) {
+  if (form != Param::Form::kConst && form != Param::Form::kPacked) return true;
+  if (Operation::constant(operand)) return true;
+  const Operation* producer = operand.value ? operand.value->producer : nullptr;
+  return form == Param::Form::kPacked && producer && is_constexpr(*producer);
 }
 
 void check_argument(const OpArgs& args, const OpDef& def, const Argument& argument) {
@@ -75,8 +85,8 @@ void check_argument(const OpArgs& args, const OpDef& def, const Argument& argume
   args.require(!argument.operands.empty(), "{}: parameter '{}' is empty", def.name, argument.name);
   for (const Operand& operand : argument.operands) {
     check_type(args, def, *param, operand.type());
-    args.require(param->form != Param::Form::kConst || Operation::constant(operand) != nullptr,
-                 "{}: parameter '{}' must be a constant", def.name, argument.name);
+    args.require(is_bound_as(param->form, operand), "{}: parameter '{}' must be a constant",
+                 def.name, argument.name);
   }
 }
 
@@ -95,7 +105,7 @@ constexpr int64_t kMaxElements = int64_t{1} << 40;
 
 // Rules of every operation: no rule's arithmetic overflows and no kernel meets an empty tensor.
 void check_sizes(const OpArgs& args, const Type& type) {
-  if (!type.is_tensor()) return;
+  if (!type.is_tensor() || type.dtype == DType::kString) return;
   int64_t count = 1;
   for (int64_t size : type.shape) {
     args.require(size != kUnknownSize, "any.c1: {} has an unknown size", to_string(type));
@@ -105,14 +115,15 @@ void check_sizes(const OpArgs& args, const Type& type) {
                  to_string(type));
     count *= size;
   }
-  args.require(bits(type.dtype) >= 8, "any.c4: {} has elements smaller than a byte",
-               to_string(type));
+  args.require(bits(type.dtype) >= 8 || is_constexpr(args.op()),
+               "any.c4: {} has elements smaller than a byte", to_string(type));
 }
 
 // Compile-time parameters may be empty lists or packed bits.
 void check_operand_sizes(const OpArgs& args, const OpDef& def) {
   for (const Argument& argument : args.op().arguments) {
-    if (find_param(def, argument.name)->form == Param::Form::kConst) continue;
+    const Param::Form form = find_param(def, argument.name)->form;
+    if (form == Param::Form::kConst || form == Param::Form::kPacked) continue;
     for (const Operand& operand : argument.operands) check_sizes(args, operand.type());
   }
 }

@@ -4,7 +4,7 @@ namespace anemone {
 
 void optimize(Function& function) {
   function.remove_unused();
-  unpack_weights(function);
+  if (unpack_weights(function)) function.remove_unused();
   fold_constants(function);
   fuse_accumulation(function);
   fuse_sums(function);

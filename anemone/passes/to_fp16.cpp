@@ -19,6 +19,23 @@ Literal narrowed(const Literal& literal) {
   return result;
 }
 
+// constexpr_cast widens fp16 to fp32, of which nothing is left.
+void drop_cast(Operation& op) {
+  const Argument* argument = op.find("source_val");
+  const Literal* literal = argument ? argument->operands[0].literal.get() : nullptr;
+  if (!argument) literal = op.attribute("source_val");
+  if (literal) {
+    op.type = "const";
+    op.attributes = {{"val", *literal}};
+    op.arguments.clear();
+  } else {
+    const Operand source = argument->operands[0];
+    op.type = "identity";
+    op.attributes.clear();
+    op.arguments = {{"x", source}};
+  }
+}
+
 void narrow(Type& type) {
   if (type.is_tensor() && type.dtype == DType::kFp32) type.dtype = DType::kFp16;
 }
@@ -29,6 +46,7 @@ void to_fp16(Function& function) {
   for (Value input : function.inputs) narrow(input->type);
   for (const auto& op : function.operations) {
     for (Value output : op->outputs) narrow(output->type);
+    if (op->type == "constexpr_cast") drop_cast(*op);
     for (Attribute& attribute : op->attributes) {
       if (attribute.name == "val" || is_constexpr(*op)) attribute.value = narrowed(attribute.value);
     }

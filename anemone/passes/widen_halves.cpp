@@ -9,6 +9,19 @@ namespace {
 
 bool is_half(const Type& type) { return type.is_tensor() && type.dtype == DType::kFp16; }
 
+// Whether a result is fp16, or an operand of an operation that mixes fp16 and fp32.
+bool touches_halves(const Operation& op) {
+  for (Value output : op.outputs) {
+    if (is_half(output->type)) return true;
+  }
+  for (const Argument& argument : op.arguments) {
+    for (const Operand& operand : argument.operands) {
+      if (is_half(operand.type())) return true;
+    }
+  }
+  return false;
+}
+
 void widen(Type& type) {
   if (is_half(type)) type.dtype = DType::kFp32;
 }
@@ -129,9 +142,7 @@ std::unordered_set<const Operation*> widen_halves_between_ports(Function& functi
 
 bool has_halves(const Function& function) {
   return std::any_of(function.operations.begin(), function.operations.end(), [](const auto& op) {
-    return op->type != "const" && op->type != "cast" && !is_view(*op) &&
-           std::any_of(op->outputs.begin(), op->outputs.end(),
-                       [](Value output) { return is_half(output->type); });
+    return op->type != "const" && op->type != "cast" && !is_view(*op) && touches_halves(*op);
   });
 }
 

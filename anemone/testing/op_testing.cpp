@@ -7,6 +7,8 @@
 
 #include "anemone/autodiff/reverse_sweep.h"
 #include "anemone/base/random.h"
+#include "anemone/ops/verify.h"
+#include "anemone/text/parser.h"
 
 namespace anemone {
 namespace {
@@ -64,6 +66,12 @@ Function gradient_function(const Function& forward) {
   return function;
 }
 
+std::vector<Tensor> in_order(const Function& function, NamedTensors named) {
+  std::vector<Tensor> outputs;
+  for (Value output : function.outputs) outputs.push_back(std::move(named.at(output->name)));
+  return outputs;
+}
+
 }  // namespace
 
 Tensor random_tensor(const Shape& shape, uint64_t seed, double low, double high) {
@@ -88,16 +96,24 @@ Function make_function(const Inputs& inputs, const Build& build) {
 
 std::vector<Tensor> run_reference(const Inputs& inputs, const Build& build) {
   const Function function = make_function(inputs, build);
-  NamedTensors named = evaluate(function, name_inputs(inputs));
-  std::vector<Tensor> outputs;
-  for (Value output : function.outputs) outputs.push_back(std::move(named.at(output->name)));
-  return outputs;
+  return in_order(function, evaluate(function, name_inputs(inputs)));
 }
 
 Tensor run_one(const Inputs& inputs, const BuildOne& build) {
   return std::move(run_reference(inputs, [&](Builder& b, const auto& in) {
                      return std::vector{build(b, in)};
                    }).at(0));
+}
+
+std::vector<Tensor> run_mil(const std::string& text, const Inputs& inputs) {
+  const Program program = parse_mil(text);
+  const Function& function = program.functions.front();
+  require_valid(function);
+  NamedTensors named;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    named[function.inputs[i]->name] = inputs[i].tensor->clone();
+  }
+  return in_order(function, evaluate(function, named));
 }
 
 std::vector<double> values(const Tensor& tensor) {

@@ -32,6 +32,10 @@ Function make_function(const Inputs& inputs, const Build& build);
 std::vector<Tensor> run_reference(const Inputs& inputs, const Build& build);
 Tensor run_one(const Inputs& inputs, const BuildOne& build);
 
+// The outputs of a function in MIL text, "func main<ios16>(…) {…} -> (…);", which is verified
+// first. Inputs in the order in which the function has them.
+std::vector<Tensor> run_mil(const std::string& text, const Inputs& inputs = {});
+
 // The elements as doubles, for EXPECT_THAT(…, ElementsAre…).
 std::vector<double> values(const Tensor& tensor);
 

@@ -161,6 +161,19 @@ void add_reductions(std::vector<SpecialCase>& cases) {
   const std::string axis = "(x = x, axis = int32(1), keep_dims = bool(false))";
   cases.push_back(rows("reduce_argmax" + axis, places, {1, 0, 0, 0}, "int32"));
   cases.push_back(rows("reduce_argmin" + axis, places, {1, 0, 1, 0}, "int32"));
+  // NaN comes last in either direction; equal numbers keep their order.
+  const std::vector<double> unsorted = {kNan, 1, 3, 2, kNan, kInf, -0.0, 0.0, -0.0};
+  const auto sorted = [&](const std::string& call, const std::vector<double>& want,
+                          const std::string& dtype) {
+    cases.push_back({call, {3, 3}, unsorted, {}, {3, 3}, want, dtype});
+  };
+  const std::string down = "(x = x, axis = int32(1), ascending = bool(false)";
+  const std::string up = "(x = x, axis = int32(1), ascending = bool(true)";
+  sorted("argsort" + down + ")", {2, 1, 0, 2, 0, 1, 0, 1, 2}, "int32");
+  sorted("argsort" + up + ")", {1, 2, 0, 0, 2, 1, 0, 1, 2}, "int32");
+  const std::string three = ", k = int32(3), return_indices = bool(false))";
+  sorted("topk" + down + three, {3, 1, kNan, kInf, 2, kNan, -0.0, 0.0, -0.0}, "D");
+  sorted("topk" + up + three, {1, 3, kNan, 2, kInf, kNan, -0.0, 0.0, -0.0}, "D");
 }
 
 void add_others(std::vector<SpecialCase>& cases) {
@@ -185,6 +198,23 @@ void add_others(std::vector<SpecialCase>& cases) {
                    {1, 1, 3},
                    {kNan, 0.0, -kInf}});
   cases.push_back({"l2_pool" + pool + ")", {1, 1, 6}, x, {}, {1, 1, 3}, {kNan, 0.0, kInf}});
+  // A point between elements is NaN where one that weighs is; one that weighs nothing is not read.
+  cases.push_back(
+      {"upsample_bilinear(x = x, scale_factor_width = int32(2), align_corners = "
+       "bool(false))",
+       {1, 1, 2},
+       {1, kNan},
+       {},
+       {1, 1, 4},
+       {1, kNan, kNan, kNan}});
+  cases.push_back(
+      {"resize_bilinear(x = x, target_size_width = int32(3), sampling_mode = "
+       "string(\"ALIGN_CORNERS\"))",
+       {1, 1, 2},
+       {kInf, -kInf},
+       {},
+       {1, 1, 3},
+       {kInf, kNan, -kInf}});
   cases.push_back({"cumsum(x = x, axis = int32(1))",
                    {2, 3},
                    {1, kNan, 3, -0.0, kInf, -kInf},
@@ -223,21 +253,34 @@ const std::vector<SpecialCase>& special_cases() {
 const std::vector<std::string>& without_special_cases() {
   static const std::vector<std::string> all = {
       // Elements are moved bit by bit.
-      "band_part", "concat", "const", "expand_dims", "fill", "flatten2d", "gather",
-      "gather_along_axis", "pad", "reshape", "reverse", "scatter", "shape", "slice_by_index",
-      "slice_by_size", "split", "squeeze", "stack", "tile", "transpose",
+      "band_part", "batch_to_space", "concat", "const", "crop", "depth_to_space", "expand_dims",
+      "fill", "fill_like", "flatten2d", "gather", "gather_along_axis", "gather_nd", "pad",
+      "pixel_shuffle", "pixel_unshuffle", "reshape", "reshape_like", "reverse", "reverse_sequence",
+      "scatter", "scatter_nd", "shape", "slice_by_index", "slice_by_size", "slice_update",
+      "sliding_windows", "space_to_batch", "space_to_depth", "split", "squeeze", "stack", "tile",
+      "transpose",
       // IEEE 754 comparison: NaN is unequal to everything, -0 equals +0.
       "equal", "greater", "greater_equal", "less", "less_equal", "not_equal",
       // They hand on what their blocks and states hold.
       "cond", "read_state", "while_loop", "write_state",
       // No floats go in.
-      "constexpr_affine_dequantize", "dequantize", "logical_and", "logical_not", "logical_or",
+      "constexpr_affine_dequantize", "constexpr_blockwise_shift_scale", "constexpr_cast",
+      "constexpr_lut_to_dense", "constexpr_lut_to_sparse", "constexpr_sparse_blockwise_shift_scale",
+      "constexpr_sparse_to_dense", "dequantize", "logical_and", "logical_not", "logical_or",
       "logical_xor", "one_hot", "range_1d",
       // Conversions to integers, which have tests of their own.
       "cast", "quantize",
+      // Results that are no floats, or are drawn.
+      "classify", "non_zero", "random_bernoulli", "random_categorical", "random_normal",
+      "random_uniform",
       // Sums of products and of squares: NaN and infinities spread as in arithmetic.
-      "batch_norm", "conv", "conv_transpose", "instance_norm", "l2_norm", "layer_norm", "linear",
-      "matmul", "scaled_dot_product_attention"};
+      "batch_norm", "conv", "conv_transpose", "einsum", "instance_norm", "l2_norm", "layer_norm",
+      "linear", "local_response_norm", "matmul", "scaled_dot_product_attention",
+      // The same at points between elements, and step by step.
+      "affine", "crop_resize", "gru", "lstm", "resample", "resize", "resize_nearest_neighbor",
+      "rnn", "upsample_nearest_neighbor",
+      // A NaN score is below every other: no box is hidden by it (detection_test.cpp).
+      "non_maximum_suppression"};
   return all;
 }
 

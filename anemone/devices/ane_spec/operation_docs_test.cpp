@@ -20,7 +20,9 @@ std::string parameters_of(const OpDef& def) {
   std::string list;
   for (const Param& param : def.params) {
     list += (list.empty() ? "" : ", ") + std::string(param.name);
-    if (param.form == Param::Form::kConst) list += "*";
+    const bool is_constant =
+        param.form == Param::Form::kConst || param.form == Param::Form::kPacked;
+    if (is_constant) list += "*";
     if (param.optional) list += "?";
   }
   return list.empty() ? "–" : list;
@@ -34,7 +36,8 @@ std::string verdict_of(const OpDef& def) {
     case AneSupport::kProven:
       return "proven";
     case AneSupport::kProbed:
-      return operation->since == AneFamily::kH13 ? "probed" : "probed, from the M3 on";
+      if (operation->since == AneFamily::kH13) return "probed";
+      return fmt::format("probed, from the M{} on", static_cast<int>(operation->since) - 12);
     case AneSupport::kRefused:
       break;
   }

@@ -101,7 +101,7 @@ TEST(OperationTable, SaysWhatToDoInsteadOfEveryRefusedOperation) {
     EXPECT_EQ(refused, !row.instead.empty()) << row.name;
     EXPECT_EQ(find_ane_operation(row.name), &row);
   }
-  EXPECT_EQ(find_ane_operation("topk"), nullptr);
+  EXPECT_EQ(find_ane_operation("list_read"), nullptr);
 }
 
 // The names in backticks from `begin` to the end of its paragraph.
