@@ -6,6 +6,7 @@
 
 #include "anemone/base/clock.h"
 #include "anemone/devices/cpu/cpu_request.h"
+#include "anemone/devices/cpu/epilogue.h"
 #include "anemone/devices/cpu/memory_plan.h"
 #include "anemone/kernels/half_numerics.h"
 #include "anemone/kernels/simd.h"
@@ -275,6 +276,8 @@ class CpuDevice final : public Device {
     if (has_halves(lowered.function)) {
       lowered.rounded = widen_halves_between_ports(lowered.function);
     }
+    // Products of rounded operands stay as they are.
+    if (!options_.bf16) fuse_epilogues(lowered.function, lowered.rounded);
     return std::make_unique<CpuExecutable>(pool_, options_, std::move(lowered), options);
   }
 

@@ -243,14 +243,6 @@ TEST(FastKernels, PointwiseConvolutionAndItsGradientOnOddSizes) {
   expect_fast({fp32({1, 3, 4, 5}, 1), fp32({2, 3, 1, 1}, 2)}, conv({1, 1}, {0, 0, 0, 0}));
 }
 
-TEST(FastKernels, OtherConvolutionsFallBack) {
-  const Tensor x = fp32({1, 3, 6, 7}, 1), weight = fp32({4, 3, 1, 1}, 2);
-  expect_fast({x, weight}, conv({2, 1}, {0, 0, 0, 0}), false);
-  expect_fast({x, weight}, conv({1, 1}, {1, 1, 0, 2}), false);
-  expect_fast({x, fp32({4, 3, 3, 3}, 3)}, conv({1, 1}, {1, 1, 1, 1}), false);
-  expect_fast({fp32({2, 3, 1, 7}, 4), weight}, conv({1, 1}, {0, 0, 0, 0}), false);
-}
-
 TEST(FastKernels, MatmulForEveryTranspositionAloneAndInBatches) {
   for (int mode = 0; mode < 8; ++mode) {
     const bool tx = (mode & 1) != 0, ty = (mode & 2) != 0, batched = (mode & 4) != 0;

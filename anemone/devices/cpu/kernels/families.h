@@ -24,6 +24,10 @@ KernelFamily loss_kernels();
 KernelFamily movement_kernels();
 KernelFamily quantization_kernels();
 
+// Of conv and conv_transpose with any window.
+std::unique_ptr<Kernel> window_conv(const OpArgs& args);
+std::unique_ptr<Kernel> window_conv_transpose(const OpArgs& args);
+
 // Whether all float operands and results are fp32, which the fast kernels are written for.
 bool all_fp32(const OpArgs& args);
 

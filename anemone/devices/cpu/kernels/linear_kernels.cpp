@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "anemone/devices/cpu/epilogue.h"
 #include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/kernels/gemm.h"
 #include "anemone/kernels/simd.h"
@@ -26,7 +27,7 @@ bool is_pointwise(const OpArgs& args) {
 
 // y [O, S] = W [O, C] · x [C, S]
 std::unique_ptr<Kernel> conv(const OpArgs& args) {
-  if (!is_pointwise(args)) return nullptr;
+  if (!is_pointwise(args) || has_epilogue(args)) return window_conv(args);
   const int64_t outputs = args.shape("weight")[0], channels = args.shape("weight")[1];
   const int64_t width = args.shape("x")[2] * args.shape("x")[3];
   auto kernel = kernel_of([=](const KernelRun& run) {
@@ -48,7 +49,7 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
 }
 
 // y [O, S] = Wᵀ · x [C, S] with W stored [C, O]: the gradient of conv with respect to x.
-std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
+std::unique_ptr<Kernel> transposed_product(const OpArgs& args) {
   if (!is_pointwise(args)) return nullptr;
   const int64_t channels = args.shape("weight")[0], outputs = args.shape("weight")[1];
   const int64_t width = args.shape("x")[2] * args.shape("x")[3];
@@ -69,6 +70,11 @@ std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
   });
   kernel->be_product({0, static_cast<size_t>(outputs)});
   return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
+}
+
+std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
+  if (!is_pointwise(args) || has_epilogue(args)) return window_conv_transpose(args);
+  return transposed_product(args);
 }
 
 // The operands of matmul and linear put the matrices at positions 0 and 1 of the arguments.
@@ -191,7 +197,7 @@ KernelFamily linear_kernels() {
   return {
       {"conv", conv},
       {"conv_transpose", conv_transpose},
-      {"anemone.expected_rows", conv_transpose},
+      {"anemone.expected_rows", transposed_product},
       {"anemone.classifier_weight_gradient", classifier_weight_gradient},
       {"matmul", matmul},
       {"anemone.matmul_add", matmul_add},

@@ -1,0 +1,152 @@
+// Convolutions and their transposes of any shape, but for those that are plain products of matrices
+// (linear_kernels.cpp).
+#include <algorithm>
+#include <memory>
+
+#include "anemone/devices/cpu/epilogue.h"
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/kernels/conv.h"
+#include "anemone/kernels/conv_transpose.h"
+#include "anemone/kernels/depthwise.h"
+#include "anemone/ops/window.h"
+
+namespace anemone {
+namespace {
+
+Spatial in_three_axes(const Shape& shape, int64_t missing) {
+  Spatial result = {missing, missing, missing};
+  std::copy(shape.begin(), shape.end(), result.end() - static_cast<int64_t>(shape.size()));
+  return result;
+}
+
+// The window of a conv or conv_transpose whose types are inferred.
+ConvShape shape_of(const OpArgs& args) {
+  const Shape &x = args.shape("x"), &weight = args.shape("weight");
+  const Shape& y = args.op().outputs[0]->type.shape;
+  const bool transposed = args.op().type == "conv_transpose";
+  const Shape &large = transposed ? y : x, &small = transposed ? x : y;
+  const size_t rank = x.size() - 2;
+  Window w;
+  w.large.assign(large.begin() + 2, large.end());
+  w.small.assign(small.begin() + 2, small.end());
+  w.kernel.assign(weight.begin() + 2, weight.end());
+  w.strides = read_steps(args, "strides", rank, "c4");
+  w.dilations = read_steps(args, "dilations", rank, "c4");
+  w.before = w.after = Shape(rank, 0);
+  const PadType type = read_pad_type(args);
+  if (type == PadType::kCustom) read_custom_pad(args, w);
+  for (size_t i = 0; i < rank && is_same(type); ++i) {
+    pad_same(w, i, std::max<int64_t>(0, w.full(i) - w.large[i]), type);
+  }
+  return {.batch = x[0],
+          .groups = args.integer("groups", 1),
+          .large_channels = large[1],
+          .small_channels = small[1],
+          .large = in_three_axes(w.large, 1),
+          .small = in_three_axes(w.small, 1),
+          .kernel = in_three_axes(w.kernel, 1),
+          .strides = in_three_axes(w.strides, 1),
+          .dilations = in_three_axes(w.dilations, 1),
+          .before = in_three_axes(w.before, 0)};
+}
+
+// The packed weights of an algorithm: made once where they are constant, else in every run.
+class PackedWeights {
+ public:
+  template <typename Algorithm>
+  PackedWeights(const OpArgs& args, const Algorithm& algorithm, size_t floats, size_t pieces)
+      : floats_((floats + 15) / 16 * 16), pieces_(pieces) {
+    const Literal* literal = Operation::constant(args.operand("weight"));
+    if (!literal || !literal->tensor) return;
+    kept_ = AlignedBytes(floats_ * sizeof(float));
+    algorithm.pack_weights(literal->tensor->view().as<float>().data(), kept(), 0, pieces);
+  }
+
+  size_t scratch_floats() const { return kept() ? 0 : floats_; }
+
+  template <typename Algorithm>
+  const float* get(const KernelRun& run, const Algorithm& algorithm) const {
+    if (kept()) return kept();
+    const size_t each = floats_ / pieces_, grain = 8192 / (each + 1) + 1;
+    run.pool.parallel_for(pieces_, grain, [&](size_t begin, size_t end, int) {
+      algorithm.pack_weights(run.input(1), run.scratch_floats(), begin, end);
+    });
+    return run.scratch_floats();
+  }
+
+ private:
+  float* kept() const { return reinterpret_cast<float*>(kept_.data()); }
+
+  AlignedBytes kept_;
+  size_t floats_, pieces_;
+};
+
+// A convolution by packed weights.
+template <typename Algorithm>
+class PackedConv final : public Kernel {
+ public:
+  PackedConv(const OpArgs& args, Algorithm algorithm, size_t pieces)
+      : algorithm_(std::move(algorithm)),
+        weights_(args, algorithm_, algorithm_.weight_floats(), pieces),
+        epilogue_(args) {}
+
+  void run(const KernelRun& run) const override {
+    const float* weights = weights_.get(run, algorithm_);
+    algorithm_.run(run.pool, run.input(0), weights, run.output(), epilogue_.finish(run),
+                   run.scratch_floats() + weights_.scratch_floats());
+  }
+  size_t scratch_bytes(int threads) const override {
+    return (weights_.scratch_floats() + algorithm_.scratch_floats(threads)) * sizeof(float);
+  }
+
+ private:
+  Algorithm algorithm_;
+  PackedWeights weights_;
+  EpilogueReader epilogue_;
+};
+
+class Depthwise final : public Kernel {
+ public:
+  Depthwise(const OpArgs& args, const ConvShape& shape) : conv_(shape), epilogue_(args) {}
+
+  void run(const KernelRun& run) const override {
+    conv_.run(run.pool, run.input(0), run.input(1), run.output(), epilogue_.finish(run),
+              run.scratch_floats());
+  }
+  size_t scratch_bytes(int threads) const override {
+    return conv_.scratch_floats(threads) * sizeof(float);
+  }
+
+ private:
+  DepthwiseConv conv_;
+  EpilogueReader epilogue_;
+};
+
+bool is_empty(const ConvShape& s) {
+  return s.batch * s.large_channels * s.small_channels * s.taps() * volume(s.large) == 0;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> window_conv(const OpArgs& args) {
+  const ConvShape shape = shape_of(args);
+  if (!all_fp32(args) || is_empty(shape)) return nullptr;
+  const bool has_addend = args.has(kAddend);
+  if (DepthwiseConv::takes(shape)) {
+    return has_addend ? nullptr : std::make_unique<Depthwise>(args, shape);
+  }
+  Conv conv(shape);
+  if (has_addend && conv.merges_images()) return nullptr;
+  const size_t pieces = conv.weight_panels();
+  return std::make_unique<PackedConv<Conv>>(args, std::move(conv), pieces);
+}
+
+std::unique_ptr<Kernel> window_conv_transpose(const OpArgs& args) {
+  const ConvShape shape = shape_of(args);
+  if (!all_fp32(args) || is_empty(shape) || args.has(kAddend)) return nullptr;
+  ConvTranspose conv(shape);
+  const size_t pieces = conv.weight_blocks();
+  return std::make_unique<PackedConv<ConvTranspose>>(args, std::move(conv), pieces);
+}
+
+}  // namespace anemone

@@ -1,0 +1,98 @@
+#include "anemone/kernels/depthwise.h"
+
+#include <algorithm>
+
+#include "anemone/kernels/simd.h"
+
+namespace anemone {
+namespace {
+
+constexpr int64_t kSlack = 64;
+
+int64_t whole_lines(int64_t floats) { return (floats + 15) / 16 * 16; }
+
+}  // namespace
+
+DepthwiseConv::DepthwiseConv(const ConvShape& shape) : shape_(shape), plane_(shape) {}
+
+bool DepthwiseConv::has_large_window() const {
+  const Spatial &kernel = shape_.kernel, &dilations = shape_.dilations, &strides = shape_.strides;
+  return volume(shape_.small) < 64 && shape_.taps() > 4 * volume(shape_.small) && kernel[2] > 1 &&
+         dilations[2] % strides[2] == 0;
+}
+
+// A plane, and sums of all its positions.
+size_t DepthwiseConv::thread_floats() const {
+  const int64_t taps = whole_lines(shape_.taps());
+  return static_cast<size_t>(whole_lines(plane_.size() + kSlack) +
+                             whole_lines(volume(plane_.part()) + kSlack) + taps);
+}
+
+size_t DepthwiseConv::scratch_floats(int threads) const {
+  return static_cast<size_t>(threads) * thread_floats();
+}
+
+void DepthwiseConv::run(ThreadPool& pool, const float* x, const float* weight, float* out,
+                        const ConvFinish& finish, float* scratch) const {
+  const int64_t large = volume(shape_.large), small = volume(shape_.small);
+  const int64_t each = shape_.small_in_group();
+  const auto planes = static_cast<size_t>(shape_.batch * shape_.large_channels);
+  const auto grain = static_cast<size_t>(4096 / (small * shape_.taps()) + 1);
+  const auto work = [&](size_t begin, size_t end, int thread) {
+    float* memory = scratch + static_cast<size_t>(thread) * thread_floats();
+    float* sums = memory + whole_lines(plane_.size() + kSlack);
+    for (auto i = static_cast<int64_t>(begin); i < static_cast<int64_t>(end); ++i) {
+      const float* plane = x + i * large;
+      if (!plane_.is_plain()) plane_.split(plane, 0, memory);
+      // A plane of the image is copied too: whole vectors of it may not be there.
+      if (plane_.is_plain()) std::copy_n(plane, large, memory);
+      plane = memory;
+      for (int64_t o = 0; o < each; ++o) {
+        const int64_t channel = i % shape_.large_channels * each + o;
+        const int64_t image = i / shape_.large_channels;
+        float* to = out + (image * shape_.small_channels + channel) * small;
+        const float* taps = weight + channel * shape_.taps();
+        has_large_window() ? run_large_window(plane, taps, finish.at(channel, 0), to)
+                           : run_plane(plane, taps, sums, finish.at(channel, 0), to);
+      }
+    }
+  };
+  pool.parallel_for(planes, grain, work, planes > 64 ? 4 : 1);
+}
+
+// All positions of a part at once, also those between the rows of the output, which are not kept.
+void DepthwiseConv::run_plane(const float* plane, const float* weight, float* sums,
+                              const ConvFinish& finish, float* out) const {
+  const Spatial& small = shape_.small;
+  const int64_t count =
+      plane_.position(small[0] - 1, small[1] - 1, small[2] - 1) + 1;
+  simd::depthwise(plane, plane_.taps().data(), weight, shape_.taps(), finish, sums, count);
+  plane_.for_each_row([&](int64_t from, int64_t to, int64_t width) {
+    std::copy_n(sums + from, width, out + to);
+  });
+}
+
+// Row by row of the window: the taps of a row lie side by side, or a dilation apart.
+void DepthwiseConv::run_large_window(const float* plane, const float* weight,
+                                     const ConvFinish& finish, float* out) const {
+  const int64_t width = shape_.kernel[2], rows = shape_.taps() / width;
+  const int64_t step = shape_.dilations[2] / shape_.strides[2];
+  plane_.for_each_row([&](int64_t from, int64_t to, int64_t count) {
+    for (int64_t x = 0; x < count; ++x) {
+      float sum = 0;
+      for (int64_t row = 0; row < rows; ++row) {
+        const float* seen = plane + plane_.taps()[static_cast<size_t>(row * width)] + from + x;
+        const float* taps = weight + row * width;
+        if (step == 1) {
+          sum += simd::dot(seen, taps, static_cast<size_t>(width));
+        } else {
+          for (int64_t t = 0; t < width; ++t) sum += seen[t * step] * taps[t];
+        }
+      }
+      out[to + x] = sum;
+    }
+  });
+  simd::finish_conv(out, volume(shape_.small), finish);
+}
+
+}  // namespace anemone

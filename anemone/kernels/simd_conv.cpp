@@ -1,0 +1,403 @@
+#include "anemone/kernels/simd_conv.h"
+
+#include <algorithm>
+
+#include "anemone/kernels/tiles.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "anemone/kernels/simd_conv.cpp"
+#include <hwy/foreach_target.h>  // compiles this file once a target: must come first
+
+#include "anemone/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace anemone::simd::HWY_NAMESPACE {
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_SSSE3
+constexpr int kTileRows = 4;  // 16 registers
+#else
+constexpr int kTileRows = 8;
+#endif
+
+int64_t Lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
+
+// --- packing ---
+
+void CopySteps(const float* from, int64_t step, int64_t count, float* to) {
+  const D d;
+  const int64_t lanes = Lanes();
+  int64_t i = 0;
+  if (step == 1) {
+    std::copy_n(from, count, to);
+    return;
+  }
+  if (step == 2) {
+    // The last number of a pair may not be there: the last vector is left to the loop below.
+    for (; i + lanes < count; i += lanes) {
+      V even, odd;
+      hn::LoadInterleaved2(d, from + 2 * i, even, odd);
+      hn::StoreU(even, d, to + i);
+    }
+  }
+  for (; i < count; ++i) to[i] = from[i * step];
+}
+
+// What a vector of columns is made of: lane i of its j-th source lies at image[from[j] + i] for the
+// lanes up to end[j].
+constexpr int kMostSources = 16;
+struct VectorSources {
+  int count = 0;
+  int64_t from[kMostSources];
+  size_t end[kMostSources];
+};
+
+// kCount sources, the last of which may be read beyond what it has.
+template <int kCount>
+void PackVector(const PanelSource& s, const VectorSources& sources, int64_t k, int64_t k_end,
+                int64_t width, float* to) {
+  const D d;
+  hn::Mask<D> first[kCount];
+  for (int j = 0; j < kCount; ++j) first[j] = hn::FirstN(d, sources.end[j]);
+  int64_t tap = k % s.taps;
+  const float* plane = s.image + k / s.taps * s.plane;
+  for (; k < k_end; ++k, to += width) {
+    const float* from = plane + s.offsets[tap];
+    V x = hn::LoadU(d, from + sources.from[kCount - 1]);
+    ANEMONE_UNROLL
+    for (int j = kCount - 2; j >= 0; --j) {
+      x = hn::IfThenElse(first[j], hn::LoadU(d, from + sources.from[j]), x);
+    }
+    hn::Store(x, d, to);
+    if (++tap == s.taps) {
+      tap = 0;
+      plane += s.plane;
+    }
+  }
+}
+
+// The same for any number of sources, reading nothing else.
+void PackVectorExactly(const PanelSource& s, const VectorSources& sources, int64_t k, int64_t k_end,
+                       int64_t width, float* to) {
+  for (; k < k_end; ++k, to += width) {
+    const float* from = s.image + k / s.taps * s.plane + s.offsets[k % s.taps];
+    size_t lane = 0;
+    for (int j = 0; j < sources.count; ++j) {
+      for (; lane < sources.end[j]; ++lane) {
+        to[lane] = from[sources.from[j] + static_cast<int64_t>(lane)];
+      }
+    }
+  }
+}
+
+void PackAnyVector(const PanelSource& s, const VectorSources& sources, int64_t k, int64_t k_end,
+                   int64_t width, float* to) {
+  // From here on a whole vector might not be there.
+  const int64_t channel = (s.end - s.image - Lanes() - sources.from[sources.count - 1]) / s.plane;
+  const int64_t safe = std::clamp((channel - 1) * s.taps, k, k_end);
+  const auto pack = [&](auto pack_some) { pack_some(s, sources, k, safe, width, to); };
+  switch (sources.count) {
+    case 1:
+      pack(PackVector<1>);
+      break;
+    case 2:
+      pack(PackVector<2>);
+      break;
+    case 3:
+      pack(PackVector<3>);
+      break;
+    case 4:
+      pack(PackVector<4>);
+      break;
+    default:
+      return PackVectorExactly(s, sources, k, k_end, width, to);
+  }
+  PackVectorExactly(s, sources, safe, k_end, width, to + (safe - k) * width);
+}
+
+// A vector after another, each for all of the sum: what it is made of is looked up once.
+void PackColumns(const PanelSource& s, int64_t k, int64_t k_end, int64_t width, float* to) {
+  const int64_t lanes = Lanes();
+  VectorSources sources;
+  int64_t lane = 0, at = 0;
+  for (size_t r = 0; r < s.count; ++r) {
+    for (int64_t taken = 0; taken < s.runs[r].count;) {
+      const int64_t count = std::min(lanes - lane, s.runs[r].count - taken);
+      sources.from[sources.count] = s.runs[r].from + taken - lane;
+      lane += count;
+      taken += count;
+      sources.end[sources.count++] = static_cast<size_t>(lane);
+      const bool is_last = r + 1 == s.count && taken == s.runs[r].count;
+      if (lane < lanes && !is_last) continue;
+      PackAnyVector(s, sources, k, k_end, width, to + at);
+      at += lanes;
+      lane = 0;
+      sources.count = 0;
+    }
+  }
+}
+
+void PackSingleColumns(const PanelSource& s, int64_t k, int64_t k_end, float* to) {
+  for (size_t r = 0; r < s.count; ++r) {
+    for (int64_t column = 0; column < s.runs[r].count; ++column) {
+      for (int64_t at = k; at < k_end; ++at, to += kConvRows) {
+        const float* plane = s.image + at / s.taps * s.plane;
+        std::fill_n(to, kConvRows, plane[s.offsets[at % s.taps] + s.runs[r].from + column]);
+      }
+    }
+  }
+}
+
+// --- results ---
+
+template <class DF, class VF = hn::Vec<DF>>
+HWY_INLINE VF Limited(DF d, VF x, const ConvFinish& f) {
+  // Not by Min and Max: what these give for NaN and for -0 depends on the processor.
+  const VF low = hn::Set(d, f.low), high = hn::Set(d, f.high);
+  x = hn::IfThenElse(hn::Le(x, low), low, x);
+  return hn::IfThenElse(hn::Ge(x, high), high, x);
+}
+
+template <class DF, class VF = hn::Vec<DF>>
+HWY_INLINE VF Finished(DF d, VF x, const ConvFinish& f, int64_t row, const float* addend) {
+  if (f.bias) x = hn::Add(x, hn::Set(d, f.bias[row]));
+  if (f.rounds) x = RoundToHalf(d, x);
+  if (addend) {
+    x = hn::Add(x, hn::LoadU(d, addend));
+    if (f.rounds_sum) x = RoundToHalf(d, x);
+  }
+  return f.has_limits ? Limited(d, x, f) : x;
+}
+
+// A block of sums [rows, width] to where they go. Apart from the products, so that these are little
+// code.
+template <bool kFinishes>
+void PutBlock(const ConvTile& t, const float* block, int64_t width, int64_t first, int64_t rows) {
+  const D d;
+  const hn::CappedTag<float, 1> one;
+  const int64_t lanes = Lanes(), whole = t.n / lanes * lanes;
+  static const ConvFinish none;
+  const ConvFinish& finish = kFinishes ? *t.finish : none;
+  for (int64_t i = 0; i < rows; ++i, block += width) {
+    float* c = t.c + (first + i) * t.stride;
+    const float* addend = finish.addend ? finish.addend + (first + i) * t.stride : nullptr;
+    for (int64_t at = 0; at < whole; at += lanes) {
+      V x = hn::Load(d, block + at);
+      if (t.adds) x = hn::Add(hn::LoadU(d, c + at), x);
+      if constexpr (kFinishes) {
+        x = Finished(d, x, finish, first + i, addend ? addend + at : nullptr);
+      }
+      hn::StoreU(x, d, c + at);
+    }
+    for (int64_t at = whole; at < t.n; ++at) {
+      auto x = hn::Set(one, t.adds ? c[at] + block[at] : block[at]);
+      if constexpr (kFinishes) {
+        x = Finished(one, x, finish, first + i, addend ? addend + at : nullptr);
+      }
+      hn::StoreU(x, one, c + at);
+    }
+  }
+}
+
+// --- products ---
+
+// Steps of the sum between asking for weights and their use: the third-level cache takes as long.
+constexpr int64_t kStepsAhead = 32;
+
+template <int kCount, int kVectors>
+void TileOf(const ConvTile& t, const float* HWY_RESTRICT a, int64_t first, int64_t rows) {
+  const D d;
+  const int64_t lanes = Lanes();
+  const float* HWY_RESTRICT b = t.b;
+  V sums[kCount][kVectors];
+  ANEMONE_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
+  }
+  for (int64_t k = 0; k < t.k; ++k, a += kConvRows, b += kVectors * lanes) {
+    V columns[kVectors];
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) columns[v] = hn::LoadU(d, b + v * lanes);
+    __builtin_prefetch(a + kStepsAhead * kConvRows);
+    ANEMONE_UNROLL
+    for (int i = 0; i < kCount; ++i) {
+      const V weight = hn::Set(d, a[i]);
+      ANEMONE_UNROLL
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(weight, columns[v], sums[i][v]);
+    }
+  }
+  HWY_ALIGN float block[kCount * kVectors * hn::MaxLanes(D())];
+  ANEMONE_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      hn::Store(sums[i][v], d, block + (i * kVectors + v) * lanes);
+    }
+  }
+  const int64_t width = kVectors * lanes;
+  t.finish ? PutBlock<true>(t, block, width, first, rows)
+           : PutBlock<false>(t, block, width, first, rows);
+}
+
+template <int kVectors>
+void Rows(const ConvTile& t) {
+  for (int64_t i = 0; i < t.rows; i += kTileRows) {
+    const int64_t rows = std::min<int64_t>(kTileRows, t.rows - i);
+    if (rows <= kTileRows / 2) {
+      TileOf<kTileRows / 2, kVectors>(t, t.a + i, i, rows);
+    } else {
+      TileOf<kTileRows, kVectors>(t, t.a + i, i, rows);
+    }
+  }
+}
+
+// All rows of some columns: elements of a and b one by one, as both have kConvRows for each k.
+template <int kColumns>
+void SingleColumns(const ConvTile& t, int64_t first) {
+  const D d;
+  const int64_t lanes = Lanes(), size = t.k * kConvRows;
+  const float *a = t.a, *b = t.b + first * size;
+  V sums[kColumns][2];
+  for (int c = 0; c < kColumns; ++c) sums[c][0] = sums[c][1] = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 2 * lanes <= size; i += 2 * lanes) {
+    const V even = hn::LoadU(d, a + i), odd = hn::LoadU(d, a + i + lanes);
+    __builtin_prefetch(a + i + kStepsAhead * kConvRows);
+    ANEMONE_UNROLL
+    for (int c = 0; c < kColumns; ++c) {
+      const float* column = b + c * size + i;
+      sums[c][0] = hn::MulAdd(even, hn::LoadU(d, column), sums[c][0]);
+      sums[c][1] = hn::MulAdd(odd, hn::LoadU(d, column + lanes), sums[c][1]);
+    }
+  }
+  HWY_ALIGN float parts[2 * hn::MaxLanes(D())], block[kConvRows * hn::MaxLanes(D())];
+  for (int c = 0; c < kColumns; ++c) {
+    hn::Store(sums[c][0], d, parts);
+    hn::Store(sums[c][1], d, parts + lanes);
+    for (int64_t row = 0; row < t.rows; ++row) {
+      float sum = 0;
+      for (int64_t at = row; at < 2 * lanes; at += kConvRows) sum += parts[at];
+      for (int64_t at = i + row; at < size; at += kConvRows) sum += a[at] * b[c * size + at];
+      block[row * kColumns + c] = sum;
+    }
+  }
+  ConvTile part = t;
+  part.c += first;
+  part.n = kColumns;
+  if (!t.finish) return PutBlock<false>(part, block, kColumns, 0, t.rows);
+  const ConvFinish finish = t.finish->at(0, first);
+  part.finish = &finish;
+  PutBlock<true>(part, block, kColumns, 0, t.rows);
+}
+
+void Multiply(const ConvTile& t) {
+  switch (t.vectors) {
+    case 0:
+      if (t.n >= 2) SingleColumns<2>(t, 0);
+      if (t.n >= 4) SingleColumns<2>(t, 2);
+      if (t.n % 2 == 1) SingleColumns<1>(t, t.n - 1);
+      return;
+    case 1:
+      return Rows<1>(t);
+    case 2:
+      return Rows<2>(t);
+    default:
+      return Rows<3>(t);
+  }
+}
+
+// --- one plane ---
+
+template <int kVectors>
+HWY_INLINE void DepthwiseAt(const float* plane, const int64_t* offsets, const float* weights,
+                            int64_t taps, const ConvFinish& finish, float* out) {
+  const D d;
+  const int64_t lanes = Lanes();
+  V sums[kVectors];
+  ANEMONE_UNROLL
+  for (int v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
+  for (int64_t t = 0; t < taps; ++t) {
+    const V weight = hn::Set(d, weights[t]);
+    const float* from = plane + offsets[t];
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      sums[v] = hn::MulAdd(weight, hn::LoadU(d, from + v * lanes), sums[v]);
+    }
+  }
+  ANEMONE_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    hn::StoreU(Finished(d, sums[v], finish, 0, nullptr), d, out + v * lanes);
+  }
+}
+
+void Depthwise(const float* plane, const int64_t* offsets, const float* weights, int64_t taps,
+               const ConvFinish& finish, float* out, int64_t n) {
+  const int64_t lanes = Lanes();
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    DepthwiseAt<4>(plane + i, offsets, weights, taps, finish, out + i);
+  }
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    DepthwiseAt<2>(plane + i, offsets, weights, taps, finish, out + i);
+  }
+  for (; i < n; i += lanes) {
+    DepthwiseAt<1>(plane + i, offsets, weights, taps, finish, out + i);
+  }
+}
+
+void FinishConv(float* x, int64_t n, const ConvFinish& finish) {
+  if (!finish.bias && !finish.rounds && !finish.has_limits) return;
+  Each(static_cast<size_t>(n), [&](auto d, size_t i) HWY_ATTR {
+    hn::StoreU(Finished(d, hn::LoadU(d, x + i), finish, 0, nullptr), d, x + i);
+  });
+}
+
+void AddScaled(const float* x, float factor, float* out, int64_t n) {
+  Each(static_cast<size_t>(n), [&](auto d, size_t i) HWY_ATTR {
+    hn::StoreU(hn::MulAdd(hn::Set(d, factor), hn::LoadU(d, x + i), hn::LoadU(d, out + i)), d,
+               out + i);
+  });
+}
+
+}  // namespace anemone::simd::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace anemone::simd {
+
+HWY_EXPORT(Lanes);
+HWY_EXPORT(CopySteps);
+HWY_EXPORT(PackColumns);
+HWY_EXPORT(PackSingleColumns);
+HWY_EXPORT(Multiply);
+HWY_EXPORT(Depthwise);
+HWY_EXPORT(FinishConv);
+HWY_EXPORT(AddScaled);
+
+int64_t conv_lanes() { return HWY_DYNAMIC_DISPATCH(Lanes)(); }
+void copy_steps(const float* from, int64_t step, int64_t count, float* to) {
+  HWY_DYNAMIC_DISPATCH(CopySteps)(from, step, count, to);
+}
+void pack_columns(const PanelSource& source, int64_t k, int64_t k_end, int64_t width, float* to) {
+  HWY_DYNAMIC_DISPATCH(PackColumns)(source, k, k_end, width, to);
+}
+void pack_single_columns(const PanelSource& source, int64_t k, int64_t k_end, float* to) {
+  HWY_DYNAMIC_DISPATCH(PackSingleColumns)(source, k, k_end, to);
+}
+void conv_tile(const ConvTile& tile) { HWY_DYNAMIC_DISPATCH(Multiply)(tile); }
+void depthwise(const float* plane, const int64_t* offsets, const float* weights, int64_t taps,
+               const ConvFinish& finish, float* out, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(Depthwise)(plane, offsets, weights, taps, finish, out, n);
+}
+void finish_conv(float* x, int64_t n, const ConvFinish& finish) {
+  HWY_DYNAMIC_DISPATCH(FinishConv)(x, n, finish);
+}
+void add_scaled(const float* x, float factor, float* out, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(AddScaled)(x, factor, out, n);
+}
+
+}  // namespace anemone::simd
+#endif
