@@ -119,7 +119,7 @@ void Conv::run(ThreadPool& pool, const float* x, const float* packed_weights, fl
       const int64_t grain = 8192 / plane_.size() + 1;
       pool.parallel_for(planes, static_cast<size_t>(grain), [&](size_t begin, size_t end, int) {
         for (auto i = static_cast<int64_t>(begin); i < static_cast<int64_t>(end); ++i) {
-          plane_.split(from + i * volume(shape_.large), 0, scratch + i * plane_.size());
+          plane_.split(from + i * volume(shape_.large), scratch + i * plane_.size());
         }
       });
       job.images = scratch;
@@ -190,7 +190,12 @@ void Conv::run_panel(const Job& job, int64_t group, int64_t index, int64_t row, 
       plane_.taps().data(), shape_.taps(), runs.data(), find_runs(panel, runs.data())};
   const int64_t positions = volume(shape_.small);
   const bool merges = merged_ > 1;
+  const int64_t first = row * kConvRows, channel = group * shape_.small_in_group() + first;
+  const int64_t rows = std::min(row_end * kConvRows, shape_.small_in_group()) - first;
+  const int64_t offset = channel * positions + panel.first;
+  const ConvFinish finish = job.finish.at(channel, offset);
   float* sums = memory + std::max(depth_block_, int64_t{1}) * kMostPanelColumns + kSlack;
+  float* to = merges ? sums + first * kMostPanelColumns : job.out + offset;
   for (int64_t k = 0; k < depth(); k += depth_block_) {
     const int64_t k_end = std::min(depth(), k + depth_block_);
     if (panel.vectors == 0) {
@@ -198,26 +203,19 @@ void Conv::run_panel(const Job& job, int64_t group, int64_t index, int64_t row, 
     } else {
       simd::pack_columns(source, k, k_end, panel.vectors * simd::conv_lanes(), memory);
     }
-    for (int64_t r = row; r < row_end; ++r) {
-      const int64_t first = r * kConvRows, channel = group * shape_.small_in_group() + first;
-      const int64_t rows = std::min(kConvRows, shape_.small_in_group() - first);
-      const int64_t offset = channel * positions + panel.first;
-      const ConvFinish finish = job.finish.at(channel, offset);
-      const float* weights =
-          job.weights + ((group * row_panels() + r) * depth() + k) * kConvRows;
-      float* to = merges ? sums + first * kMostPanelColumns : job.out + offset;
-      simd::conv_tile({.a = weights,
-                       .b = memory,
-                       .k = k_end - k,
-                       .rows = rows,
-                       .vectors = panel.vectors,
-                       .n = panel.n,
-                       .c = to,
-                       .stride = merges ? kMostPanelColumns : positions,
-                       .adds = k > 0,
-                       .finish = k_end == depth() ? &finish : nullptr});
-      if (merges && k_end == depth()) scatter(job, group, panel, first, rows, to);
-    }
+    const bool is_last = k_end == depth();
+    simd::conv_tile({.a = job.weights + ((group * row_panels() + row) * depth() + k) * kConvRows,
+                     .b = memory,
+                     .a_stride = depth() * kConvRows,
+                     .k = k_end - k,
+                     .rows = rows,
+                     .vectors = panel.vectors,
+                     .n = panel.n,
+                     .c = to,
+                     .stride = merges ? kMostPanelColumns : positions,
+                     .adds = k > 0,
+                     .finish = is_last ? &finish : nullptr});
+    if (merges && is_last) scatter(job, group, panel, first, rows, to);
   }
 }
 

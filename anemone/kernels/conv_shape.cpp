@@ -65,24 +65,27 @@ void SplitPlane::for_each_part_row(const Visit& visit) const {
   }
 }
 
-void SplitPlane::split(const float* image, float outside, float* parts) const {
-  for_each_part_row([&](int64_t z, int64_t y, int64_t phase) {
-    const int64_t stride = strides_[2], width = large_[2];
-    // x = j * stride + start is inside for j in [first, last).
-    const int64_t start = phase - before_[2];
-    int64_t first = start < 0 ? (-start + stride - 1) / stride : 0;
-    int64_t last = start < width ? (width - start + stride - 1) / stride : 0;
-    if (z < 0 || z >= large_[0] || y < 0 || y >= large_[1]) last = 0;
-    last = std::min(last, part_[2]);
-    first = std::min(first, last);
-    std::fill_n(parts, first, outside);
-    if (last > first) {
-      const float* from = image + (z * large_[1] + y) * width + first * stride + start;
-      simd::copy_steps(from, stride, last - first, parts + first);
+void SplitPlane::split(const float* image, float* parts) const {
+  for (int64_t pz : phases_[0]) {
+    for (int64_t py : phases_[1]) {
+      for (int64_t px : phases_[2]) {
+        for (int64_t i = 0; i < part_[0]; ++i, parts += part_[1] * part_[2]) {
+          const int64_t z = i * strides_[0] + pz - before_[0];
+          const bool is_inside = z >= 0 && z < large_[0];
+          simd::split_rows({.image = is_inside ? image + z * large_[1] * large_[2] : nullptr,
+                            .height = large_[1],
+                            .width = large_[2],
+                            .y = py - before_[1],
+                            .step_y = strides_[1],
+                            .rows = part_[1],
+                            .x = px - before_[2],
+                            .step = strides_[2],
+                            .columns = part_[2]},
+                           parts);
+        }
+      }
     }
-    std::fill_n(parts + last, part_[2] - last, outside);
-    parts += part_[2];
-  });
+  }
 }
 
 void SplitPlane::join(const float* parts, float outside, float* image) const {

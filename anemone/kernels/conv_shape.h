@@ -51,13 +51,13 @@ class SplitPlane {
     }
   }
 
-  // Takes the plane apart, `outside` around it, and puts it together again: places that no tap
-  // sees become `outside`.
-  void split(const float* image, float outside, float* parts) const;
+  // Takes the plane apart, zeros around it, and puts it together again: places that no tap sees
+  // become `outside`.
+  void split(const float* image, float* parts) const;
   void join(const float* parts, float outside, float* image) const;
 
  private:
-  // Calls visit(part offset, image offset, first x, step, count, last x) … of rows.
+  // Calls visit(z, y, phase of x) for rows of parts in the order of memory.
   template <typename Visit>
   void for_each_part_row(const Visit& visit) const;
 

@@ -157,18 +157,17 @@ void ConvTranspose::multiply_block(const float* columns, const float* weights, i
   const int64_t positions = volume(shape_.small), rows = channels * shape_.taps();
   for (int64_t i = 0; i < panels_.count(); ++i) {
     const ColumnPanels::Panel panel = panels_.at(i);
-    for (int64_t row = 0; row < rows; row += kConvRows) {
-      simd::conv_tile({.a = weights + row * depth(),
-                       .b = columns + starts_[static_cast<size_t>(i)],
-                       .k = depth(),
-                       .rows = std::min(kConvRows, rows - row),
-                       .vectors = panel.vectors,
-                       .n = panel.n,
-                       .c = products + row * positions + panel.first,
-                       .stride = positions,
-                       .adds = false,
-                       .finish = nullptr});
-    }
+    simd::conv_tile({.a = weights,
+                     .b = columns + starts_[static_cast<size_t>(i)],
+                     .a_stride = depth() * kConvRows,
+                     .k = depth(),
+                     .rows = rows,
+                     .vectors = panel.vectors,
+                     .n = panel.n,
+                     .c = products + panel.first,
+                     .stride = positions,
+                     .adds = false,
+                     .finish = nullptr});
   }
 }
 

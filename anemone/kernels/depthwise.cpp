@@ -43,7 +43,7 @@ void DepthwiseConv::run(ThreadPool& pool, const float* x, const float* weight, f
     float* sums = memory + whole_lines(plane_.size() + kSlack);
     for (auto i = static_cast<int64_t>(begin); i < static_cast<int64_t>(end); ++i) {
       const float* plane = x + i * large;
-      if (!plane_.is_plain()) plane_.split(plane, 0, memory);
+      if (!plane_.is_plain()) plane_.split(plane, memory);
       // A plane of the image is copied too: whole vectors of it may not be there.
       if (plane_.is_plain()) std::copy_n(plane, large, memory);
       plane = memory;
@@ -60,16 +60,25 @@ void DepthwiseConv::run(ThreadPool& pool, const float* x, const float* weight, f
   pool.parallel_for(planes, grain, work, planes > 64 ? 4 : 1);
 }
 
-// All positions of a part at once, also those between the rows of the output, which are not kept.
+// Row by row, or where rows are short all positions of a part at once, also those between the rows
+// of the output, which are not kept.
 void DepthwiseConv::run_plane(const float* plane, const float* weight, float* sums,
                               const ConvFinish& finish, float* out) const {
   const Spatial& small = shape_.small;
-  const int64_t count =
-      plane_.position(small[0] - 1, small[1] - 1, small[2] - 1) + 1;
-  simd::depthwise(plane, plane_.taps().data(), weight, shape_.taps(), finish, sums, count);
-  plane_.for_each_row([&](int64_t from, int64_t to, int64_t width) {
-    std::copy_n(sums + from, width, out + to);
-  });
+  const int64_t lanes = simd::conv_lanes(), taps = shape_.taps();
+  const int64_t* offsets = plane_.taps().data();
+  if (small[2] >= 2 * lanes || small[2] == lanes) {
+    return plane_.for_each_row([&](int64_t from, int64_t to, int64_t width) {
+      simd::depthwise(plane + from, offsets, weight, taps, finish, out + to, width);
+    });
+  }
+  const int64_t slice = small[1] * small[2];
+  for (int64_t z = 0; z < small[0]; ++z) {
+    const int64_t from = plane_.position(z, 0, 0);
+    const int64_t count = std::max(plane_.position(z, small[1] - 1, small[2]) - from, lanes);
+    simd::depthwise(plane + from, offsets, weight, taps, finish, sums, count);
+    simd::copy_rows(sums, plane_.row(), small[2], small[1], out + z * slice, small[2]);
+  }
 }
 
 // Row by row of the window: the taps of a row lie side by side, or a dilation apart.

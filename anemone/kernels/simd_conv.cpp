@@ -26,23 +26,80 @@ int64_t Lanes() { return static_cast<int64_t>(hn::Lanes(D())); }
 
 // --- packing ---
 
-void CopySteps(const float* from, int64_t step, int64_t count, float* to) {
+#if HWY_TARGET != HWY_SCALAR
+// Every other number, of which the one behind the last is not read.
+HWY_INLINE void CopyEven(const float* from, int64_t count, float* to) {
   const D d;
   const int64_t lanes = Lanes();
   int64_t i = 0;
-  if (step == 1) {
-    std::copy_n(from, count, to);
+  for (; i + lanes < count; i += lanes) {
+    const V low = hn::LoadU(d, from + 2 * i), high = hn::LoadU(d, from + 2 * i + lanes);
+    hn::StoreU(hn::ConcatEven(d, high, low), d, to + i);
+  }
+  if (count >= lanes) {
+    i = count - lanes;
+    const V low = hn::LoadU(d, from + 2 * i), high = hn::LoadU(d, from + 2 * i + lanes - 1);
+    const V even = hn::ConcatEven(d, low, low), odd = hn::ConcatOdd(d, high, high);
+    hn::StoreU(hn::ConcatLowerLower(d, odd, even), d, to + i);
     return;
   }
-  if (step == 2) {
-    // The last number of a pair may not be there: the last vector is left to the loop below.
-    for (; i + lanes < count; i += lanes) {
-      V even, odd;
-      hn::LoadInterleaved2(d, from + 2 * i, even, odd);
-      hn::StoreU(even, d, to + i);
-    }
+  for (; i < count; ++i) to[i] = from[2 * i];
+}
+#else
+HWY_INLINE void CopyEven(const float* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = from[2 * i];
+}
+#endif
+
+// Whole vectors.
+HWY_INLINE void CopyBeyond(const float* from, int64_t count, float* to) {
+  const D d;
+  for (int64_t i = 0; i < count; i += Lanes()) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+}
+
+HWY_INLINE void ZerosBeyond(int64_t count, float* to) {
+  const D d;
+  for (int64_t i = 0; i < count; i += Lanes()) hn::StoreU(hn::Zero(d), d, to + i);
+}
+
+void CopyRows(const float* from, int64_t from_stride, int64_t width, int64_t rows, float* to,
+              int64_t to_stride) {
+  for (int64_t row = 0; row + 1 < rows; ++row) {
+    CopyBeyond(from + row * from_stride, width, to + row * to_stride);
   }
-  for (; i < count; ++i) to[i] = from[i * step];
+  std::copy_n(from + (rows - 1) * from_stride, width, to + (rows - 1) * to_stride);
+}
+
+void SplitRows(const RowsToSplit& s, float* to) {
+  const int64_t start = s.x, step = s.step, width = s.width;
+  // x = j * step + start is inside for j in [first, last).
+  const int64_t first = std::min(start < 0 ? (-start + step - 1) / step : 0, s.columns);
+  const int64_t last = std::clamp<int64_t>((width - start + step - 1) / step, first, s.columns);
+  for (int64_t row = 0; row < s.rows; ++row, to += s.columns) {
+    const int64_t y = row * s.step_y + s.y;
+    const bool is_inside = s.image && y >= 0 && y < s.height;
+    // What is written beyond a row is written again with the next one.
+    const bool is_last = row + 1 == s.rows;
+    const int64_t end = is_inside ? last : first;
+    if (is_last) {
+      std::fill_n(to, s.columns, 0.0f);
+    } else if (row == 0) {
+      ZerosBeyond(first, to);
+    }
+    if (end > first) {
+      const float* from = s.image + y * width + first * step + start;
+      if (step == 1) {
+        is_last || y + 1 == s.height ? static_cast<void>(std::copy_n(from, end - first, to + first))
+                                     : CopyBeyond(from, end - first, to + first);
+      } else if (step == 2) {
+        CopyEven(from, end - first, to + first);
+      } else {
+        for (int64_t j = 0; j < end - first; ++j) to[first + j] = from[j * step];
+      }
+    }
+    // And the zeros before the next row.
+    if (!is_last) ZerosBeyond(s.columns - end + first, to + end);
+  }
 }
 
 // What a vector of columns is made of: lane i of its j-th source lies at image[from[j] + i] for the
@@ -94,9 +151,13 @@ void PackVectorExactly(const PanelSource& s, const VectorSources& sources, int64
 
 void PackAnyVector(const PanelSource& s, const VectorSources& sources, int64_t k, int64_t k_end,
                    int64_t width, float* to) {
-  // From here on a whole vector might not be there.
-  const int64_t channel = (s.end - s.image - Lanes() - sources.from[sources.count - 1]) / s.plane;
-  const int64_t safe = std::clamp((channel - 1) * s.taps, k, k_end);
+  // From here on a whole vector is not there.
+  int64_t safe = k_end;
+  const int64_t last = sources.from[sources.count - 1] + Lanes();
+  while (safe > k && s.image + (safe - 1) / s.taps * s.plane + s.offsets[(safe - 1) % s.taps] + last >
+                         s.end) {
+    --safe;
+  }
   const auto pack = [&](auto pack_some) { pack_some(s, sources, k, safe, width, to); };
   switch (sources.count) {
     case 1:
@@ -172,32 +233,58 @@ HWY_INLINE VF Finished(DF d, VF x, const ConvFinish& f, int64_t row, const float
 }
 
 // A block of sums [rows, width] to where they go. Apart from the products, so that these are little
-// code.
-template <bool kFinishes>
-void PutBlock(const ConvTile& t, const float* block, int64_t width, int64_t first, int64_t rows) {
+// code. No sum is -0, so that a bias of 0 changes none.
+template <bool kAddend, bool kRounds>
+void PutFinished(const ConvTile& t, const float* block, int64_t width, int64_t first,
+                 int64_t rows) {
   const D d;
   const hn::CappedTag<float, 1> one;
   const int64_t lanes = Lanes(), whole = t.n / lanes * lanes;
-  static const ConvFinish none;
-  const ConvFinish& finish = kFinishes ? *t.finish : none;
+  const ConvFinish& f = *t.finish;
   for (int64_t i = 0; i < rows; ++i, block += width) {
     float* c = t.c + (first + i) * t.stride;
-    const float* addend = finish.addend ? finish.addend + (first + i) * t.stride : nullptr;
-    for (int64_t at = 0; at < whole; at += lanes) {
-      V x = hn::Load(d, block + at);
+    const float* addend = kAddend ? f.addend + (first + i) * t.stride : nullptr;
+    const float bias = f.bias ? f.bias[first + i] : 0;
+    const auto put = [&](auto tag, int64_t at) HWY_ATTR {
+      auto x = hn::LoadU(tag, block + at);
+      if (t.adds) x = hn::Add(hn::LoadU(tag, c + at), x);
+      x = hn::Add(x, hn::Set(tag, bias));
+      if constexpr (kRounds) {
+        if (f.rounds) x = RoundToHalf(tag, x);
+      }
+      if constexpr (kAddend) x = hn::Add(x, hn::LoadU(tag, addend + at));
+      if constexpr (kAddend && kRounds) {
+        if (f.rounds_sum) x = RoundToHalf(tag, x);
+      }
+      hn::StoreU(Limited(tag, x, f), tag, c + at);
+    };
+    for (int64_t at = 0; at < whole; at += lanes) put(d, at);
+    for (int64_t at = whole; at < t.n; ++at) put(one, at);
+  }
+}
+
+// Without a finish.
+void PutSums(const ConvTile& t, const float* block, int64_t width, int64_t first, int64_t rows) {
+  for (int64_t i = 0; i < rows; ++i, block += width) {
+    float* c = t.c + (first + i) * t.stride;
+    Each(static_cast<size_t>(t.n), [&](auto d, size_t at) HWY_ATTR {
+      auto x = hn::LoadU(d, block + at);
       if (t.adds) x = hn::Add(hn::LoadU(d, c + at), x);
-      if constexpr (kFinishes) {
-        x = Finished(d, x, finish, first + i, addend ? addend + at : nullptr);
-      }
       hn::StoreU(x, d, c + at);
-    }
-    for (int64_t at = whole; at < t.n; ++at) {
-      auto x = hn::Set(one, t.adds ? c[at] + block[at] : block[at]);
-      if constexpr (kFinishes) {
-        x = Finished(one, x, finish, first + i, addend ? addend + at : nullptr);
-      }
-      hn::StoreU(x, one, c + at);
-    }
+    });
+  }
+}
+
+HWY_INLINE void Put(const ConvTile& t, const float* block, int64_t width, int64_t first,
+                    int64_t rows) {
+  if (!t.finish) return PutSums(t, block, width, first, rows);
+  const bool rounds = t.finish->rounds || t.finish->rounds_sum;
+  if (t.finish->addend) {
+    rounds ? PutFinished<true, true>(t, block, width, first, rows)
+           : PutFinished<true, false>(t, block, width, first, rows);
+  } else {
+    rounds ? PutFinished<false, true>(t, block, width, first, rows)
+           : PutFinished<false, false>(t, block, width, first, rows);
   }
 }
 
@@ -238,28 +325,29 @@ void TileOf(const ConvTile& t, const float* HWY_RESTRICT a, int64_t first, int64
     }
   }
   const int64_t width = kVectors * lanes;
-  t.finish ? PutBlock<true>(t, block, width, first, rows)
-           : PutBlock<false>(t, block, width, first, rows);
+  Put(t, block, width, first, rows);
 }
 
 template <int kVectors>
 void Rows(const ConvTile& t) {
   for (int64_t i = 0; i < t.rows; i += kTileRows) {
     const int64_t rows = std::min<int64_t>(kTileRows, t.rows - i);
+    const float* a = t.a + i / kConvRows * t.a_stride + i % kConvRows;
     if (rows <= kTileRows / 2) {
-      TileOf<kTileRows / 2, kVectors>(t, t.a + i, i, rows);
+      TileOf<kTileRows / 2, kVectors>(t, a, i, rows);
     } else {
-      TileOf<kTileRows, kVectors>(t, t.a + i, i, rows);
+      TileOf<kTileRows, kVectors>(t, a, i, rows);
     }
   }
 }
 
-// All rows of some columns: elements of a and b one by one, as both have kConvRows for each k.
+// A panel of rows of some columns: elements of a and b one by one, as both have kConvRows for each k.
 template <int kColumns>
-void SingleColumns(const ConvTile& t, int64_t first) {
+void SingleColumns(const ConvTile& t, int64_t row, int64_t first) {
   const D d;
   const int64_t lanes = Lanes(), size = t.k * kConvRows;
-  const float *a = t.a, *b = t.b + first * size;
+  const int64_t rows = std::min(kConvRows, t.rows - row);
+  const float *a = t.a + row / kConvRows * t.a_stride, *b = t.b + first * size;
   V sums[kColumns][2];
   for (int c = 0; c < kColumns; ++c) sums[c][0] = sums[c][1] = hn::Zero(d);
   int64_t i = 0;
@@ -277,28 +365,29 @@ void SingleColumns(const ConvTile& t, int64_t first) {
   for (int c = 0; c < kColumns; ++c) {
     hn::Store(sums[c][0], d, parts);
     hn::Store(sums[c][1], d, parts + lanes);
-    for (int64_t row = 0; row < t.rows; ++row) {
+    for (int64_t r = 0; r < rows; ++r) {
       float sum = 0;
-      for (int64_t at = row; at < 2 * lanes; at += kConvRows) sum += parts[at];
-      for (int64_t at = i + row; at < size; at += kConvRows) sum += a[at] * b[c * size + at];
-      block[row * kColumns + c] = sum;
+      for (int64_t at = r; at < 2 * lanes; at += kConvRows) sum += parts[at];
+      for (int64_t at = i + r; at < size; at += kConvRows) sum += a[at] * b[c * size + at];
+      block[r * kColumns + c] = sum;
     }
   }
   ConvTile part = t;
   part.c += first;
   part.n = kColumns;
-  if (!t.finish) return PutBlock<false>(part, block, kColumns, 0, t.rows);
-  const ConvFinish finish = t.finish->at(0, first);
-  part.finish = &finish;
-  PutBlock<true>(part, block, kColumns, 0, t.rows);
+  const ConvFinish finish = t.finish ? t.finish->at(0, first) : ConvFinish();
+  if (t.finish) part.finish = &finish;
+  Put(part, block, kColumns, row, rows);
 }
 
 void Multiply(const ConvTile& t) {
   switch (t.vectors) {
     case 0:
-      if (t.n >= 2) SingleColumns<2>(t, 0);
-      if (t.n >= 4) SingleColumns<2>(t, 2);
-      if (t.n % 2 == 1) SingleColumns<1>(t, t.n - 1);
+      for (int64_t row = 0; row < t.rows; row += kConvRows) {
+        if (t.n >= 2) SingleColumns<2>(t, row, 0);
+        if (t.n >= 4) SingleColumns<2>(t, row, 2);
+        if (t.n % 2 == 1) SingleColumns<1>(t, row, t.n - 1);
+      }
       return;
     case 1:
       return Rows<1>(t);
@@ -312,7 +401,7 @@ void Multiply(const ConvTile& t) {
 // --- one plane ---
 
 template <int kVectors>
-HWY_INLINE void DepthwiseAt(const float* plane, const int64_t* offsets, const float* weights,
+void DepthwiseAt(const float* plane, const int64_t* offsets, const float* weights,
                             int64_t taps, const ConvFinish& finish, float* out) {
   const D d;
   const int64_t lanes = Lanes();
@@ -343,9 +432,11 @@ void Depthwise(const float* plane, const int64_t* offsets, const float* weights,
   for (; i + 2 * lanes <= n; i += 2 * lanes) {
     DepthwiseAt<2>(plane + i, offsets, weights, taps, finish, out + i);
   }
-  for (; i < n; i += lanes) {
+  for (; i + lanes <= n; i += lanes) {
     DepthwiseAt<1>(plane + i, offsets, weights, taps, finish, out + i);
   }
+  // Some once more, so that nothing else is written.
+  if (i < n) DepthwiseAt<1>(plane + n - lanes, offsets, weights, taps, finish, out + n - lanes);
 }
 
 void FinishConv(float* x, int64_t n, const ConvFinish& finish) {
@@ -369,7 +460,8 @@ HWY_AFTER_NAMESPACE();
 namespace anemone::simd {
 
 HWY_EXPORT(Lanes);
-HWY_EXPORT(CopySteps);
+HWY_EXPORT(CopyRows);
+HWY_EXPORT(SplitRows);
 HWY_EXPORT(PackColumns);
 HWY_EXPORT(PackSingleColumns);
 HWY_EXPORT(Multiply);
@@ -378,9 +470,11 @@ HWY_EXPORT(FinishConv);
 HWY_EXPORT(AddScaled);
 
 int64_t conv_lanes() { return HWY_DYNAMIC_DISPATCH(Lanes)(); }
-void copy_steps(const float* from, int64_t step, int64_t count, float* to) {
-  HWY_DYNAMIC_DISPATCH(CopySteps)(from, step, count, to);
+void copy_rows(const float* from, int64_t from_stride, int64_t width, int64_t rows, float* to,
+               int64_t to_stride) {
+  HWY_DYNAMIC_DISPATCH(CopyRows)(from, from_stride, width, rows, to, to_stride);
 }
+void split_rows(const RowsToSplit& rows, float* to) { HWY_DYNAMIC_DISPATCH(SplitRows)(rows, to); }
 void pack_columns(const PanelSource& source, int64_t k, int64_t k_end, int64_t width, float* to) {
   HWY_DYNAMIC_DISPATCH(PackColumns)(source, k, k_end, width, to);
 }

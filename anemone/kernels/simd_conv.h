@@ -34,8 +34,20 @@ inline constexpr int64_t kConvRows = 8;
 inline constexpr int64_t kConvVectors = 3;
 int64_t conv_lanes();
 
-// to[i] = from[i * step]
-void copy_steps(const float* from, int64_t step, int64_t count, float* to);
+// Rows in ascending order of memory, of which all but the last may be read and written beyond their
+// ends, by less than a vector.
+void copy_rows(const float* from, int64_t from_stride, int64_t width, int64_t rows, float* to,
+               int64_t to_stride);
+
+// Some positions of a plane: to [rows, columns] = image[row * step_y + y, column * step + x], zeros
+// outside and where there is no image.
+struct RowsToSplit {
+  const float* image;
+  int64_t height, width;
+  int64_t y, step_y, rows;
+  int64_t x, step, columns;
+};
+void split_rows(const RowsToSplit& rows, float* to);
 
 // Columns that lie side by side.
 struct ColumnRun {
@@ -57,10 +69,11 @@ void pack_columns(const PanelSource& source, int64_t k, int64_t k_end, int64_t w
 inline constexpr int64_t kConvColumns = 4;
 void pack_single_columns(const PanelSource& source, int64_t k, int64_t k_end, float* to);
 
-// c [rows, n] = finish(a · b), or added to c before. `vectors` of columns in b, or 0 for single
-// columns. Rows of c, and of the addend, lie `stride` apart.
+// c [rows, n] = finish(a · b), or added to c before. Panels of a lie `a_stride` apart. `vectors` of
+// columns in b, or 0 for single columns. Rows of c, and of the addend, lie `stride` apart.
 struct ConvTile {
   const float *a, *b;
+  int64_t a_stride;
   int64_t k, rows, vectors, n;
   float* c;
   int64_t stride;
@@ -69,8 +82,8 @@ struct ConvTile {
 };
 void conv_tile(const ConvTile& tile);
 
-// out[i] = finish(sum over taps of weights[t] * plane[offsets[t] + i]) for n positions, rounded up to
-// whole vectors: so much must be there to read and to write.
+// out[i] = finish(sum over taps of weights[t] * plane[offsets[t] + i]) for n positions, at least a
+// vector of them.
 void depthwise(const float* plane, const int64_t* offsets, const float* weights, int64_t taps,
                const ConvFinish& finish, float* out, int64_t n);
 // x[i] = finish(x[i]) for n numbers of one channel.
