@@ -65,7 +65,7 @@ void SplitPlane::for_each_part_row(const Visit& visit) const {
   }
 }
 
-void SplitPlane::split(const float* image, float* parts) const {
+void SplitPlane::split(const float* image, float* parts, float outside) const {
   for (int64_t pz : phases_[0]) {
     for (int64_t py : phases_[1]) {
       for (int64_t px : phases_[2]) {
@@ -80,7 +80,8 @@ void SplitPlane::split(const float* image, float* parts) const {
                             .rows = part_[1],
                             .x = px - before_[2],
                             .step = strides_[2],
-                            .columns = part_[2]},
+                            .columns = part_[2],
+                            .outside = outside},
                            parts);
         }
       }

@@ -51,9 +51,9 @@ class SplitPlane {
     }
   }
 
-  // Takes the plane apart, zeros around it, and puts it together again: places that no tap sees
-  // become `outside`.
-  void split(const float* image, float* parts) const;
+  // Takes the plane apart, `outside` around it, and puts it together again: places that no tap
+  // sees become `outside`.
+  void split(const float* image, float* parts, float outside = 0) const;
   void join(const float* parts, float outside, float* image) const;
 
  private:

@@ -103,6 +103,17 @@ HWY_INLINE V RoundToHalf(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenElse(beyond, large, finite));
 }
 
+// minimum(maximum(x, low), high) as base/arithmetic.h has them. Not by Min and Max: what these give
+// for NaN and for -0 depends on the processor. Of zeros, +0 is the larger.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Limited(D d, V x, float low, float high) {
+  constexpr float kLeast = std::numeric_limits<float>::denorm_min();
+  const float below = low == 0 && !std::signbit(low) ? kLeast : low;
+  const float above = high == 0 && std::signbit(high) ? -kLeast : high;
+  x = hn::IfThenElse(hn::Lt(x, hn::Set(d, below)), hn::Set(d, low), x);
+  return hn::IfThenElse(hn::Gt(x, hn::Set(d, above)), hn::Set(d, high), x);
+}
+
 }  // namespace anemone::simd::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -57,48 +57,55 @@ HWY_INLINE void CopyBeyond(const float* from, int64_t count, float* to) {
   for (int64_t i = 0; i < count; i += Lanes()) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
 }
 
-HWY_INLINE void ZerosBeyond(int64_t count, float* to) {
+HWY_INLINE void FillBeyond(float value, int64_t count, float* to) {
   const D d;
-  for (int64_t i = 0; i < count; i += Lanes()) hn::StoreU(hn::Zero(d), d, to + i);
+  for (int64_t i = 0; i < count; i += Lanes()) hn::StoreU(hn::Set(d, value), d, to + i);
 }
 
+// Rows after which nothing is left to be written over are copied exactly.
 void CopyRows(const float* from, int64_t from_stride, int64_t width, int64_t rows, float* to,
               int64_t to_stride) {
-  for (int64_t row = 0; row + 1 < rows; ++row) {
-    CopyBeyond(from + row * from_stride, width, to + row * to_stride);
+  for (int64_t row = 0; row < rows; ++row, from += from_stride, to += to_stride) {
+    if ((rows - row) * to_stride >= width + Lanes()) {
+      CopyBeyond(from, width, to);
+    } else {
+      std::copy_n(from, width, to);
+    }
   }
-  std::copy_n(from + (rows - 1) * from_stride, width, to + (rows - 1) * to_stride);
 }
 
+// One row of what is left to split; `columns` [first, last) are inside the image.
+HWY_INLINE void SplitRow(const RowsToSplit& s, int64_t y, int64_t first, int64_t last, bool exactly,
+                         float* to) {
+  if (exactly) std::fill_n(to, s.columns, s.outside);
+  if (last > first) {
+    const int64_t count = last - first, start = first * s.step + s.x;
+    const float* from = s.image + y * s.width + start;
+    if (s.step == 2) {
+      CopyEven(from, count, to + first);
+    } else if (s.step > 2) {
+      for (int64_t j = 0; j < count; ++j) to[first + j] = from[j * s.step];
+    } else if (exactly || (s.height - y) * s.width < start + count + Lanes()) {
+      std::copy_n(from, count, to + first);
+    } else {
+      CopyBeyond(from, count, to + first);
+    }
+  }
+  // And what is outside before the next row.
+  if (!exactly) FillBeyond(s.outside, s.columns - last + first, to + last);
+}
+
+// What is written beyond a row is written again with the next one.
 void SplitRows(const RowsToSplit& s, float* to) {
-  const int64_t start = s.x, step = s.step, width = s.width;
   // x = j * step + start is inside for j in [first, last).
-  const int64_t first = std::min(start < 0 ? (-start + step - 1) / step : 0, s.columns);
-  const int64_t last = std::clamp<int64_t>((width - start + step - 1) / step, first, s.columns);
+  const int64_t first = std::min(s.x < 0 ? (-s.x + s.step - 1) / s.step : 0, s.columns);
+  const int64_t last = std::clamp<int64_t>((s.width - s.x + s.step - 1) / s.step, first, s.columns);
+  const int64_t beyond = s.columns + first + Lanes();
+  if (s.rows * s.columns >= beyond) FillBeyond(s.outside, first, to);
   for (int64_t row = 0; row < s.rows; ++row, to += s.columns) {
     const int64_t y = row * s.step_y + s.y;
     const bool is_inside = s.image && y >= 0 && y < s.height;
-    // What is written beyond a row is written again with the next one.
-    const bool is_last = row + 1 == s.rows;
-    const int64_t end = is_inside ? last : first;
-    if (is_last) {
-      std::fill_n(to, s.columns, 0.0f);
-    } else if (row == 0) {
-      ZerosBeyond(first, to);
-    }
-    if (end > first) {
-      const float* from = s.image + y * width + first * step + start;
-      if (step == 1) {
-        is_last || y + 1 == s.height ? static_cast<void>(std::copy_n(from, end - first, to + first))
-                                     : CopyBeyond(from, end - first, to + first);
-      } else if (step == 2) {
-        CopyEven(from, end - first, to + first);
-      } else {
-        for (int64_t j = 0; j < end - first; ++j) to[first + j] = from[j * step];
-      }
-    }
-    // And the zeros before the next row.
-    if (!is_last) ZerosBeyond(s.columns - end + first, to + end);
+    SplitRow(s, y, first, is_inside ? last : first, (s.rows - row) * s.columns < beyond, to);
   }
 }
 
@@ -214,14 +221,6 @@ void PackSingleColumns(const PanelSource& s, int64_t k, int64_t k_end, float* to
 // --- results ---
 
 template <class DF, class VF = hn::Vec<DF>>
-HWY_INLINE VF Limited(DF d, VF x, const ConvFinish& f) {
-  // Not by Min and Max: what these give for NaN and for -0 depends on the processor.
-  const VF low = hn::Set(d, f.low), high = hn::Set(d, f.high);
-  x = hn::IfThenElse(hn::Le(x, low), low, x);
-  return hn::IfThenElse(hn::Ge(x, high), high, x);
-}
-
-template <class DF, class VF = hn::Vec<DF>>
 HWY_INLINE VF Finished(DF d, VF x, const ConvFinish& f, int64_t row, const float* addend) {
   if (f.bias) x = hn::Add(x, hn::Set(d, f.bias[row]));
   if (f.rounds) x = RoundToHalf(d, x);
@@ -229,7 +228,7 @@ HWY_INLINE VF Finished(DF d, VF x, const ConvFinish& f, int64_t row, const float
     x = hn::Add(x, hn::LoadU(d, addend));
     if (f.rounds_sum) x = RoundToHalf(d, x);
   }
-  return f.has_limits ? Limited(d, x, f) : x;
+  return f.has_limits ? Limited(d, x, f.low, f.high) : x;
 }
 
 // A block of sums [rows, width] to where they go. Apart from the products, so that these are little
@@ -256,7 +255,7 @@ void PutFinished(const ConvTile& t, const float* block, int64_t width, int64_t f
       if constexpr (kAddend && kRounds) {
         if (f.rounds_sum) x = RoundToHalf(tag, x);
       }
-      hn::StoreU(Limited(tag, x, f), tag, c + at);
+      hn::StoreU(Limited(tag, x, f.low, f.high), tag, c + at);
     };
     for (int64_t at = 0; at < whole; at += lanes) put(d, at);
     for (int64_t at = whole; at < t.n; ++at) put(one, at);

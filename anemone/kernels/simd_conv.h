@@ -34,18 +34,18 @@ inline constexpr int64_t kConvRows = 8;
 inline constexpr int64_t kConvVectors = 3;
 int64_t conv_lanes();
 
-// Rows in ascending order of memory, of which all but the last may be read and written beyond their
-// ends, by less than a vector.
+// Rows in ascending order of memory. Up to a vector beyond each is read.
 void copy_rows(const float* from, int64_t from_stride, int64_t width, int64_t rows, float* to,
                int64_t to_stride);
 
-// Some positions of a plane: to [rows, columns] = image[row * step_y + y, column * step + x], zeros
-// outside and where there is no image.
+// Some positions of a plane: to [rows, columns] = image[row * step_y + y, column * step + x], or
+// `outside` it and where there is no image.
 struct RowsToSplit {
   const float* image;
   int64_t height, width;
   int64_t y, step_y, rows;
   int64_t x, step, columns;
+  float outside;
 };
 void split_rows(const RowsToSplit& rows, float* to);
 

@@ -5,50 +5,13 @@
 
 #include "anemone/devices/cpu/epilogue.h"
 #include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/devices/cpu/kernels/window_shape.h"
 #include "anemone/kernels/conv.h"
 #include "anemone/kernels/conv_transpose.h"
 #include "anemone/kernels/depthwise.h"
-#include "anemone/ops/window.h"
 
 namespace anemone {
 namespace {
-
-Spatial in_three_axes(const Shape& shape, int64_t missing) {
-  Spatial result = {missing, missing, missing};
-  std::copy(shape.begin(), shape.end(), result.end() - static_cast<int64_t>(shape.size()));
-  return result;
-}
-
-// The window of a conv or conv_transpose whose types are inferred.
-ConvShape shape_of(const OpArgs& args) {
-  const Shape &x = args.shape("x"), &weight = args.shape("weight");
-  const Shape& y = args.op().outputs[0]->type.shape;
-  const bool transposed = args.op().type == "conv_transpose";
-  const Shape &large = transposed ? y : x, &small = transposed ? x : y;
-  const size_t rank = x.size() - 2;
-  Window w;
-  w.large.assign(large.begin() + 2, large.end());
-  w.small.assign(small.begin() + 2, small.end());
-  w.kernel.assign(weight.begin() + 2, weight.end());
-  w.strides = read_steps(args, "strides", rank, "c4");
-  w.dilations = read_steps(args, "dilations", rank, "c4");
-  w.before = w.after = Shape(rank, 0);
-  const PadType type = read_pad_type(args);
-  if (type == PadType::kCustom) read_custom_pad(args, w);
-  for (size_t i = 0; i < rank && is_same(type); ++i) {
-    pad_same(w, i, std::max<int64_t>(0, w.full(i) - w.large[i]), type);
-  }
-  return {.batch = x[0],
-          .groups = args.integer("groups", 1),
-          .large_channels = large[1],
-          .small_channels = small[1],
-          .large = in_three_axes(w.large, 1),
-          .small = in_three_axes(w.small, 1),
-          .kernel = in_three_axes(w.kernel, 1),
-          .strides = in_three_axes(w.strides, 1),
-          .dilations = in_three_axes(w.dilations, 1),
-          .before = in_three_axes(w.before, 0)};
-}
 
 // The packed weights of an algorithm: made once where they are constant, else in every run.
 class PackedWeights {
@@ -129,7 +92,7 @@ bool is_empty(const ConvShape& s) {
 }  // namespace
 
 std::unique_ptr<Kernel> window_conv(const OpArgs& args) {
-  const ConvShape shape = shape_of(args);
+  const ConvShape shape = window_of_conv(args);
   if (!all_fp32(args) || is_empty(shape)) return nullptr;
   const bool has_addend = args.has(kAddend);
   if (DepthwiseConv::takes(shape)) {
@@ -142,7 +105,7 @@ std::unique_ptr<Kernel> window_conv(const OpArgs& args) {
 }
 
 std::unique_ptr<Kernel> window_conv_transpose(const OpArgs& args) {
-  const ConvShape shape = shape_of(args);
+  const ConvShape shape = window_of_conv(args);
   if (!all_fp32(args) || is_empty(shape) || args.has(kAddend)) return nullptr;
   ConvTranspose conv(shape);
   const size_t pieces = conv.weight_blocks();

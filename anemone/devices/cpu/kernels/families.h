@@ -23,6 +23,13 @@ KernelFamily decode_attention_kernels();
 KernelFamily loss_kernels();
 KernelFamily movement_kernels();
 KernelFamily quantization_kernels();
+KernelFamily map_kernels();
+KernelFamily pooling_kernels();
+KernelFamily reduction_kernels();
+KernelFamily normalization_kernels();
+KernelFamily copy_kernels();
+// All of them.
+const KernelFamily& all_kernels();
 
 // Of conv and conv_transpose with any window.
 std::unique_ptr<Kernel> window_conv(const OpArgs& args);
