@@ -70,7 +70,7 @@ HWY_INLINE V ExpMinusOne(D d, V x) {
   V series = hn::MulAdd(x, hn::Set(d, 1.0f / 120), hn::Set(d, 1.0f / 24));
   series = hn::MulAdd(x, series, hn::Set(d, 1.0f / 6));
   series = hn::MulAdd(x, series, hn::Set(d, 0.5f));
-  series = hn::MulAdd(hn::Mul(x, x), series, x);
+  series = hn::Mul(x, hn::MulAdd(x, series, hn::Set(d, 1.0f)));  // -0 stays what it is
   const V difference = hn::Sub(ExpOf(d, x), hn::Set(d, 1.0f));
   return hn::IfThenElse(hn::Gt(x, hn::Set(d, -0.125f)), series, difference);
 }

@@ -41,9 +41,10 @@ TEST(ArrayKernels, FunctionsOfOneOperand) {
 
 TEST(ArrayKernels, LimitsOfEqualZeros) {
   const Inputs x = {Tensor::of<float>({4}, {-0.0f, 0.0f, 1, -1})};
-  for (const double low : {-0.0, 0.0}) {
-    for (const double high : {-0.0, 0.0}) {
-      const Function f = make_function(x, [&](Builder& b, const auto& v) {
+  const std::pair<double, double> limits[] = {{-0.0, 1}, {0.0, 1}, {-1, -0.0}, {-1, 0.0}};
+  {
+    for (const auto& [low, high] : limits) {
+      const Function f = make_function(x, [&, low = low, high = high](Builder& b, const auto& v) {
         return b.ops("clip", {{"x", v[0]},
                               {"alpha", b.scalar(DType::kFp32, low)},
                               {"beta", b.scalar(DType::kFp32, high)}});

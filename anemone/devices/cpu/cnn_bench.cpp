@@ -6,6 +6,7 @@
 #include <string>
 
 #include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/nn/cnn.h"
 #include "anemone/ops/builder.h"
 #if defined(ANEMONE_GEMM_ONEDNN)
 #include <dnnl.hpp>
@@ -73,33 +74,38 @@ Tensor filled(DType dtype, const Shape& shape) {
   return tensor;
 }
 
-void run(benchmark::State& state, const Layer& layer, DType dtype) {
+// With one input and one output.
+void run(benchmark::State& state, const Function& function) {
+  ThreadPool pool(static_cast<int>(state.range(0)));
+  const auto device = make_cpu_device(pool);
+  const auto executable = device->compile(function);
+  const auto& [in_name, in_type] = executable->inputs()[0];
+  const auto& [out_name, out_type] = executable->outputs()[0];
+  const auto in = device->allocate(in_type), out = device->allocate(out_type);
+  in->write(filled(in_type.dtype, in_type.shape));
+  const Binding inputs[] = {{in_name, in.get()}}, outputs[] = {{out_name, out.get()}};
+  const auto request = executable->bind(inputs, outputs);
+  request->run();
+  for (auto _ : state) request->run();
+  state.counters["flops"] = benchmark::Counter(executable->stats().flops,
+                                               benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void run_layer(benchmark::State& state, const Layer& layer, DType dtype) {
   Function function("bench", "ios18");
   Builder b(function);
   const Value x = b.input("x", dtype, {1, layer.channels, layer.size, layer.size});
   const Shape weight = {layer.outputs, layer.channels / layer.groups, layer.kernel, layer.kernel};
   const int64_t pad = layer.pad();
-  const Value y =
-      b.op("conv", {{"x", x},
-                    {"weight", b.constant(filled(dtype, weight))},
-                    {"bias", b.constant(filled(dtype, {layer.outputs}))},
-                    {"strides", b.integers({layer.stride, layer.stride})},
-                    {"pad_type", b.text("custom")},
-                    {"pad", b.integers({pad, pad, pad, pad})},
-                    {"groups", b.integer(layer.groups)}});
+  const Value y = b.op("conv", {{"x", x},
+                                {"weight", b.constant(filled(dtype, weight))},
+                                {"bias", b.constant(filled(dtype, {layer.outputs}))},
+                                {"strides", b.integers({layer.stride, layer.stride})},
+                                {"pad_type", b.text("custom")},
+                                {"pad", b.integers({pad, pad, pad, pad})},
+                                {"groups", b.integer(layer.groups)}});
   b.output("y", b.unary("relu", y));
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  const auto device = make_cpu_device(pool);
-  const auto executable = device->compile(function);
-  const auto in = device->allocate(executable->inputs()[0].second);
-  const auto out = device->allocate(executable->outputs()[0].second);
-  in->write(filled(dtype, x->type.shape));
-  const Binding inputs[] = {{"x", in.get()}}, outputs[] = {{"y", out.get()}};
-  const auto request = executable->bind(inputs, outputs);
-  request->run();
-  for (auto _ : state) request->run();
-  state.counters["flops"] =
-      benchmark::Counter(layer.flops(), benchmark::Counter::kIsIterationInvariantRate);
+  run(state, function);
 }
 
 #if defined(ANEMONE_GEMM_ONEDNN)
@@ -151,6 +157,21 @@ void run_onednn(benchmark::State& state, const Layer& layer) {
 }
 #endif
 
+template <Function (*network)(const CnnOptions&), DType dtype>
+void BM_Network(benchmark::State& state) {
+  run(state, network({.dtype = dtype, .batch = state.range(1)}));
+}
+
+void networks(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"threads", "batch"})->Args({1, 1})->Args({2, 1})->UseRealTime();
+  bench->Unit(benchmark::kMillisecond);
+}
+
+BENCHMARK(BM_Network<resnet50, DType::kFp32>)->Name("ResNet50/fp32")->Apply(networks);
+BENCHMARK(BM_Network<resnet50, DType::kFp16>)->Name("ResNet50/fp16")->Apply(networks);
+BENCHMARK(BM_Network<mobilenet_v2, DType::kFp32>)->Name("MobileNetV2/fp32")->Apply(networks);
+BENCHMARK(BM_Network<mobilenet_v2, DType::kFp16>)->Name("MobileNetV2/fp16")->Apply(networks);
+
 const bool kRegistered = [] {
   for (const Layer& layer : kLayers) {
     const std::string name = std::string("Conv/") + layer.name;
@@ -161,8 +182,8 @@ const bool kRegistered = [] {
           ->Arg(2)
           ->UseRealTime();
     };
-    add("fp32", [&layer](benchmark::State& state) { run(state, layer, DType::kFp32); });
-    add("fp16", [&layer](benchmark::State& state) { run(state, layer, DType::kFp16); });
+    add("fp32", [&layer](benchmark::State& state) { run_layer(state, layer, DType::kFp32); });
+    add("fp16", [&layer](benchmark::State& state) { run_layer(state, layer, DType::kFp16); });
 #if defined(ANEMONE_GEMM_ONEDNN)
     add("onednn", [&layer](benchmark::State& state) { run_onednn(state, layer); });
 #endif
