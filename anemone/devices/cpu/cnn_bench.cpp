@@ -3,8 +3,13 @@
 // and a relu where the networks have them.
 #include <benchmark/benchmark.h>
 
+#include <map>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "anemone/autodiff/reverse_sweep.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/nn/cnn.h"
 #include "anemone/ops/builder.h"
@@ -74,21 +79,42 @@ Tensor filled(DType dtype, const Shape& shape) {
   return tensor;
 }
 
-// With one input and one output.
+// A compiled function on buffers of its own.
+class Bound {
+ public:
+  Bound(const Function& function, int threads)
+      : pool_(threads), device_(make_cpu_device(pool_)), executable_(device_->compile(function)) {
+    const auto inputs = bind(executable_->inputs()), outputs = bind(executable_->outputs());
+    request_ = executable_->bind(inputs, outputs);
+  }
+
+  void measure(benchmark::State& state) {
+    request_->run();
+    for (auto _ : state) request_->run();
+    state.counters["flops"] = benchmark::Counter(executable_->stats().flops,
+                                                 benchmark::Counter::kIsIterationInvariantRate);
+  }
+
+ private:
+  std::vector<Binding> bind(const std::vector<std::pair<std::string, Type>>& ports) {
+    std::vector<Binding> bindings;
+    for (const auto& [name, type] : ports) {
+      buffers_.push_back(device_->allocate(type));
+      buffers_.back()->write(filled(type.dtype, type.shape));
+      bindings.push_back({name, buffers_.back().get()});
+    }
+    return bindings;
+  }
+
+  ThreadPool pool_;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<Executable> executable_;
+  std::vector<std::unique_ptr<Buffer>> buffers_;
+  std::unique_ptr<Request> request_;
+};
+
 void run(benchmark::State& state, const Function& function) {
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  const auto device = make_cpu_device(pool);
-  const auto executable = device->compile(function);
-  const auto& [in_name, in_type] = executable->inputs()[0];
-  const auto& [out_name, out_type] = executable->outputs()[0];
-  const auto in = device->allocate(in_type), out = device->allocate(out_type);
-  in->write(filled(in_type.dtype, in_type.shape));
-  const Binding inputs[] = {{in_name, in.get()}}, outputs[] = {{out_name, out.get()}};
-  const auto request = executable->bind(inputs, outputs);
-  request->run();
-  for (auto _ : state) request->run();
-  state.counters["flops"] = benchmark::Counter(executable->stats().flops,
-                                               benchmark::Counter::kIsIterationInvariantRate);
+  Bound(function, static_cast<int>(state.range(0))).measure(state);
 }
 
 void run_layer(benchmark::State& state, const Layer& layer, DType dtype) {
@@ -105,6 +131,27 @@ void run_layer(benchmark::State& state, const Layer& layer, DType dtype) {
                                 {"pad", b.integers({pad, pad, pad, pad})},
                                 {"groups", b.integer(layer.groups)}});
   b.output("y", b.unary("relu", y));
+  run(state, function);
+}
+
+// Gradients of a layer with respect to its image or its weight, which is an input.
+void run_gradient(benchmark::State& state, const Layer& layer, bool of_weight) {
+  Function function("bench", "ios18");
+  Builder b(function);
+  const Value x = b.input("x", DType::kFp32, {1, layer.channels, layer.size, layer.size});
+  const Value weight = b.input(
+      "w", DType::kFp32,
+      {layer.outputs, layer.channels / layer.groups, layer.kernel, layer.kernel});
+  const Value dy =
+      b.input("dy", DType::kFp32, {1, layer.outputs, layer.out(), layer.out()});
+  const int64_t pad = layer.pad();
+  const Value y = b.op("conv", {{"x", x},
+                                {"weight", weight},
+                                {"strides", b.integers({layer.stride, layer.stride})},
+                                {"pad_type", b.text("custom")},
+                                {"pad", b.integers({pad, pad, pad, pad})},
+                                {"groups", b.integer(layer.groups)}});
+  b.output("d", reverse_sweep(b, {{y, dy}}, {of_weight ? weight : x})[0]);
   run(state, function);
 }
 
@@ -159,7 +206,15 @@ void run_onednn(benchmark::State& state, const Layer& layer) {
 
 template <Function (*network)(const CnnOptions&), DType dtype>
 void BM_Network(benchmark::State& state) {
-  run(state, network({.dtype = dtype, .batch = state.range(1)}));
+  // Made once for all repetitions.
+  static std::map<std::pair<int64_t, int64_t>, Bound> made;
+  const std::pair key(state.range(0), state.range(1));
+  auto found = made.find(key);
+  if (found == made.end()) {
+    const Function function = network({.dtype = dtype, .batch = key.second});
+    found = made.try_emplace(key, function, static_cast<int>(key.first)).first;
+  }
+  found->second.measure(state);
 }
 
 void networks(benchmark::internal::Benchmark* bench) {
@@ -184,6 +239,8 @@ const bool kRegistered = [] {
     };
     add("fp32", [&layer](benchmark::State& state) { run_layer(state, layer, DType::kFp32); });
     add("fp16", [&layer](benchmark::State& state) { run_layer(state, layer, DType::kFp16); });
+    add("dx", [&layer](benchmark::State& state) { run_gradient(state, layer, false); });
+    add("dw", [&layer](benchmark::State& state) { run_gradient(state, layer, true); });
 #if defined(ANEMONE_GEMM_ONEDNN)
     add("onednn", [&layer](benchmark::State& state) { run_onednn(state, layer); });
 #endif

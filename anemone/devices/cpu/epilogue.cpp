@@ -4,6 +4,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -67,14 +68,11 @@ class Fuser {
     return found == readers_.end() || found->second.size() != 1 ? nullptr : found->second[0];
   }
 
-  static bool is_fast(const Operation& op) { return make_fast_kernel(op) != nullptr; }
-
   // Not a product of matrices whose weights would have to be packed in every run.
   static bool is_worth_it(const Operation& conv) {
-    const auto kernel = make_fast_kernel(conv);
-    if (!kernel) return false;
     const OpArgs args(conv);
-    return !kernel->product() || Operation::constant(args.operand("weight")) != nullptr;
+    if (!is_window_conv(args)) return false;
+    return !is_pointwise(args) || Operation::constant(args.operand("weight")) != nullptr;
   }
 
   void fuse(Operation& conv) {
@@ -96,11 +94,8 @@ class Fuser {
     const Value addend = x == own ? y : x;
     // What is an input may have to be updated in place.
     if (!addend->producer || is_view(*addend->producer)) return false;
+    if (!takes_addend(OpArgs(conv))) return false;
     conv.arguments.emplace_back(std::string(kAddend), addend);
-    if (!is_fast(conv)) {
-      conv.arguments.pop_back();
-      return false;
-    }
     if (rounded_.contains(&add)) set(conv, kRoundsSum, Literal::scalar(true));
     take_over(conv, add);
     return true;

@@ -85,29 +85,32 @@ class Depthwise final : public Kernel {
   EpilogueReader epilogue_;
 };
 
-bool is_empty(const ConvShape& s) {
-  return s.batch * s.large_channels * s.small_channels * s.taps() * volume(s.large) == 0;
-}
-
 }  // namespace
 
-std::unique_ptr<Kernel> window_conv(const OpArgs& args) {
+bool is_window_conv(const OpArgs& args) {
+  if (!all_fp32(args)) return false;
+  const ConvShape s = window_of_conv(args);
+  return s.batch * s.large_channels * s.small_channels * s.taps() * volume(s.large) > 0;
+}
+
+bool takes_addend(const OpArgs& args) {
+  if (args.op().type != "conv" || !is_window_conv(args)) return false;
   const ConvShape shape = window_of_conv(args);
-  if (!all_fp32(args) || is_empty(shape)) return nullptr;
-  const bool has_addend = args.has(kAddend);
-  if (DepthwiseConv::takes(shape)) {
-    return has_addend ? nullptr : std::make_unique<Depthwise>(args, shape);
-  }
+  return !DepthwiseConv::takes(shape) && !Conv(shape).merges_images();
+}
+
+std::unique_ptr<Kernel> window_conv(const OpArgs& args) {
+  if (!is_window_conv(args)) return nullptr;
+  const ConvShape shape = window_of_conv(args);
+  if (DepthwiseConv::takes(shape)) return std::make_unique<Depthwise>(args, shape);
   Conv conv(shape);
-  if (has_addend && conv.merges_images()) return nullptr;
   const size_t pieces = conv.weight_panels();
   return std::make_unique<PackedConv<Conv>>(args, std::move(conv), pieces);
 }
 
 std::unique_ptr<Kernel> window_conv_transpose(const OpArgs& args) {
-  const ConvShape shape = window_of_conv(args);
-  if (!all_fp32(args) || is_empty(shape) || args.has(kAddend)) return nullptr;
-  ConvTranspose conv(shape);
+  if (!is_window_conv(args)) return nullptr;
+  ConvTranspose conv(window_of_conv(args));
   const size_t pieces = conv.weight_blocks();
   return std::make_unique<PackedConv<ConvTranspose>>(args, std::move(conv), pieces);
 }

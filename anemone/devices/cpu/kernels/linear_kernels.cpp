@@ -11,7 +11,6 @@
 #include "anemone/ops/targets.h"
 
 namespace anemone {
-namespace {
 
 // Whether a conv (or conv_transpose) of [1, C, 1, S] is a product of matrices: one batch, 1x1
 // kernel, stride 1, no padding, one group, no bias.
@@ -25,6 +24,8 @@ bool is_pointwise(const OpArgs& args) {
   const Shape& out = args.op().outputs[0]->type.shape;
   return out[2] == x[2] && out[3] == x[3];  // whatever the padding says, there is none
 }
+
+namespace {
 
 // y [O, S] = W [O, C] · x [C, S]
 std::unique_ptr<Kernel> conv(const OpArgs& args) {
