@@ -23,11 +23,11 @@ int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-ColumnPanels::ColumnPanels(int64_t columns) : columns_(columns) {
+ColumnPanels::ColumnPanels(int64_t columns, bool has_singles) : columns_(columns) {
   const int64_t lanes = simd::conv_lanes();
   int64_t vectors = columns / lanes;
   singles_ = columns % lanes;
-  if (4 * singles_ > lanes || lanes < kConvRows) {
+  if (4 * singles_ > lanes || lanes < kConvRows || !has_singles) {
     vectors += singles_ > 0 ? 1 : 0;
     singles_ = 0;
   }
@@ -62,10 +62,12 @@ struct Conv::Job {
   float* memory;  // of the threads
 };
 
-Conv::Conv(const ConvShape& shape) : shape_(shape), plane_(shape) {
+Conv::Conv(const ConvShape& shape)
+    : shape_(shape), plane_(shape.has_large_window() ? shape.swapped() : shape) {
   const int64_t positions = volume(shape.small);
-  if (shape.batch > 1 && positions < kFewPositions) merged_ = shape.batch;
-  panels_ = ColumnPanels(positions * merged_);
+  merges_ = shape.has_large_window() || (shape.batch > 1 && positions < kFewPositions);
+  if (merges_) merged_ = shape.batch;
+  panels_ = ColumnPanels(positions * merged_, !shape.has_large_window());
   depth_block_ = divide_up(depth(), divide_up(depth(), kMostDepth));
 }
 
@@ -97,7 +99,7 @@ size_t Conv::image_floats() const {
 
 size_t Conv::thread_floats() const {
   const int64_t panel = std::max(depth_block_, int64_t{1}) * kMostPanelColumns + kSlack;
-  const int64_t sums = merged_ > 1 ? row_panels() * kConvRows * kMostPanelColumns : 0;
+  const int64_t sums = merges_ ? row_panels() * kConvRows * kMostPanelColumns : 0;
   return static_cast<size_t>((panel + sums + 15) / 16 * 16);
 }
 
@@ -181,28 +183,58 @@ void Conv::scatter(const Job& job, int64_t group, const ColumnPanels::Panel& pan
   }
 }
 
+// Steps [k, k_end) of the sum.
+void Conv::pack(const Job& job, int64_t group, const ColumnPanels::Panel& panel, int64_t k,
+                int64_t k_end, float* to) const {
+  const float* images = job.images + group * shape_.large_in_group() * plane_.size();
+  if (shape_.has_large_window()) return pack_along_sum(images, panel, k, k_end, to);
+  std::array<ColumnRun, kMostPanelColumns> runs;
+  const simd::PanelSource source{images,
+                                 job.end,
+                                 plane_.size(),
+                                 plane_.taps().data(),
+                                 shape_.taps(),
+                                 runs.data(),
+                                 find_runs(panel, runs.data())};
+  if (panel.vectors == 0) return simd::pack_single_columns(source, k, k_end, to);
+  simd::pack_columns(source, k, k_end, panel.vectors * simd::conv_lanes(), to);
+}
+
+// Where it is the sum, not the columns, that memory has side by side.
+void Conv::pack_along_sum(const float* images, const ColumnPanels::Panel& panel, int64_t k,
+                          int64_t k_end, float* to) const {
+  const int64_t positions = volume(shape_.small), width = shape_.kernel[2];
+  const int64_t columns = panel.vectors * simd::conv_lanes();
+  std::array<const float*, kMostPanelColumns> seen;
+  while (k < k_end) {
+    const int64_t channel = k / shape_.taps(), tap = k % shape_.taps(), x = tap % width;
+    const int64_t row = tap / width, height = shape_.kernel[1];
+    const int64_t count = std::min(width - x, k_end - k);
+    const int64_t at = channel * plane_.size() + plane_.position(row / height, row % height, x);
+    for (int64_t i = 0; i < panel.n; ++i) {
+      const int64_t column = panel.first + i, n = column / positions;
+      seen[static_cast<size_t>(i)] = images + n * shape_.large_channels * plane_.size() + at +
+                                     plane_.taps()[static_cast<size_t>(column % positions)];
+    }
+    simd::transpose_columns(seen.data(), panel.n, count, columns, to);
+    to += count * columns;
+    k += count;
+  }
+}
+
 void Conv::run_panel(const Job& job, int64_t group, int64_t index, int64_t row, int64_t row_end,
                      float* memory) const {
   const ColumnPanels::Panel panel = panels_.at(index);
-  std::array<ColumnRun, kMostPanelColumns> runs;
-  const simd::PanelSource source{
-      job.images + group * shape_.large_in_group() * plane_.size(), job.end, plane_.size(),
-      plane_.taps().data(), shape_.taps(), runs.data(), find_runs(panel, runs.data())};
   const int64_t positions = volume(shape_.small);
-  const bool merges = merged_ > 1;
   const int64_t first = row * kConvRows, channel = group * shape_.small_in_group() + first;
   const int64_t rows = std::min(row_end * kConvRows, shape_.small_in_group()) - first;
   const int64_t offset = channel * positions + panel.first;
   const ConvFinish finish = job.finish.at(channel, offset);
   float* sums = memory + std::max(depth_block_, int64_t{1}) * kMostPanelColumns + kSlack;
-  float* to = merges ? sums + first * kMostPanelColumns : job.out + offset;
+  float* to = merges_ ? sums + first * kMostPanelColumns : job.out + offset;
   for (int64_t k = 0; k < depth(); k += depth_block_) {
     const int64_t k_end = std::min(depth(), k + depth_block_);
-    if (panel.vectors == 0) {
-      simd::pack_single_columns(source, k, k_end, memory);
-    } else {
-      simd::pack_columns(source, k, k_end, panel.vectors * simd::conv_lanes(), memory);
-    }
+    pack(job, group, panel, k, k_end, memory);
     const bool is_last = k_end == depth();
     simd::conv_tile({.a = job.weights + ((group * row_panels() + row) * depth() + k) * kConvRows,
                      .b = memory,
@@ -212,10 +244,10 @@ void Conv::run_panel(const Job& job, int64_t group, int64_t index, int64_t row, 
                      .vectors = panel.vectors,
                      .n = panel.n,
                      .c = to,
-                     .stride = merges ? kMostPanelColumns : positions,
+                     .stride = merges_ ? kMostPanelColumns : positions,
                      .adds = k > 0,
                      .finish = is_last ? &finish : nullptr});
-    if (merges && is_last) scatter(job, group, panel, first, rows, to);
+    if (merges_ && is_last) scatter(job, group, panel, first, rows, to);
   }
 }
 

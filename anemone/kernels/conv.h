@@ -20,7 +20,7 @@ class ColumnPanels {
     int64_t first, n, vectors;
   };
   ColumnPanels() = default;
-  explicit ColumnPanels(int64_t columns);
+  explicit ColumnPanels(int64_t columns, bool has_singles = true);
   int64_t count() const { return threes_ + twos_ + ones_ + (singles_ > 0 ? 1 : 0); }
   Panel at(int64_t index) const;
 
@@ -40,7 +40,7 @@ class Conv {
 
   size_t scratch_floats(int threads) const;
   // Whether positions of several images share a panel: an addend is not taken then.
-  bool merges_images() const { return merged_ > 1; }
+  bool merges_images() const { return merges_; }
   void run(ThreadPool& pool, const float* x, const float* packed_weights, float* out,
            const ConvFinish& finish, float* scratch) const;
 
@@ -53,12 +53,17 @@ class Conv {
   void run_images(ThreadPool& pool, const Job& job) const;
   void run_panel(const Job& job, int64_t group, int64_t panel, int64_t row, int64_t row_end,
                  float* memory) const;
+  void pack(const Job& job, int64_t group, const ColumnPanels::Panel& panel, int64_t k,
+            int64_t k_end, float* to) const;
+  void pack_along_sum(const float* images, const ColumnPanels::Panel& panel, int64_t k,
+                      int64_t k_end, float* to) const;
   size_t find_runs(const ColumnPanels::Panel& panel, simd::ColumnRun* runs) const;
   void scatter(const Job& job, int64_t group, const ColumnPanels::Panel& panel, int64_t row,
                int64_t rows, const float* from) const;
 
   ConvShape shape_;
   SplitPlane plane_;
+  bool merges_ = false;
   int64_t merged_ = 1;  // images that are one
   ColumnPanels panels_;
   int64_t depth_block_ = 0;

@@ -1,6 +1,7 @@
 #include "anemone/kernels/conv_shape.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "anemone/kernels/simd_conv.h"
 
@@ -21,6 +22,18 @@ int64_t index_of(const std::vector<int64_t>& phases, int64_t phase) {
 }
 
 }  // namespace
+
+bool ConvShape::has_large_window() const {
+  constexpr int64_t kFewPositions = 64, kManyTaps = 4;
+  return volume(small) < kFewPositions && taps() > kManyTaps * volume(small) && kernel[2] > 1;
+}
+
+ConvShape ConvShape::swapped() const {
+  ConvShape result = *this;
+  std::swap(result.small, result.kernel);
+  std::swap(result.strides, result.dilations);
+  return result;
+}
 
 SplitPlane::SplitPlane(const ConvShape& s)
     : large_(s.large), small_(s.small), strides_(s.strides), before_(s.before) {

@@ -24,6 +24,12 @@ struct ConvShape {
   int64_t taps() const { return volume(kernel); }
   int64_t large_in_group() const { return large_channels / groups; }
   int64_t small_in_group() const { return small_channels / groups; }
+
+  // Whether the window is larger than what it leaves, as of a weight's gradient: there the small
+  // image and the kernel have changed places.
+  bool has_large_window() const;
+  // They change places.
+  ConvShape swapped() const;
 };
 
 // A plane of the large image as far as the window reaches, split by the remainders of positions

@@ -13,19 +13,13 @@ int64_t whole_lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 
 }  // namespace
 
-DepthwiseConv::DepthwiseConv(const ConvShape& shape) : shape_(shape), plane_(shape) {}
-
-bool DepthwiseConv::has_large_window() const {
-  const Spatial &kernel = shape_.kernel, &dilations = shape_.dilations, &strides = shape_.strides;
-  return volume(shape_.small) < 64 && shape_.taps() > 4 * volume(shape_.small) && kernel[2] > 1 &&
-         dilations[2] % strides[2] == 0;
-}
+DepthwiseConv::DepthwiseConv(const ConvShape& shape)
+    : shape_(shape), plane_(shape.has_large_window() ? shape.swapped() : shape) {}
 
 // A plane, and sums of all its positions.
 size_t DepthwiseConv::thread_floats() const {
-  const int64_t taps = whole_lines(shape_.taps());
   return static_cast<size_t>(whole_lines(plane_.size() + kSlack) +
-                             whole_lines(volume(plane_.part()) + kSlack) + taps);
+                             whole_lines(volume(plane_.part()) + kSlack));
 }
 
 size_t DepthwiseConv::scratch_floats(int threads) const {
@@ -52,7 +46,7 @@ void DepthwiseConv::run(ThreadPool& pool, const float* x, const float* weight, f
         const int64_t image = i / shape_.large_channels;
         float* to = out + (image * shape_.small_channels + channel) * small;
         const float* taps = weight + channel * shape_.taps();
-        has_large_window() ? run_large_window(plane, taps, finish.at(channel, 0), to)
+        shape_.has_large_window() ? run_large_window(plane, taps, finish.at(channel, 0), to)
                            : run_plane(plane, taps, sums, finish.at(channel, 0), to);
       }
     }
@@ -81,26 +75,17 @@ void DepthwiseConv::run_plane(const float* plane, const float* weight, float* su
   }
 }
 
-// Row by row of the window: the taps of a row lie side by side, or a dilation apart.
+// Products of the rows of the window with what each position sees of them.
 void DepthwiseConv::run_large_window(const float* plane, const float* weight,
                                      const ConvFinish& finish, float* out) const {
-  const int64_t width = shape_.kernel[2], rows = shape_.taps() / width;
-  const int64_t step = shape_.dilations[2] / shape_.strides[2];
-  plane_.for_each_row([&](int64_t from, int64_t to, int64_t count) {
-    for (int64_t x = 0; x < count; ++x) {
-      float sum = 0;
-      for (int64_t row = 0; row < rows; ++row) {
-        const float* seen = plane + plane_.taps()[static_cast<size_t>(row * width)] + from + x;
-        const float* taps = weight + row * width;
-        if (step == 1) {
-          sum += simd::dot(seen, taps, static_cast<size_t>(width));
-        } else {
-          for (int64_t t = 0; t < width; ++t) sum += seen[t * step] * taps[t];
-        }
-      }
-      out[to + x] = sum;
-    }
-  });
+  for (int64_t i = 0; i < volume(shape_.small); ++i) {
+    const float* seen = plane + plane_.taps()[static_cast<size_t>(i)];
+    float sum = 0;
+    plane_.for_each_row([&](int64_t from, int64_t first, int64_t width) {
+      sum += simd::dot(seen + from, weight + first, static_cast<size_t>(width));
+    });
+    out[i] = sum;
+  }
   simd::finish_conv(out, volume(shape_.small), finish);
 }
 

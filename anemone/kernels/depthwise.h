@@ -9,10 +9,12 @@
 
 namespace anemone {
 
-// From the large image to the small one; any number of outputs for a channel.
+// From the large image to the small one, with a few outputs for a channel.
 class DepthwiseConv {
  public:
-  static bool takes(const ConvShape& s) { return s.large_in_group() == 1; }
+  static bool takes(const ConvShape& s) {
+    return s.large_in_group() == 1 && s.small_in_group() < simd::kConvRows / 2;
+  }
   explicit DepthwiseConv(const ConvShape& shape);
 
   size_t scratch_floats(int threads) const;
@@ -21,8 +23,6 @@ class DepthwiseConv {
            const ConvFinish& finish, float* scratch) const;
 
  private:
-  // Whether the window is larger than what it leaves: a weight's gradient.
-  bool has_large_window() const;
   size_t thread_floats() const;
   void run_plane(const float* plane, const float* weight, float* sums, const ConvFinish& finish,
                  float* out) const;

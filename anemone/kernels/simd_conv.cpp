@@ -218,6 +218,44 @@ void PackSingleColumns(const PanelSource& s, int64_t k, int64_t k_end, float* to
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// Four of k by four columns.
+HWY_INLINE void TransposeFour(const float* const* columns, int64_t k, int64_t width, float* to) {
+  const hn::CappedTag<float, 4> d;
+  const auto row = [&](int64_t i) HWY_ATTR { return hn::LoadU(d, columns[i] + k); };
+  const auto a = row(0), b = row(1), c = row(2), e = row(3);
+  const auto ac_low = hn::InterleaveLower(d, a, c), ac_high = hn::InterleaveUpper(d, a, c);
+  const auto be_low = hn::InterleaveLower(d, b, e), be_high = hn::InterleaveUpper(d, b, e);
+  hn::StoreU(hn::InterleaveLower(d, ac_low, be_low), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, ac_low, be_low), d, to + width);
+  hn::StoreU(hn::InterleaveLower(d, ac_high, be_high), d, to + 2 * width);
+  hn::StoreU(hn::InterleaveUpper(d, ac_high, be_high), d, to + 3 * width);
+}
+constexpr int64_t kBlock = 4;
+#else
+HWY_INLINE void TransposeFour(const float* const*, int64_t, int64_t, float*) {}
+constexpr int64_t kBlock = INT64_MAX;
+#endif
+
+void TransposeColumns(const float* const* columns, int64_t n, int64_t count, int64_t width,
+                      float* to) {
+  int64_t column = 0;
+  for (; count >= kBlock && column + kBlock <= n; column += kBlock) {
+    int64_t k = 0;
+    for (; k + kBlock <= count; k += kBlock) {
+      TransposeFour(columns + column, k, width, to + k * width + column);
+    }
+    // The last ones with some that are there already.
+    if (k < count) {
+      k = count - kBlock;
+      TransposeFour(columns + column, k, width, to + k * width + column);
+    }
+  }
+  for (; column < n; ++column) {
+    for (int64_t k = 0; k < count; ++k) to[k * width + column] = columns[column][k];
+  }
+}
+
 // --- results ---
 
 template <class DF, class VF = hn::Vec<DF>>
@@ -462,6 +500,7 @@ HWY_EXPORT(Lanes);
 HWY_EXPORT(CopyRows);
 HWY_EXPORT(SplitRows);
 HWY_EXPORT(PackColumns);
+HWY_EXPORT(TransposeColumns);
 HWY_EXPORT(PackSingleColumns);
 HWY_EXPORT(Multiply);
 HWY_EXPORT(Depthwise);
@@ -476,6 +515,10 @@ void copy_rows(const float* from, int64_t from_stride, int64_t width, int64_t ro
 void split_rows(const RowsToSplit& rows, float* to) { HWY_DYNAMIC_DISPATCH(SplitRows)(rows, to); }
 void pack_columns(const PanelSource& source, int64_t k, int64_t k_end, int64_t width, float* to) {
   HWY_DYNAMIC_DISPATCH(PackColumns)(source, k, k_end, width, to);
+}
+void transpose_columns(const float* const* columns, int64_t n, int64_t count, int64_t width,
+                       float* to) {
+  HWY_DYNAMIC_DISPATCH(TransposeColumns)(columns, n, count, width, to);
 }
 void pack_single_columns(const PanelSource& source, int64_t k, int64_t k_end, float* to) {
   HWY_DYNAMIC_DISPATCH(PackSingleColumns)(source, k, k_end, to);

@@ -65,6 +65,9 @@ struct PanelSource {
 };
 // A panel [k_end - k][width]. Columns that no run fills have numbers of any value.
 void pack_columns(const PanelSource& source, int64_t k, int64_t k_end, int64_t width, float* to);
+// to[k * width + column] = columns[column][k] for `count` of k.
+void transpose_columns(const float* const* columns, int64_t n, int64_t count, int64_t width,
+                       float* to);
 // Up to kConvColumns single columns, each number kConvRows times: [columns][k_end - k][kConvRows].
 inline constexpr int64_t kConvColumns = 4;
 void pack_single_columns(const PanelSource& source, int64_t k, int64_t k_end, float* to);
