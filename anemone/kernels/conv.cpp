@@ -114,8 +114,9 @@ void Conv::run(ThreadPool& pool, const float* x, const float* packed_weights, fl
   for (int64_t n = 0; n < shape_.batch; n += merged_) {
     const float* from = x + n * image;
     const ConvFinish there = finish.at(0, n * result);
-    Job job{from, x + shape_.batch * image, packed_weights,
-            out + n * result, there, scratch + (image_floats() + 15) / 16 * 16};
+    Job job{from,           x + shape_.batch * image,
+            packed_weights, out + n * result,
+            there,          scratch + (image_floats() + 15) / 16 * 16};
     if (!plane_.is_plain()) {
       const auto planes = static_cast<size_t>(merged_ * shape_.large_channels);
       const int64_t grain = 8192 / plane_.size() + 1;
@@ -155,8 +156,7 @@ size_t Conv::find_runs(const ColumnPanels::Panel& panel, ColumnRun* runs) const 
   for (int64_t column = panel.first, end = panel.first + panel.n; column < end;) {
     const int64_t n = column / positions, at = column % positions, x = at % width;
     const int64_t length = std::min(width - x, end - column);
-    const int64_t from =
-        n * image + plane_.position(at / width / height, at / width % height, x);
+    const int64_t from = n * image + plane_.position(at / width / height, at / width % height, x);
     if (count > 0 && runs[count - 1].from + runs[count - 1].count == from) {
       runs[count - 1].count += length;
     } else {

@@ -53,7 +53,8 @@ class SplitPlane {
   template <typename Visit>
   void for_each_row(const Visit& visit) const {
     for (int64_t z = 0, i = 0; z < small_[0]; ++z) {
-      for (int64_t y = 0; y < small_[1]; ++y, i += small_[2]) visit(position(z, y, 0), i, small_[2]);
+      for (int64_t y = 0; y < small_[1]; ++y, i += small_[2])
+        visit(position(z, y, 0), i, small_[2]);
     }
   }
 

@@ -16,8 +16,8 @@ int64_t whole_lines(int64_t floats) { return divide_up(floats, 16) * 16; }
 
 // Floats of a packed panel of columns, with those that are written beyond its end.
 int64_t panel_floats(const ColumnPanels::Panel& panel, int64_t depth) {
-  const int64_t width = panel.vectors > 0 ? panel.vectors * simd::conv_lanes()
-                                          : simd::kConvColumns * kConvRows;
+  const int64_t width =
+      panel.vectors > 0 ? panel.vectors * simd::conv_lanes() : simd::kConvColumns * kConvRows;
   return whole_lines(width * depth + kSlack);
 }
 

@@ -42,7 +42,7 @@ class ConvTranspose {
   SplitPlane plane_;
   ColumnPanels panels_;
   std::vector<int64_t> starts_;  // of packed panels
-  int64_t block_ = 1;  // large channels that are summed up together
+  int64_t block_ = 1;            // large channels that are summed up together
 };
 
 }  // namespace anemone

@@ -47,7 +47,7 @@ void DepthwiseConv::run(ThreadPool& pool, const float* x, const float* weight, f
         float* to = out + (image * shape_.small_channels + channel) * small;
         const float* taps = weight + channel * shape_.taps();
         shape_.has_large_window() ? run_large_window(plane, taps, finish.at(channel, 0), to)
-                           : run_plane(plane, taps, sums, finish.at(channel, 0), to);
+                                  : run_plane(plane, taps, sums, finish.at(channel, 0), to);
       }
     }
   };

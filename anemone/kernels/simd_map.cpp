@@ -48,9 +48,8 @@ void Limit(const float* x, float low, float high, float* out, size_t n) {
   Map(x, out, n, [=](auto d, auto v) HWY_ATTR { return Limited(d, v, low, high); });
 }
 void Linear(const float* x, float a, float b, float* out, size_t n) {
-  Map(x, out, n, [=](auto d, auto v) HWY_ATTR {
-    return hn::Add(hn::Mul(hn::Set(d, a), v), hn::Set(d, b));
-  });
+  Map(x, out, n,
+      [=](auto d, auto v) HWY_ATTR { return hn::Add(hn::Mul(hn::Set(d, a), v), hn::Set(d, b)); });
 }
 void Linear01(const float* x, float a, float b, float* out, size_t n) {
   Map(x, out, n, [=](auto d, auto v) HWY_ATTR {
@@ -85,7 +84,8 @@ void Elu(const float* x, float a, float, float* out, size_t n) {
 // log(erfc(x) e^(x²) / t) for x <= 13, to within 1.4e-8.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ErfcOf(D d, V x) {
-  const auto constant = [&](double value) HWY_ATTR { return hn::Set(d, static_cast<float>(value)); };
+  const auto constant = [&](double value)
+                            HWY_ATTR { return hn::Set(d, static_cast<float>(value)); };
   const V t = hn::Div(constant(1), hn::MulAdd(x, constant(0.5), constant(1)));
   V p = constant(-0.12103412652751618);
   for (double c : {0.8479556503192447, -2.4654941200984113, 3.757224148804859, -3.098056024304505,
@@ -99,7 +99,8 @@ HWY_INLINE V ErfcOf(D d, V x) {
 // The Maclaurin series where |x| < 1/2, else from erfc.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V ErfOf(D d, V x) {
-  const auto constant = [&](double value) HWY_ATTR { return hn::Set(d, static_cast<float>(value)); };
+  const auto constant = [&](double value)
+                            HWY_ATTR { return hn::Set(d, static_cast<float>(value)); };
   constexpr double kFactor = 1.1283791670955126;  // 2 / √π
   const V square = hn::Mul(x, x), size = hn::Abs(x);
   V series = constant(-kFactor / 1320);
@@ -268,15 +269,15 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace anemone::simd {
 
-#define ANEMONE_ZIP(name, loop)                                       \
-  HWY_EXPORT(loop);                                                   \
-  void name(const float* a, const float* b, float* out, size_t n) {   \
-    HWY_DYNAMIC_DISPATCH(loop)(a, b, out, n);                         \
+#define ANEMONE_ZIP(name, loop)                                     \
+  HWY_EXPORT(loop);                                                 \
+  void name(const float* a, const float* b, float* out, size_t n) { \
+    HWY_DYNAMIC_DISPATCH(loop)(a, b, out, n);                       \
   }
-#define ANEMONE_MAP(name, loop)                                          \
-  HWY_EXPORT(loop);                                                      \
-  void name(const float* x, float a, float b, float* out, size_t n) {    \
-    HWY_DYNAMIC_DISPATCH(loop)(x, a, b, out, n);                         \
+#define ANEMONE_MAP(name, loop)                                       \
+  HWY_EXPORT(loop);                                                   \
+  void name(const float* x, float a, float b, float* out, size_t n) { \
+    HWY_DYNAMIC_DISPATCH(loop)(x, a, b, out, n);                      \
   }
 ANEMONE_ZIP(div, Div)
 ANEMONE_ZIP(maximum, Maximum)

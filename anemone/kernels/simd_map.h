@@ -15,12 +15,12 @@ void minimum(const float* a, const float* b, float* out, size_t n);
 // --- functions of one operand with up to two parameters ---
 using Function = void (*)(const float* x, float a, float b, float* out, size_t n);
 void limit(const float* x, float low, float high, float* out, size_t n);
-void linear(const float* x, float a, float b, float* out, size_t n);       // a x + b
-void linear_01(const float* x, float a, float b, float* out, size_t n);    // limited to [0, 1]
-void leaky(const float* x, float a, float most, float* out, size_t n);     // x < 0 ? a x : x
-void elu(const float* x, float a, float, float* out, size_t n);            // x > 0 ? x : a (e^x - 1)
+void linear(const float* x, float a, float b, float* out, size_t n);     // a x + b
+void linear_01(const float* x, float a, float b, float* out, size_t n);  // limited to [0, 1]
+void leaky(const float* x, float a, float most, float* out, size_t n);   // x < 0 ? a x : x
+void elu(const float* x, float a, float, float* out, size_t n);          // x > 0 ? x : a (e^x - 1)
 void erf(const float* x, float, float, float* out, size_t n);
-void gelu(const float* x, float, float, float* out, size_t n);             // x (1 + erf(x/√2)) / 2
+void gelu(const float* x, float, float, float* out, size_t n);  // x (1 + erf(x/√2)) / 2
 void gelu_tanh(const float* x, float, float, float* out, size_t n);
 void gelu_sigmoid(const float* x, float, float, float* out, size_t n);
 void square(const float* x, float, float, float* out, size_t n);

@@ -34,14 +34,14 @@ class Network {
   Value conv(Value x, int64_t outputs, const Window& w) {
     const int64_t inputs = x->type.shape[1] / w.groups, pad = w.kernel / 2;
     const double deviation = std::sqrt(2.0 / static_cast<double>(inputs * w.kernel * w.kernel));
-    const Value y = b_.op("conv", {{"x", x},
-                                   {"weight", weight({outputs, inputs, w.kernel, w.kernel},
-                                                     deviation)},
-                                   {"strides", b_.integers({w.stride, w.stride})},
-                                   {"pad_type", b_.text("custom")},
-                                   {"pad", b_.integers({pad, pad, pad, pad})},
-                                   {"dilations", b_.integers({1, 1})},
-                                   {"groups", b_.integer(w.groups)}});
+    const Value y =
+        b_.op("conv", {{"x", x},
+                       {"weight", weight({outputs, inputs, w.kernel, w.kernel}, deviation)},
+                       {"strides", b_.integers({w.stride, w.stride})},
+                       {"pad_type", b_.text("custom")},
+                       {"pad", b_.integers({pad, pad, pad, pad})},
+                       {"dilations", b_.integers({1, 1})},
+                       {"groups", b_.integer(w.groups)}});
     return b_.op("batch_norm", {{"x", y},
                                 {"mean", around(outputs, 0, 0.1)},
                                 {"variance", around(outputs, 1, 0.1)},

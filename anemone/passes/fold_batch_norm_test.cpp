@@ -27,9 +27,8 @@ Function network(const Case& c, double scale = 1, bool reads_twice = false) {
     return b.constant(random_tensor(shape, seed, low, high).cast(c.dtype));
   };
   const Value x = b.input("x", c.dtype, {2, 4, 5, 5});
-  std::vector<Argument> conv = {{"x", x},
-                                {"weight", numbers(c.weight, 1, -scale, scale)},
-                                {"groups", b.integer(c.groups)}};
+  std::vector<Argument> conv = {
+      {"x", x}, {"weight", numbers(c.weight, 1, -scale, scale)}, {"groups", b.integer(c.groups)}};
   if (c.bias) conv.emplace_back("bias", numbers({kOutputs}, 2, -1, 1));
   const Value y = b.op(c.type, std::move(conv));
   std::vector<Argument> norm = {{"x", y},

@@ -53,9 +53,9 @@ bool are_halves(const OpArgs& args, std::initializer_list<const char*> names) {
 // Whether every result is an operand, a limit, a magnitude or a whole number: of fp16 numbers they
 // are fp16 numbers.
 bool makes_no_digits(const Operation& op) {
-  static const std::set<std::string_view> all = {
-      "abs",      "ceil",       "floor",      "max_pool", "maximum", "minimum",
-      "reduce_max", "reduce_min", "relu", "relu6",    "round",   "sign"};
+  static const std::set<std::string_view> all = {"abs",     "ceil",    "floor",      "max_pool",
+                                                 "maximum", "minimum", "reduce_max", "reduce_min",
+                                                 "relu",    "relu6",   "round",      "sign"};
   if (op.type == "clip") return are_halves(OpArgs(op), {"alpha", "beta"});
   if (op.type == "threshold") return are_halves(OpArgs(op), {"alpha"});
   return all.contains(op.type);

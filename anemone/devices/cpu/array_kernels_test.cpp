@@ -50,7 +50,8 @@ TEST(ArrayKernels, LimitsOfEqualZeros) {
                               {"beta", b.scalar(DType::kFp32, high)}});
       });
       const NamedTensors in = name_inputs(f, x);
-      const auto got = values(run_on_cpu(f, in).at("out0")), want = values(evaluate(f, in).at("out0"));
+      const auto got = values(run_on_cpu(f, in).at("out0")),
+                 want = values(evaluate(f, in).at("out0"));
       for (size_t i = 0; i < want.size(); ++i) {
         EXPECT_EQ(std::signbit(got[i]), std::signbit(want[i])) << low << high << i;
       }
@@ -59,17 +60,21 @@ TEST(ArrayKernels, LimitsOfEqualZeros) {
 }
 
 TEST(ArrayKernels, OperandsThatBroadcast) {
-  const std::pair<Shape, Shape> shapes[] = {
-      {{2, 3, 5, 7}, {1, 3, 1, 1}}, {{1, 3, 1, 1}, {2, 3, 5, 7}}, {{3, 1}, {1, 5}},
-      {{}, {3}},                    {{4, 1, 300}, {1, 6, 1}},     {{2, 1, 5, 1}, {3, 1, 70}},
-      {{7}, {4, 7}},                {{1}, {1}},                   {{1, 5000}, {1, 1}},
-      {{3, 4}, {3, 4}}};
+  const std::pair<Shape, Shape> shapes[] = {{{2, 3, 5, 7}, {1, 3, 1, 1}},
+                                            {{1, 3, 1, 1}, {2, 3, 5, 7}},
+                                            {{3, 1}, {1, 5}},
+                                            {{}, {3}},
+                                            {{4, 1, 300}, {1, 6, 1}},
+                                            {{2, 1, 5, 1}, {3, 1, 70}},
+                                            {{7}, {4, 7}},
+                                            {{1}, {1}},
+                                            {{1, 5000}, {1, 1}},
+                                            {{3, 4}, {3, 4}}};
   for (const char* op : {"add", "sub", "mul", "real_div", "maximum", "minimum"}) {
     for (const auto& [x, y] : shapes) {
       SCOPED_TRACE(op + to_string(x) + to_string(y));
-      expect_fast({fp32(x, 1), fp32(y, 2, 0.5, 2)}, [&](Builder& b, const auto& v) {
-        return std::vector{b.binary(op, v[0], v[1])};
-      });
+      expect_fast({fp32(x, 1), fp32(y, 2, 0.5, 2)},
+                  [&](Builder& b, const auto& v) { return std::vector{b.binary(op, v[0], v[1])}; });
     }
   }
 }
@@ -118,9 +123,9 @@ TEST(ArrayKernels, PoolingBySmallAndLargeWindows) {
 
 TEST(ArrayKernels, ReductionsOverAnyAxes) {
   const std::pair<Shape, std::vector<int64_t>> cases[] = {
-      {{2, 3, 5, 7}, {2, 3}},  {{2, 3, 5, 7}, {0, 2, 3}}, {{2, 3, 5, 7}, {0, 3}},
-      {{2, 3, 5, 7}, {0, 2}},  {{2, 3, 5, 7}, {1}},       {{40, 70}, {0}},
-      {{3, 1000}, {-1}},       {{1, 1}, {0, 1}},          {{2, 1, 5, 1}, {1, 2}},
+      {{2, 3, 5, 7}, {2, 3}},   {{2, 3, 5, 7}, {0, 2, 3}}, {{2, 3, 5, 7}, {0, 3}},
+      {{2, 3, 5, 7}, {0, 2}},   {{2, 3, 5, 7}, {1}},       {{40, 70}, {0}},
+      {{3, 1000}, {-1}},        {{1, 1}, {0, 1}},          {{2, 1, 5, 1}, {1, 2}},
       {{2, 3, 4, 5, 6}, {1, 3}}};
   for (const auto& [shape, axes] : cases) {
     for (const char* op : {"reduce_sum", "reduce_mean", "reduce_max", "reduce_min"}) {
@@ -139,18 +144,16 @@ TEST(ArrayKernels, SoftmaxAndNorms) {
   for (const Shape& shape : {Shape{2, 5, 7, 9}, Shape{1, 3, 1, 33}, Shape{3, 4, 11}}) {
     const Tensor x = fp32(shape, 1, -2, 5), gamma = fp32({shape[1]}, 2), beta = fp32({shape[1]}, 3);
     for (int64_t axis : {-1, 1, 0}) {
-      expect_fast({x}, [&](Builder& b, const auto& v) {
-        return std::vector{b.softmax(v[0], axis)};
-      });
+      expect_fast({x},
+                  [&](Builder& b, const auto& v) { return std::vector{b.softmax(v[0], axis)}; });
     }
-    expect_fast({x, fp32({shape[1]}, 4), fp32({shape[1]}, 5, 0.1, 2), gamma, beta},
-                [](Builder& b, const auto& v) {
-                  return b.ops("batch_norm", {{"x", v[0]},
-                                              {"mean", v[1]},
-                                              {"variance", v[2]},
-                                              {"gamma", v[3]},
-                                              {"beta", v[4]}});
-                });
+    expect_fast(
+        {x, fp32({shape[1]}, 4), fp32({shape[1]}, 5, 0.1, 2), gamma, beta},
+        [](Builder& b, const auto& v) {
+          return b.ops(
+              "batch_norm",
+              {{"x", v[0]}, {"mean", v[1]}, {"variance", v[2]}, {"gamma", v[3]}, {"beta", v[4]}});
+        });
     expect_fast({x, gamma, beta}, [](Builder& b, const auto& v) {
       return b.ops("instance_norm", {{"x", v[0]}, {"gamma", v[1]}, {"beta", v[2]}});
     });
@@ -163,15 +166,18 @@ TEST(ArrayKernels, SoftmaxAndNorms) {
 }
 
 TEST(ArrayKernels, TransposesOfAnyRank) {
-  const std::pair<Shape, std::vector<int64_t>> cases[] = {
-      {{2, 3, 5, 7}, {0, 2, 3, 1}}, {{2, 3, 5, 7}, {3, 2, 1, 0}}, {{2, 33, 40}, {1, 0, 2}},
-      {{100, 7}, {1, 0}},           {{2, 3}, {0, 1}},             {{2, 17, 1, 19}, {0, 3, 2, 1}},
-      {{5}, {0}},                   {{2, 3, 4, 5, 6}, {4, 0, 3, 1, 2}}};
+  const std::pair<Shape, std::vector<int64_t>> cases[] = {{{2, 3, 5, 7}, {0, 2, 3, 1}},
+                                                          {{2, 3, 5, 7}, {3, 2, 1, 0}},
+                                                          {{2, 33, 40}, {1, 0, 2}},
+                                                          {{100, 7}, {1, 0}},
+                                                          {{2, 3}, {0, 1}},
+                                                          {{2, 17, 1, 19}, {0, 3, 2, 1}},
+                                                          {{5}, {0}},
+                                                          {{2, 3, 4, 5, 6}, {4, 0, 3, 1, 2}}};
   for (const auto& [shape, perm] : cases) {
     SCOPED_TRACE(to_string(shape) + to_string(perm));
-    expect_fast({fp32(shape, 1)}, [&](Builder& b, const auto& v) {
-      return std::vector{b.transpose(v[0], perm)};
-    });
+    expect_fast({fp32(shape, 1)},
+                [&](Builder& b, const auto& v) { return std::vector{b.transpose(v[0], perm)}; });
   }
 }
 

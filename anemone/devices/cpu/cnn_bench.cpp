@@ -139,11 +139,10 @@ void run_gradient(benchmark::State& state, const Layer& layer, bool of_weight) {
   Function function("bench", "ios18");
   Builder b(function);
   const Value x = b.input("x", DType::kFp32, {1, layer.channels, layer.size, layer.size});
-  const Value weight = b.input(
-      "w", DType::kFp32,
-      {layer.outputs, layer.channels / layer.groups, layer.kernel, layer.kernel});
-  const Value dy =
-      b.input("dy", DType::kFp32, {1, layer.outputs, layer.out(), layer.out()});
+  const Value weight =
+      b.input("w", DType::kFp32,
+              {layer.outputs, layer.channels / layer.groups, layer.kernel, layer.kernel});
+  const Value dy = b.input("dy", DType::kFp32, {1, layer.outputs, layer.out(), layer.out()});
   const int64_t pad = layer.pad();
   const Value y = b.op("conv", {{"x", x},
                                 {"weight", weight},

@@ -142,9 +142,9 @@ TEST(ConvKernels, SumsAndLimitsThatFollow) {
             Value y = conv_of(b, v[0], weight, bias, c);
             if (adds) y = b.add(conv_of(b, b.mul(v[0], 0.5), weight, bias, c), y);
             if (std::string(last) == "clip") {
-              y = b.op("clip", {{"x", y},
-                                {"alpha", b.scalar(dtype, -0.5)},
-                                {"beta", b.scalar(dtype, 0.75)}});
+              y = b.op(
+                  "clip",
+                  {{"x", y}, {"alpha", b.scalar(dtype, -0.5)}, {"beta", b.scalar(dtype, 0.75)}});
             } else if (*last) {
               y = b.unary(last, y);
             }

@@ -57,8 +57,9 @@ class Fuser {
     }
     std::erase_if(function_.operations, [&](const auto& op) { return gone_.contains(op.get()); });
     // A sum reads what may be made after the convolution was.
-    std::stable_sort(function_.operations.begin(), function_.operations.end(),
-                     [&](const auto& a, const auto& b) { return order_[a.get()] < order_[b.get()]; });
+    std::stable_sort(
+        function_.operations.begin(), function_.operations.end(),
+        [&](const auto& a, const auto& b) { return order_[a.get()] < order_[b.get()]; });
   }
 
  private:
@@ -108,7 +109,8 @@ class Fuser {
   // `conv` makes what `op` made, and where it did.
   void take_over(Operation& conv, Operation& op) {
     rounded_.erase(&op);
-    for (auto& [value, readers] : readers_) std::replace(readers.begin(), readers.end(), &op, &conv);
+    for (auto& [value, readers] : readers_)
+      std::replace(readers.begin(), readers.end(), &op, &conv);
     std::swap(conv.outputs, op.outputs);
     conv.outputs[0]->producer = &conv;
     op.outputs[0]->producer = &op;

@@ -23,8 +23,8 @@ std::vector<Axis> merged_axes(const Shape& out, const Shape& x, const Shape& y) 
   for (size_t i = 0; i < out.size(); ++i) {
     const Axis axis{out[i], x_strides[i], y_strides[i]};
     if (axis.size == 1) continue;
-    const bool goes_on = !axes.empty() && axes.back().x == axis.size * axis.x &&
-                         axes.back().y == axis.size * axis.y;
+    const bool goes_on =
+        !axes.empty() && axes.back().x == axis.size * axis.x && axes.back().y == axis.size * axis.y;
     if (goes_on) {
       axes.back() = {axes.back().size * axis.size, axis.x, axis.y};
     } else {

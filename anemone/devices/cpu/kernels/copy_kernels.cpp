@@ -115,15 +115,15 @@ std::unique_ptr<Kernel> pad(const OpArgs& args) {
     offset += amounts[2 * (i - first)] * strides[i];
   }
   const auto value = static_cast<float>(args.number("constant_val", 0.0));
-  return kernel_of([value, plan = CopyPlan(x, dense_strides(x), strides, 0, offset)](
-                       const KernelRun& run) {
-    constexpr size_t kGrain = 1 << 14;
-    const auto size = static_cast<size_t>(run.out[0].size());
-    run.pool.parallel_for(size, kGrain, [&](size_t begin, size_t end, int) {
-      std::fill(run.output() + begin, run.output() + end, value);
-    });
-    if (run.in[0].size() > 0) plan.run(run.pool, run.input(0), run.output());
-  });
+  return kernel_of(
+      [value, plan = CopyPlan(x, dense_strides(x), strides, 0, offset)](const KernelRun& run) {
+        constexpr size_t kGrain = 1 << 14;
+        const auto size = static_cast<size_t>(run.out[0].size());
+        run.pool.parallel_for(size, kGrain, [&](size_t begin, size_t end, int) {
+          std::fill(run.output() + begin, run.output() + end, value);
+        });
+        if (run.in[0].size() > 0) plan.run(run.pool, run.input(0), run.output());
+      });
 }
 
 }  // namespace

@@ -110,7 +110,8 @@ std::unique_ptr<Kernel> matmul(const OpArgs& args) {
   const Shape &x = args.shape("x"), &y = args.shape("y");
   if (!all_fp32(args) || args.type("x").dtype != DType::kFp32) return nullptr;
   if (x.size() < 2 || y.size() < 2) return nullptr;
-  Gemm shape = product(x, y, args.boolean("transpose_x", false), args.boolean("transpose_y", false));
+  Gemm shape =
+      product(x, y, args.boolean("transpose_x", false), args.boolean("transpose_y", false));
   if (shape.k == 0) return nullptr;
   const Shape& out = args.op().outputs[0]->type.shape;
   Shape batch(out.begin(), out.end() - 2);
@@ -177,13 +178,13 @@ std::unique_ptr<Kernel> linear(const OpArgs& args) {
     gemm(run.pool, g);
     if (!has_bias) return;
     const auto width = static_cast<size_t>(outputs);
-    run.pool.parallel_for(
-        static_cast<size_t>(rows), 1 + 4096 / width, [&](size_t begin, size_t end, int) {
-          for (size_t row = begin; row < end; ++row) {
-            float* y = run.output() + row * width;
-            simd::add(y, run.input(2), y, width);
-          }
-        });
+    run.pool.parallel_for(static_cast<size_t>(rows), 1 + 4096 / width,
+                          [&](size_t begin, size_t end, int) {
+                            for (size_t row = begin; row < end; ++row) {
+                              float* y = run.output() + row * width;
+                              simd::add(y, run.input(2), y, width);
+                            }
+                          });
   });
 }
 

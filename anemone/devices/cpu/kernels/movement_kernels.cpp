@@ -74,8 +74,6 @@ std::unique_ptr<Kernel> scatter(const OpArgs& args) {
 
 }  // namespace
 
-KernelFamily movement_kernels() {
-  return {{"gather", gather}, {"scatter", scatter}};
-}
+KernelFamily movement_kernels() { return {{"gather", gather}, {"scatter", scatter}}; }
 
 }  // namespace anemone

@@ -19,22 +19,22 @@ std::unique_ptr<Kernel> softmax(const OpArgs& args) {
   if (!takes(args)) return nullptr;
   const Shape& shape = args.shape("x");
   const int64_t axis = args.integer("axis", -1);
-  const auto split =
-      split_at(shape, static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(shape.size())
-                                                   : axis));
+  const auto split = split_at(
+      shape, static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(shape.size()) : axis));
   const auto rows = static_cast<size_t>(split.outer), count = static_cast<size_t>(split.size);
   const auto inner = static_cast<size_t>(split.inner);
   return kernel_of(
       [=](const KernelRun& run) {
-        run.pool.parallel_for(rows, 1 + kGrain / (count * inner), [&](size_t begin, size_t end, int) {
-          for (size_t row = begin; row < end; ++row) {
-            float* out = run.output() + row * count * inner;
-            const float* x = run.input(0) + row * count * inner;
-            if (x != out) std::copy_n(x, count * inner, out);
-            inner == 1 ? simd::softmax_row(out, count, count, 1)
-                       : simd::softmax_down(out, count, inner, 1);
-          }
-        });
+        run.pool.parallel_for(rows, 1 + kGrain / (count * inner),
+                              [&](size_t begin, size_t end, int) {
+                                for (size_t row = begin; row < end; ++row) {
+                                  float* out = run.output() + row * count * inner;
+                                  const float* x = run.input(0) + row * count * inner;
+                                  if (x != out) std::copy_n(x, count * inner, out);
+                                  inner == 1 ? simd::softmax_row(out, count, count, 1)
+                                             : simd::softmax_down(out, count, inner, 1);
+                                }
+                              });
       },
       {{0, 0}});
 }

@@ -39,8 +39,8 @@ class Pool : public Kernel {
     }
     divisors_.resize(static_cast<size_t>(positions));
     for (int64_t i = 0; i < positions; ++i) {
-      divisors_[static_cast<size_t>(i)] = static_cast<float>(
-          range(0, i).size() * range(1, i).size() * range(2, i).size());
+      divisors_[static_cast<size_t>(i)] =
+          static_cast<float>(range(0, i).size() * range(1, i).size() * range(2, i).size());
     }
   }
 
@@ -68,8 +68,7 @@ class Pool : public Kernel {
                        : axis == 1 ? i / shape_.small[2] % shape_.small[1]
                                    : i % shape_.small[2];
     const int64_t begin = at * shape_.strides[axis] - shape_.before[axis];
-    return {std::max<int64_t>(begin, 0),
-            std::min(begin + shape_.kernel[axis], shape_.large[axis])};
+    return {std::max<int64_t>(begin, 0), std::min(begin + shape_.kernel[axis], shape_.large[axis])};
   }
 
   size_t scratch_bytes(int threads) const override {
@@ -104,8 +103,7 @@ class SmallWindows final : public Pool {
 
   // All positions of a part at once, also those between the rows of the output.
   void fold_plane(const float* x, float* memory, float* out) const override {
-    const float outside =
-        fold_ == Fold::kLargest ? -std::numeric_limits<float>::infinity() : 0.0f;
+    const float outside = fold_ == Fold::kLargest ? -std::numeric_limits<float>::infinity() : 0.0f;
     if (!plane_.is_plain()) plane_.split(x, memory, outside);
     const float* plane = plane_.is_plain() ? x : memory;
     const Spatial& small = shape_.small;
@@ -161,10 +159,9 @@ std::unique_ptr<Kernel> pool(const OpArgs& args) {
   const ConvShape shape = window_of_pool(args);
   const bool counts_all = !args.boolean("exclude_padding_from_average", false);
   // Sizes of an axis are known to be small before they are multiplied.
-  const bool is_small =
-      std::all_of(shape.kernel.begin(), shape.kernel.end(),
-                  [](int64_t size) { return size <= kFewTaps; }) &&
-      shape.taps() <= kFewTaps;
+  const bool is_small = std::all_of(shape.kernel.begin(), shape.kernel.end(),
+                                    [](int64_t size) { return size <= kFewTaps; }) &&
+                        shape.taps() <= kFewTaps;
   if (is_small) return std::make_unique<SmallWindows>(shape, fold, counts_all);
   return std::make_unique<LargeWindows>(shape, fold, counts_all);
 }

@@ -106,7 +106,8 @@ void reduce_rows(const KernelRun& run, const Axes& axes, Reduction reduction) {
       const auto width = static_cast<size_t>(axes.inner.size);
       double result = fold_row(reduction, x, width);
       for (int64_t row = 1; row < rows; ++row) {
-        result = join(reduction, result, fold_row(reduction, x + offset_of(axes.reduced, row), width));
+        result =
+            join(reduction, result, fold_row(reduction, x + offset_of(axes.reduced, row), width));
       }
       if (reduction == Reduction::kMean) result /= static_cast<double>(axes.count);
       run.output()[i] = static_cast<float>(result);
@@ -153,8 +154,10 @@ std::unique_ptr<Kernel> reduce(const OpArgs& args) {
 
 KernelFamily reduction_kernels() {
   return {
-      {"reduce_max", reduce<Reduction::kLargest>}, {"reduce_mean", reduce<Reduction::kMean>},
-      {"reduce_min", reduce<Reduction::kSmallest>}, {"reduce_sum", reduce<Reduction::kSum>},
+      {"reduce_max", reduce<Reduction::kLargest>},
+      {"reduce_mean", reduce<Reduction::kMean>},
+      {"reduce_min", reduce<Reduction::kSmallest>},
+      {"reduce_sum", reduce<Reduction::kSum>},
       {"reduce_sum_square", reduce<Reduction::kSumSquare>},
   };
 }
