@@ -11,6 +11,8 @@
 
 #include <hwy/contrib/math/math-inl.h>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 
 HWY_BEFORE_NAMESPACE();
 namespace anemone::simd::HWY_NAMESPACE {
@@ -80,6 +82,36 @@ HWY_INLINE VF RoundToBf16(DF d, VF x) {
   const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
   const VF result = hn::BitCast(d, hn::And(rounded, hn::Set(du, 0xFFFF0000u)));
   return hn::IfThenElse(hn::IsNaN(x), x, result);
+}
+
+// The nearest fp16 number, as fp32. By magic numbers rather than conversion, which some targets do
+// one element at a time: adding and taking away 1.5 * 2^(e+13) rounds to the last place of fp16 at
+// exponent e, which is at least that of subnormals.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V RoundToHalf(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const auto exponent = hn::And(hn::BitCast(di, x), hn::Set(di, 0x7F800000));
+  const auto lowest = hn::Set(di, (127 - 14) << 23);
+  const auto bits = hn::Add(hn::Max(exponent, lowest), hn::Set(di, 13 << 23));
+  const V magic = hn::Mul(hn::BitCast(d, bits), hn::Set(d, 1.5f));
+  const V rounded = hn::Sub(hn::Add(x, magic), magic);
+  const V sign = hn::And(x, hn::BitCast(d, hn::Set(di, INT32_MIN)));
+  const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+  const V large = hn::Or(infinity, sign);
+  const auto beyond = hn::Ge(hn::Abs(x), hn::Set(d, 65520.0f));
+  const V finite = hn::Or(hn::Abs(rounded), sign);
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenElse(beyond, large, finite));
+}
+
+// minimum(maximum(x, low), high) as base/arithmetic.h has them. Not by Min and Max: what these give
+// for NaN and for -0 depends on the processor. Of zeros, +0 is the larger.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Limited(D d, V x, float low, float high) {
+  constexpr float kLeast = std::numeric_limits<float>::denorm_min();
+  const float below = low == 0 && !std::signbit(low) ? kLeast : low;
+  const float above = high == 0 && std::signbit(high) ? -kLeast : high;
+  x = hn::IfThenElse(hn::Lt(x, hn::Set(d, below)), hn::Set(d, low), x);
+  return hn::IfThenElse(hn::Gt(x, hn::Set(d, above)), hn::Set(d, high), x);
 }
 
 }  // namespace anemone::simd::HWY_NAMESPACE

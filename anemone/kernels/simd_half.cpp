@@ -14,25 +14,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace anemone::simd::HWY_NAMESPACE {
 
-// The nearest fp16 number, as fp32. By magic numbers rather than conversion, which some targets do
-// one element at a time: adding and taking away 1.5 * 2^(e+13) rounds to the last place of fp16 at
-// exponent e, which is at least that of subnormals.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V RoundToHalf(D d, V x) {
-  const hn::RebindToSigned<D> di;
-  const auto exponent = hn::And(hn::BitCast(di, x), hn::Set(di, 0x7F800000));
-  const auto lowest = hn::Set(di, (127 - 14) << 23);
-  const auto bits = hn::Add(hn::Max(exponent, lowest), hn::Set(di, 13 << 23));
-  const V magic = hn::Mul(hn::BitCast(d, bits), hn::Set(d, 1.5f));
-  const V rounded = hn::Sub(hn::Add(x, magic), magic);
-  const V sign = hn::And(x, hn::BitCast(d, hn::Set(di, INT32_MIN)));
-  const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
-  const V large = hn::Or(infinity, sign);
-  const auto beyond = hn::Ge(hn::Abs(x), hn::Set(d, 65520.0f));
-  const V finite = hn::Or(hn::Abs(rounded), sign);
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenElse(beyond, large, finite));
-}
-
 void FinishAll(float* x, size_t n, const Finish& how) {
   Each(n, [&](auto d, size_t i) HWY_ATTR {
     auto value = hn::LoadU(d, x + i);

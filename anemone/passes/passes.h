@@ -30,6 +30,10 @@ bool fold_constants(Function& function);
 // Error(kInvalidInput) where the numbers are not loaded.
 bool unpack_weights(Function& function);
 
+// A batch_norm of what only it reads of a conv or conv_transpose becomes part of that one's weight
+// and bias, where all of them are known.
+bool fold_batch_norm(Function& function);
+
 // sum + reshape(matmul(x, y)) becomes matmul_add, and sum + scatter-add into zeros becomes
 // scatter-add into sum (anemone.classifier_weight_gradient likewise), where `sum` is an input of
 // the function: gradients that are accumulated in place. One pass over the memory less, and for

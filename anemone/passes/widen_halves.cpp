@@ -1,6 +1,8 @@
 #include "anemone/passes/widen_halves.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "anemone/ops/registry.h"
 
@@ -54,9 +56,27 @@ void require_loaded(const Operation& op) {
        "the weight file must lie where the program says");
 }
 
+bool are_halves(const OpArgs& args, std::initializer_list<const char*> names) {
+  return std::all_of(names.begin(), names.end(), [&](const char* name) {
+    const Tensor tensor = Tensor::of<double>({1}, {args.number(name)});
+    return tensor.cast(DType::kFp16).view().at(0) == args.number(name);
+  });
+}
+
+// Whether every result is an operand, a limit, a magnitude or a whole number: of fp16 numbers they
+// are fp16 numbers.
+bool makes_no_digits(const Operation& op) {
+  static const std::set<std::string_view> all = {"abs",     "ceil",    "floor",      "max_pool",
+                                                 "maximum", "minimum", "reduce_max", "reduce_min",
+                                                 "relu",    "relu6",   "round",      "sign"};
+  if (op.type == "clip") return are_halves(OpArgs(op), {"alpha", "beta"});
+  if (op.type == "threshold") return are_halves(OpArgs(op), {"alpha"});
+  return all.contains(op.type);
+}
+
 // Whether results of fp32 arithmetic may be no fp16 numbers.
 bool rounds(const Operation& op) {
-  if (!is_half(op.outputs[0]->type)) return false;
+  if (!is_half(op.outputs[0]->type) || makes_no_digits(op)) return false;
   const OpDef* def = find_op(op.type);
   return op.type == "cast" || !def || def->flops != nullptr;
 }

@@ -7,6 +7,7 @@
 #include "anemone/base/clock.h"
 #include "anemone/devices/cpu/control_kernels.h"
 #include "anemone/devices/cpu/cpu_request.h"
+#include "anemone/devices/cpu/epilogue.h"
 #include "anemone/devices/cpu/memory_plan.h"
 #include "anemone/kernels/half_numerics.h"
 #include "anemone/kernels/simd.h"
@@ -64,12 +65,14 @@ void check_runnable(const Function& function) {
   }
 }
 
-Lowered lower(Function function) {
+Lowered lower(Function function, const CpuOptions& options) {
   Lowered lowered{std::move(function)};
   close_blocks(lowered.function);
   optimize(lowered.function);
   check_runnable(lowered.function);
   if (widens(lowered.function)) lowered.rounded = widen_halves_between_ports(lowered.function);
+  // Products of rounded operands stay as they are.
+  if (!options.bf16) fuse_epilogues(lowered.function, lowered.rounded);
   return lowered;
 }
 
@@ -93,7 +96,7 @@ class CpuExecutable final : public Executable {
         kernels_[op.get()] = copy_constant(*op);
       } else if (!op->blocks.empty()) {
         kernels_[op.get()] = make_control_kernel(*op, [&](Function block) {
-          return std::make_unique<CpuExecutable>(pool, device, lower(std::move(block)),
+          return std::make_unique<CpuExecutable>(pool, device, lower(std::move(block), device),
                                                  CompileOptions{});
         });
       } else {
@@ -312,7 +315,8 @@ class CpuDevice final : public Device {
   std::unique_ptr<Executable> compile(const Function& function,
                                       const CompileOptions& options) override {
     require_valid(function);
-    return std::make_unique<CpuExecutable>(pool_, options_, lower(function.clone()), options);
+    return std::make_unique<CpuExecutable>(pool_, options_, lower(function.clone(), options_),
+                                           options);
   }
 
   std::unique_ptr<Buffer> allocate(const Type& type, size_t /*least_bytes*/) override {

@@ -7,15 +7,15 @@
 #include "anemone/ops/registry.h"
 
 namespace anemone {
-namespace {
 
-const KernelFamily& all_factories() {
+const KernelFamily& all_kernels() {
   static const KernelFamily all = [] {
     KernelFamily result;
     for (const KernelFamily& family :
          {elementwise_kernels(), linear_kernels(), narrow_linear_kernels(), norm_kernels(),
           attention_kernels(), decode_attention_kernels(), loss_kernels(), movement_kernels(),
-          quantization_kernels()}) {
+          quantization_kernels(), map_kernels(), pooling_kernels(), reduction_kernels(),
+          normalization_kernels(), copy_kernels()}) {
       result.insert(family.begin(), family.end());
     }
     return result;
@@ -23,11 +23,9 @@ const KernelFamily& all_factories() {
   return all;
 }
 
-}  // namespace
-
 std::unique_ptr<Kernel> make_fast_kernel(const Operation& op) {
-  const auto factory = all_factories().find(op.type);
-  if (factory == all_factories().end()) return nullptr;
+  const auto factory = all_kernels().find(op.type);
+  if (factory == all_kernels().end()) return nullptr;
   for (Value output : op.outputs) {
     if (!is_static(output->type.shape) || element_count(output->type.shape) == 0) return nullptr;
   }

@@ -1,6 +1,8 @@
-// Element-wise operations on equal shapes, or with a second operand of one number or one row.
+// Element-wise operations on equal shapes, or with a second operand of one number or one row; other
+// shapes by broadcast.h.
 #include <algorithm>
 
+#include "anemone/devices/cpu/kernels/broadcast.h"
 #include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/devices/cpu/kernels/room.h"
 #include "anemone/kernels/simd.h"
@@ -97,12 +99,12 @@ std::unique_ptr<Kernel> binary(const OpArgs& args) {
         },
         {{0, 0}, {1, 0}});
   }
-  if (args.shape("x") != out) return nullptr;
+  if (args.shape("x") != out) return broadcast_kernel(args, loop);
   const int64_t count = element_count(args.shape("y"));
   if (count > 1 && count == args.shape("y").back() && count == out.back()) {
     return with_row<loop>(static_cast<size_t>(count));
   }
-  if (count != 1) return nullptr;
+  if (count != 1) return broadcast_kernel(args, loop);
   return kernel_of(
       [](const KernelRun& run) {
         const float scalar = run.input(1)[0];

@@ -23,6 +23,22 @@ KernelFamily decode_attention_kernels();
 KernelFamily loss_kernels();
 KernelFamily movement_kernels();
 KernelFamily quantization_kernels();
+KernelFamily map_kernels();
+KernelFamily pooling_kernels();
+KernelFamily reduction_kernels();
+KernelFamily normalization_kernels();
+KernelFamily copy_kernels();
+// All of them.
+const KernelFamily& all_kernels();
+
+// Of conv and conv_transpose with any window.
+std::unique_ptr<Kernel> window_conv(const OpArgs& args);
+std::unique_ptr<Kernel> window_conv_transpose(const OpArgs& args);
+// Whether they have a kernel for it, and one that adds a further operand.
+bool is_window_conv(const OpArgs& args);
+bool takes_addend(const OpArgs& args);
+// Whether it is a product of matrices, W · x.
+bool is_pointwise(const OpArgs& args);
 
 // Whether all float operands and results are fp32, which the fast kernels are written for.
 bool all_fp32(const OpArgs& args);

@@ -2,14 +2,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "anemone/devices/cpu/epilogue.h"
 #include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/kernels/gemm.h"
 #include "anemone/kernels/simd.h"
 #include "anemone/ops/composites.h"
+#include "anemone/ops/elementwise.h"
 #include "anemone/ops/targets.h"
 
 namespace anemone {
-namespace {
 
 // Whether a conv (or conv_transpose) of [1, C, 1, S] is a product of matrices: one batch, 1x1
 // kernel, stride 1, no padding, one group, no bias.
@@ -24,9 +25,11 @@ bool is_pointwise(const OpArgs& args) {
   return out[2] == x[2] && out[3] == x[3];  // whatever the padding says, there is none
 }
 
+namespace {
+
 // y [O, S] = W [O, C] · x [C, S]
 std::unique_ptr<Kernel> conv(const OpArgs& args) {
-  if (!is_pointwise(args)) return nullptr;
+  if (!is_pointwise(args) || has_epilogue(args)) return window_conv(args);
   const int64_t outputs = args.shape("weight")[0], channels = args.shape("weight")[1];
   const int64_t width = args.shape("x")[2] * args.shape("x")[3];
   auto kernel = kernel_of([=](const KernelRun& run) {
@@ -48,7 +51,7 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
 }
 
 // y [O, S] = Wᵀ · x [C, S] with W stored [C, O]: the gradient of conv with respect to x.
-std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
+std::unique_ptr<Kernel> transposed_product(const OpArgs& args) {
   if (!is_pointwise(args)) return nullptr;
   const int64_t channels = args.shape("weight")[0], outputs = args.shape("weight")[1];
   const int64_t width = args.shape("x")[2] * args.shape("x")[3];
@@ -71,6 +74,11 @@ std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
   return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
 }
 
+std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
+  if (!is_pointwise(args) || has_epilogue(args)) return window_conv_transpose(args);
+  return transposed_product(args);
+}
+
 // The operands of matmul and linear put the matrices at positions 0 and 1 of the arguments.
 Gemm product(const Shape& x, const Shape& y, bool transpose_x, bool transpose_y) {
   const int64_t xr = x[x.size() - 2], xc = x.back(), yr = y[y.size() - 2], yc = y.back();
@@ -86,31 +94,98 @@ Gemm product(const Shape& x, const Shape& y, bool transpose_x, bool transpose_y)
   return g;
 }
 
-// Batches of equal leading axes; broadcast batches are left to the reference kernel.
+// Where each matrix of a broadcast batch starts in an operand of `shape`.
+std::vector<int64_t> matrix_starts(const Shape& shape, const Shape& batch) {
+  const Shape own(shape.begin(), shape.end() - 2);
+  const int64_t size = shape[shape.size() - 2] * shape.back();
+  std::vector<int64_t> starts;
+  for_each_offset(batch, broadcast_strides(own, batch),
+                  [&](int64_t, int64_t offset) { starts.push_back(offset * size); });
+  return starts;
+}
+
+// Stacks of matrices that broadcast against each other. Where all of x meets one y, its matrices
+// are one.
 std::unique_ptr<Kernel> matmul(const OpArgs& args) {
   const Shape &x = args.shape("x"), &y = args.shape("y");
   if (!all_fp32(args) || args.type("x").dtype != DType::kFp32) return nullptr;
-  if (x.size() < 2 || x.size() != y.size()) return nullptr;
-  if (!std::equal(x.begin(), x.end() - 2, y.begin())) return nullptr;
-  const Gemm shape =
+  if (x.size() < 2 || y.size() < 2) return nullptr;
+  Gemm shape =
       product(x, y, args.boolean("transpose_x", false), args.boolean("transpose_y", false));
   if (shape.k == 0) return nullptr;
-  const int64_t batches = element_count({x.begin(), x.end() - 2});
+  const Shape& out = args.op().outputs[0]->type.shape;
+  Shape batch(out.begin(), out.end() - 2);
+  const int64_t y_matrices = element_count(y) / (shape.k * shape.n);
+  if (y_matrices == 1 && !shape.transpose_a) {
+    shape.m *= element_count(batch);
+    batch = {};
+  }
+  std::vector<int64_t> x_starts = {0}, y_starts = {0};
+  if (!batch.empty()) {
+    x_starts = matrix_starts(x, batch);
+    y_starts = matrix_starts(y, batch);
+  }
   auto kernel = kernel_of([=](const KernelRun& run) {
-    const auto one = [&](int64_t batch) {
+    const auto one = [&](size_t i) {
       Gemm g = shape;
-      g.a = run.operand(0) + batch * g.m * g.k;
-      g.b = run.operand(1) + batch * g.k * g.n;
-      g.c = run.output() + batch * g.m * g.n;
+      g.a = run.operand(0) + x_starts[i];
+      g.b = run.operand(1) + y_starts[i];
+      g.c = run.output() + static_cast<int64_t>(i) * g.m * g.n;
       g.bf16 = run.bf16;
       return g;
     };
-    if (batches == 1) return gemm(run.pool, one(0));
-    run.pool.parallel_for(static_cast<size_t>(batches), 1, [&](size_t begin, size_t end, int) {
-      for (size_t batch = begin; batch < end; ++batch) gemm(one(static_cast<int64_t>(batch)));
+    if (x_starts.size() == 1) return gemm(run.pool, one(0));
+    run.pool.parallel_for(x_starts.size(), 1, [&](size_t begin, size_t end, int) {
+      for (size_t i = begin; i < end; ++i) gemm(one(i));
     });
   });
   return shape.n == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0, 1}});
+}
+
+// y [.., O] = x [.., I] · W [O, I]ᵀ + bias
+std::unique_ptr<Kernel> linear(const OpArgs& args) {
+  if (!all_fp32(args) || args.type("x").dtype != DType::kFp32) return nullptr;
+  const Shape& weight = args.shape("weight");
+  const int64_t outputs = weight[0], inputs = weight[1];
+  const int64_t rows = inputs == 0 ? 0 : element_count(args.shape("x")) / inputs;
+  if (rows == 0) return nullptr;
+  const bool has_bias = args.has("bias");
+  return kernel_of([=](const KernelRun& run) {
+    Gemm g{.transpose_b = true,
+           .m = rows,
+           .n = outputs,
+           .k = inputs,
+           .a = run.input(0),
+           .a_stride = inputs,
+           .b = run.input(1),
+           .b_stride = inputs,
+           .c = run.output(),
+           .c_stride = outputs,
+           .bf16 = run.bf16};
+    if (rows == 1) {
+      // One vector: rows of the weight by a column, each read once.
+      g = {.m = outputs,
+           .n = 1,
+           .k = inputs,
+           .a = run.input(1),
+           .a_stride = inputs,
+           .b = run.input(0),
+           .b_stride = 1,
+           .c = run.output(),
+           .c_stride = 1,
+           .bf16 = run.bf16};
+    }
+    gemm(run.pool, g);
+    if (!has_bias) return;
+    const auto width = static_cast<size_t>(outputs);
+    run.pool.parallel_for(static_cast<size_t>(rows), 1 + 4096 / width,
+                          [&](size_t begin, size_t end, int) {
+                            for (size_t row = begin; row < end; ++row) {
+                              float* y = run.output() + row * width;
+                              simd::add(y, run.input(2), y, width);
+                            }
+                          });
+  });
 }
 
 // out = sum + x · y; `sum` may be `out`.
@@ -191,8 +266,9 @@ KernelFamily linear_kernels() {
   return {
       {"conv", conv},
       {"conv_transpose", conv_transpose},
-      {"anemone.expected_rows", conv_transpose},
+      {"anemone.expected_rows", transposed_product},
       {"anemone.classifier_weight_gradient", classifier_weight_gradient},
+      {"linear", linear},
       {"matmul", matmul},
       {"anemone.matmul_add", matmul_add},
   };

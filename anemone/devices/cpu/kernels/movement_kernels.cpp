@@ -1,4 +1,4 @@
-// Moving elements: transposing a matrix, picking rows of a table and adding to them.
+// Picking rows of a table and adding to them.
 #include <algorithm>
 #include <cstring>
 
@@ -7,41 +7,6 @@
 
 namespace anemone {
 namespace {
-
-// A cache line of fp32 numbers.
-constexpr size_t kTile = 16;
-
-// out [columns, out_stride] = xᵀ for a tile of x [rows, x_stride]. Whole lines are written: single
-// numbers a power of two apart would push each other's lines out of the cache.
-void transpose_tile(const float* x, size_t x_stride, size_t rows, size_t columns, float* out,
-                    size_t out_stride) {
-  float tile[kTile][kTile];
-  for (size_t row = 0; row < rows; ++row) {
-    for (size_t c = 0; c < columns; ++c) tile[c][row] = x[row * x_stride + c];
-  }
-  for (size_t c = 0; c < columns; ++c) std::copy_n(tile[c], rows, out + c * out_stride);
-}
-
-std::unique_ptr<Kernel> transpose(const OpArgs& args) {
-  const std::vector<int64_t> perm = args.integers("perm");
-  if (!all_fp32(args) || args.type("x").dtype != DType::kFp32 || perm.size() != 2 ||
-      normalize_axis(perm[0], 2) != 1) {
-    return nullptr;
-  }
-  const auto rows = static_cast<size_t>(args.shape("x")[0]);
-  const auto columns = static_cast<size_t>(args.shape("x")[1]);
-  return kernel_of([=](const KernelRun& run) {
-    run.pool.parallel_for(columns, kTile, [&](size_t begin, size_t end, int) {
-      for (size_t column = begin; column < end; column += kTile) {
-        for (size_t row = 0; row < rows; row += kTile) {
-          transpose_tile(run.input(0) + row * columns + column, columns,
-                         std::min(kTile, rows - row), std::min(kTile, end - column),
-                         run.output() + column * rows + row, rows);
-        }
-      }
-    });
-  });
-}
 
 // Rows of a table of any width and type: axis 0, int32 indices, no batch axes.
 struct RowTable {
@@ -109,8 +74,6 @@ std::unique_ptr<Kernel> scatter(const OpArgs& args) {
 
 }  // namespace
 
-KernelFamily movement_kernels() {
-  return {{"transpose", transpose}, {"gather", gather}, {"scatter", scatter}};
-}
+KernelFamily movement_kernels() { return {{"gather", gather}, {"scatter", scatter}}; }
 
 }  // namespace anemone

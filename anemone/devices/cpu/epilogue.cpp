@@ -1,0 +1,158 @@
+#include "anemone/devices/cpu/epilogue.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+
+#include "anemone/devices/cpu/kernels/families.h"
+#include "anemone/ops/registry.h"
+
+namespace anemone {
+namespace {
+
+// The position of an argument's operand among all operands.
+std::optional<size_t> position_of(const Operation& op, std::string_view name) {
+  size_t position = 0;
+  for (const Argument& argument : op.arguments) {
+    if (argument.name == name) return position;
+    position += argument.operands.size();
+  }
+  return std::nullopt;
+}
+
+struct Limits {
+  float low, high;
+};
+
+// Of an operation that only limits x, by numbers that are known.
+std::optional<Limits> limits_of(const Operation& op) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  if (op.type == "relu") return Limits{0, kInfinity};
+  if (op.type == "relu6") return Limits{0, 6};
+  if (op.type != "clip") return std::nullopt;
+  const OpArgs args(op);
+  const Limits limits{static_cast<float>(args.number("alpha")),
+                      static_cast<float>(args.number("beta"))};
+  return limits.low <= limits.high ? std::optional(limits) : std::nullopt;
+}
+
+class Fuser {
+ public:
+  Fuser(Function& function, std::unordered_set<const Operation*>& rounded)
+      : function_(function), rounded_(rounded) {
+    for (size_t i = 0; i < function.operations.size(); ++i) {
+      order_[function.operations[i].get()] = i;
+      for (const Argument& argument : function.operations[i]->arguments) {
+        for (const Operand& operand : argument.operands) {
+          if (operand.value) readers_[operand.value].push_back(function.operations[i].get());
+        }
+      }
+    }
+    for (Value output : function.outputs) readers_[output].push_back(nullptr);
+  }
+
+  void run() {
+    for (const auto& op : function_.operations) {
+      if (op->type == "conv" || op->type == "conv_transpose") fuse(*op);
+    }
+    std::erase_if(function_.operations, [&](const auto& op) { return gone_.contains(op.get()); });
+    // A sum reads what may be made after the convolution was.
+    std::stable_sort(
+        function_.operations.begin(), function_.operations.end(),
+        [&](const auto& a, const auto& b) { return order_[a.get()] < order_[b.get()]; });
+  }
+
+ private:
+  // The operation that alone reads the value, or null.
+  Operation* reader_of(Value value) const {
+    const auto found = readers_.find(value);
+    return found == readers_.end() || found->second.size() != 1 ? nullptr : found->second[0];
+  }
+
+  // Not a product of matrices whose weights would have to be packed in every run.
+  static bool is_worth_it(const Operation& conv) {
+    const OpArgs args(conv);
+    if (!is_window_conv(args)) return false;
+    return !is_pointwise(args) || Operation::constant(args.operand("weight")) != nullptr;
+  }
+
+  void fuse(Operation& conv) {
+    if (!is_worth_it(conv)) return;
+    if (rounded_.erase(&conv) > 0) set(conv, kRounds, Literal::scalar(true));
+    Operation* next = reader_of(conv.outputs[0]);
+    if (next && next->type == "add" && take_sum(conv, *next)) next = reader_of(conv.outputs[0]);
+    if (!next) return;
+    const auto limits = limits_of(*next);
+    if (!limits || OpArgs(*next).value("x") != conv.outputs[0]) return;
+    set(conv, kLimits, Literal::of(Tensor::of<float>({2}, {limits->low, limits->high})));
+    take_over(conv, *next);
+  }
+
+  bool take_sum(Operation& conv, Operation& add) {
+    const OpArgs args(add);
+    const Value x = args.value("x"), y = args.value("y"), own = conv.outputs[0];
+    if (!x || !y || x == y || x->type != own->type || y->type != own->type) return false;
+    const Value addend = x == own ? y : x;
+    // What is an input may have to be updated in place.
+    if (!addend->producer || is_view(*addend->producer)) return false;
+    if (!takes_addend(OpArgs(conv))) return false;
+    conv.arguments.emplace_back(std::string(kAddend), addend);
+    if (rounded_.contains(&add)) set(conv, kRoundsSum, Literal::scalar(true));
+    take_over(conv, add);
+    return true;
+  }
+
+  static void set(Operation& conv, std::string_view name, Literal value) {
+    conv.attributes.push_back({std::string(name), std::move(value)});
+  }
+
+  // `conv` makes what `op` made, and where it did.
+  void take_over(Operation& conv, Operation& op) {
+    rounded_.erase(&op);
+    for (auto& [value, readers] : readers_)
+      std::replace(readers.begin(), readers.end(), &op, &conv);
+    std::swap(conv.outputs, op.outputs);
+    conv.outputs[0]->producer = &conv;
+    op.outputs[0]->producer = &op;
+    order_[&conv] = order_[&op];
+    gone_.insert(&op);
+  }
+
+  Function& function_;
+  std::unordered_set<const Operation*>& rounded_;
+  std::unordered_map<Value, std::vector<Operation*>> readers_;
+  std::unordered_map<const Operation*, size_t> order_;
+  std::unordered_set<const Operation*> gone_;
+};
+
+}  // namespace
+
+bool has_epilogue(const OpArgs& args) {
+  const Operation& op = args.op();
+  return args.has(kAddend) || op.attribute(kLimits) || op.attribute(kRounds) ||
+         op.attribute(kRoundsSum);
+}
+
+EpilogueReader::EpilogueReader(const OpArgs& args)
+    : bias_(position_of(args.op(), "bias")), addend_(position_of(args.op(), kAddend)) {
+  fixed_.rounds = args.op().attribute(kRounds) != nullptr;
+  fixed_.rounds_sum = args.op().attribute(kRoundsSum) != nullptr;
+  const Literal* limits = args.op().attribute(kLimits);
+  fixed_.has_limits = limits != nullptr;
+  if (!limits) return;
+  fixed_.low = limits->tensor->view().as<float>()[0];
+  fixed_.high = limits->tensor->view().as<float>()[1];
+}
+
+ConvFinish EpilogueReader::finish(const KernelRun& run) const {
+  ConvFinish finish = fixed_;
+  if (bias_) finish.bias = run.input(*bias_);
+  if (addend_) finish.addend = run.input(*addend_);
+  return finish;
+}
+
+void fuse_epilogues(Function& function, std::unordered_set<const Operation*>& rounded) {
+  Fuser(function, rounded).run();
+}
+
+}  // namespace anemone
