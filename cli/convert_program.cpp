@@ -68,6 +68,11 @@ void convert_program(const std::string& in, const std::string& out, bool force) 
   load_weights(source);
   prepare(source);
   const std::string ending = ending_of(out);
+  for (const Function& function : source.program.functions) {
+    if (ending == ".mlpackage" || !is_flexible(function)) continue;
+    note(function.name +
+         ": text keeps no defaults for sizes that are open; give --shape to run it");
+  }
   if (ending == ".mlpackage") {
     write_mlpackage(out, source.program, source.info);
   } else if (ending == ".mil") {

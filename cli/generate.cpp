@@ -76,7 +76,8 @@ struct Loaded {
 std::optional<Loaded> load_draft(Device& device, const Options& o, const Loaded& model) {
   if (!o.drafts(model.parameters->count())) {
     if (!o.draft_tokens_given) return std::nullopt;
-    fail("--num-draft-tokens", "nobody drafts", "add --draft-dtype int8 or --draft-model");
+    fail("--num-draft-tokens", "there is no draft model",
+         "add --draft-dtype int8 or --draft-model");
   }
   const DType type = *dtype_from_name(o.draft_dtype.empty() ? "int8" : o.draft_dtype);
   if (o.draft_model.empty() && model.stored == DType::kFp32) return Loaded(device, model, type);

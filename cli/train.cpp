@@ -253,7 +253,7 @@ ModelWeights weights_of(const TrainFlags& o, const TrainOptions& options,
   return starting_weights(options, checkpoint);
 }
 
-// A run that is there for its report needs no directory: it gets one that goes away with it.
+// A run that is there for its report needs no directory: it gets one that is removed with it.
 void give_directory(TrainFlags& o, std::vector<std::string>& arguments) {
   const bool measures = o.report || !o.report_json.empty() || !o.trace.empty();
   if (o.only_time() || !measures || !o.out.empty() || !o.resume.empty()) return;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Takes the networks of cpu_bench and tools/pytorch_cnn.py in turns and prints what one is of the other.
+"""Runs the networks of cpu_bench and tools/pytorch_cnn.py interleaved and prints what one is of the other.
 
 Run by scripts/compare_pytorch_cnn.sh, which sees to it that both are there and the environment is
 fair. A turn is short, so that both see the same minute of a shared machine; its time is the median

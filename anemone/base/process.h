@@ -14,7 +14,7 @@ namespace anemone {
 // Runs `work` in a copy of this process and returns what it returns there; an Error that it throws
 // is thrown here. For libraries that end the process they are in: where the copy ends before it
 // has returned, throws Error(kInvalidInput) at `where` that says how. What it prints goes nowhere.
-// The copy has the calling thread alone, and goes away with this process (Linux).
+// The copy has the calling thread alone, and ends with this process (Linux).
 std::string run_in_child(const std::string& where, const std::function<std::string()>& work);
 
 }  // namespace anemone

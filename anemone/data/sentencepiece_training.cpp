@@ -17,7 +17,7 @@ namespace {
 constexpr int kFixedPieces = 3 + 256;  // <unk>, BOS, EOS, bytes
 constexpr int kMaxVocab = 1'000'000;
 
-// In a text of fewer there is nothing to learn: no two neighbours come twice.
+// In a text of fewer there is nothing to learn: no pair of pieces comes twice.
 constexpr size_t kLeastBytes = 4;
 
 // Rarer characters than this leaves out become byte tokens.

@@ -10,7 +10,7 @@
 
 namespace anemone {
 
-// How far the text of ids has come, for whoever shows it id by id.
+// How far the text of ids has come, for showing it id by id.
 struct DecodeState {
   int previous = -1;   // the id before; -1: none
   bool begun = false;  // text has come

@@ -77,7 +77,7 @@ std::vector<Type> infer_constexpr(const OpArgs& args) {
   return {Type::tensor(args.literal("scale")->type.dtype, data.shape)};
 }
 
-// Halves to even; what is no number becomes the lowest.
+// Halves to even; NaN becomes the lowest.
 template <typename T>
 T to_grid(T x, T scale, T zero_point, ByteRange range) {
   const T y = std::nearbyint(x / scale) + zero_point;

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#if GOOGLE_PROTOBUF_VERSION < 4022000
+#include <google/protobuf/stubs/logging.h>
+#endif
 
 #include <algorithm>
 #include <limits>
@@ -191,12 +194,21 @@ std::string kind_of(std::span<const std::byte> bytes) {
   return "no ML program";
 }
 
+// Keeps protobuf from printing what it finds wrong (names that are not UTF-8); from 4.22 on it logs
+// through another library, which says nothing by default.
+struct Silence {
+#if GOOGLE_PROTOBUF_VERSION < 4022000
+  google::protobuf::LogSilencer silencer;
+#endif
+};
+
 spec::Model parse_message(std::span<const std::byte> bytes, const std::string& where) {
   constexpr auto kMost = static_cast<size_t>(std::numeric_limits<int>::max());
   if (bytes.size() > kMost) fail(where, "a model file of more than 2 GB is not read");
   google::protobuf::io::ArrayInputStream array(bytes.data(), static_cast<int>(bytes.size()));
   google::protobuf::io::CodedInputStream stream(&array);
   stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
+  [[maybe_unused]] const Silence silence;
   spec::Model model;
   if (!model.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
     fail(where,

@@ -131,6 +131,15 @@ TEST(ModelProto, SaysWhatTheBytesAre) {
   EXPECT_THAT(parse_error("\x08\x06"), HasSubstr("it is no ML program"));
 }
 
+TEST(ModelProto, PrintsNothingAboutDamagedNames) {
+  std::string bytes =
+      bytes_of(parse_mil("func main<ios16>(fp32 x) { fp32 y = relu(x = x); } -> (y);"));
+  bytes.replace(bytes.find("relu"), 4, "\xff\xfe\xfd\xfc");  // not UTF-8
+  testing::internal::CaptureStderr();
+  EXPECT_THAT(parse_error(bytes), HasSubstr("damaged"));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(ModelProto, RefusesFieldsThatItWouldLose) {
   const std::string bytes = bytes_of(parse_mil(kStateful));
   // Field 77 at the end of the file: beside the program.
