@@ -130,7 +130,7 @@ TEST(ArrayKernels, ReductionsOverAnyAxes) {
   for (const auto& [shape, axes] : cases) {
     for (const char* op : {"reduce_sum", "reduce_mean", "reduce_max", "reduce_min"}) {
       SCOPED_TRACE(op + to_string(shape) + to_string(axes));
-      expect_fast({fp32(shape, 1, 0.1, 1)}, [&](Builder& b, const auto& v) {
+      expect_fast({fp32(shape, 1, 0.1, 1)}, [&, &axes = axes](Builder& b, const auto& v) {
         return std::vector{b.reduce(op, v[0], axes, false)};
       });
     }
@@ -176,8 +176,9 @@ TEST(ArrayKernels, TransposesOfAnyRank) {
                                                           {{2, 3, 4, 5, 6}, {4, 0, 3, 1, 2}}};
   for (const auto& [shape, perm] : cases) {
     SCOPED_TRACE(to_string(shape) + to_string(perm));
-    expect_fast({fp32(shape, 1)},
-                [&](Builder& b, const auto& v) { return std::vector{b.transpose(v[0], perm)}; });
+    expect_fast({fp32(shape, 1)}, [&, &axes = perm](Builder& b, const auto& v) {
+      return std::vector{b.transpose(v[0], axes)};
+    });
   }
 }
 
