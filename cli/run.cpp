@@ -72,16 +72,19 @@ bool converts(const Tensor& tensor, DType wanted) {
                      [](int64_t n) { return n == static_cast<int32_t>(n); });
 }
 
-void fill(const NamedTensors& tensors, const Binding& binding) {
-  const std::string name(binding.name), where = "input '" + name + "'";
+void fill(const Options& o, const NamedTensors& tensors, const Binding& binding) {
+  const std::string name(binding.name), where = fmt::format("{}", fmt::join(o.inputs, ", "));
   const auto given = tensors.find(name);
-  if (given == tensors.end()) fail(where, "no file of --inputs has it");
+  if (given == tensors.end()) {
+    fail(where, "it has no tensor '" + name + "', an input of the program");
+  }
   const Type& wanted = binding.buffer->type();
   const Tensor& tensor = given->second;
   const Type type = Type::tensor(tensor.dtype(), tensor.shape());
   if (type == wanted) return binding.buffer->write(tensor);
   if (type.shape != wanted.shape || !converts(tensor, wanted.dtype)) {
-    fail(where, "it is " + to_string(type) + ", the program takes " + to_string(wanted));
+    fail(where, "tensor '" + name + "' is " + to_string(type) + ", the program takes " +
+                    to_string(wanted));
   }
   binding.buffer->write(tensor.cast(wanted.dtype));
 }
@@ -115,11 +118,11 @@ void prepare(const Options& o, const std::vector<Binding>& inputs,
   const NamedTensors tensors = read_inputs(o, wanted);
   for (const Binding& input : inputs) {
     if (is_state(input)) {
-      if (tensors.contains(std::string(input.name))) fill(tensors, input);
+      if (tensors.contains(std::string(input.name))) fill(o, tensors, input);
     } else if (o.random && !tensors.contains(std::string(input.name))) {
       randomize(input, generator);
     } else {
-      fill(tensors, input);
+      fill(o, tensors, input);
     }
   }
 }

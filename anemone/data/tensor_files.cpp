@@ -138,17 +138,19 @@ std::map<std::string, Tensor> read_npz(const fs::path& path) {
 
 void write_npz(const fs::path& path,
                const std::vector<std::pair<std::string, TensorView>>& tensors) {
+  // Made before the archive: this may throw.
+  std::vector<std::string> contents;
+  for (const auto& [name, tensor] : tensors) {
+    contents.push_back(npy_bytes(tensor, path.string() + ", array '" + name + "'"));
+  }
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t* memory = zip_source_buffer_create(nullptr, 0, 0, &error);
   zip_t* archive = memory ? zip_open_from_source(memory, ZIP_TRUNCATE, &error) : nullptr;
   if (!archive) fail(path.string(), "cannot make a zip archive");
-  std::vector<std::string> contents;
-  contents.reserve(tensors.size());
-  for (const auto& [name, tensor] : tensors) {
-    contents.push_back(npy_bytes(tensor, path.string() + ", array '" + name + "'"));
-    zip_source_t* source =
-        zip_source_buffer(archive, contents.back().data(), contents.back().size(), 0);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const std::string& name = tensors[i].first;
+    zip_source_t* source = zip_source_buffer(archive, contents[i].data(), contents[i].size(), 0);
     const zip_int64_t at = zip_file_add(archive, (name + ".npy").c_str(), source, 0);
     if (at < 0) fail(path.string(), "cannot add array '" + name + "'");
     zip_set_file_compression(archive, static_cast<zip_uint64_t>(at), ZIP_CM_STORE, 0);

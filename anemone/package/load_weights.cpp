@@ -126,6 +126,15 @@ void load_weights(Program& program, const MemoryFiles& files) {
   load(program, WeightLoader(files));
 }
 
+void own_weights(Program& program) {
+  LiteralWalk walk([](const Operation&, Literal& literal) {
+    if (!literal.blob || !literal.tensor) return false;
+    literal.tensor = std::make_shared<const Tensor>(literal.tensor->clone());
+    return true;
+  });
+  walk.walk(program);
+}
+
 namespace {
 
 bool is_stored(DType dtype, const ExternalizeOptions& options) {

@@ -28,6 +28,9 @@ using MemoryFiles = std::map<std::string, MemoryFile>;
 // The same for files in memory. Literals refer to it: it lives as long as they do.
 void load_weights(Program& program, const MemoryFiles& files);
 
+// Copies loaded weights out of their files, which may then change.
+void own_weights(Program& program);
+
 struct ExternalizeOptions {
   std::string path_in_program = "@model_path/weights/weight.bin";
   int64_t min_elements = 10;  // what coremltools does

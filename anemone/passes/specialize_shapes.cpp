@@ -15,6 +15,12 @@ namespace {
 
 constexpr int64_t kMaxFolded = 4096;  // elements: lists of sizes, not tensors of data
 
+// "3:14" for parsed programs, otherwise "input 'x'".
+std::string place_of(Value input) {
+  if (input->location.line == 0) return "input '" + input->name + "'";
+  return fmt::format("{}:{}", input->location.line, input->location.column);
+}
+
 void give_shape(Value input, const Shape& shape) {
   const Shape& declared = input->type.shape;
   const bool fits =
@@ -22,8 +28,9 @@ void give_shape(Value input, const Shape& shape) {
       std::equal(shape.begin(), shape.end(), declared.begin(),
                  [](int64_t size, int64_t own) { return own == kUnknownSize || own == size; });
   if (!fits) {
-    fail("input '" + input->name + "'",
-         fmt::format("{} does not fit {}", to_string(shape), to_string(input->type)),
+    fail(place_of(input),
+         fmt::format("input '{}': {} does not fit {}", input->name, to_string(shape),
+                     to_string(input->type)),
          "give a size for each '?', and the others as they are");
   }
   input->type.shape = shape;
@@ -96,7 +103,8 @@ void specialize_shapes(Function& function, const InputShapes& shapes) {
   }
   for (Value input : function.inputs) {
     if (input->type.is_tensor() && !is_static(input->type.shape)) {
-      fail("input '" + input->name + "'", "its sizes are open: " + to_string(input->type),
+      fail(place_of(input),
+           fmt::format("input '{}': its sizes are open: {}", input->name, to_string(input->type)),
            "say them, like --shape " + input->name + "=1,64");
     }
   }

@@ -90,6 +90,7 @@ std::shared_ptr<const CompiledProgram> build(const std::string& text, const fs::
   }
   compiled->blob_files = check_blobs(program, folder);
   load_weights(program, folder);
+  own_weights(program);  // a compiled program does not follow its files
   const Function& function = program.functions.front();
   const Target target{&find_chip(world().options.chip), world().options.macos};
   check_dialect(text, program, *target.chip, !compiled->blob_files.empty());

@@ -115,7 +115,6 @@ class Refused(CliTest):
         self.refused("data", "info", "data.bin", says="--vocab")
         self.refused("convert", "model", says="out")
         self.refused("compile", says="file")
-        self.refused("run", "x.mil", says="--outputs")
         self.refused(*self.train, "--lr", says="--lr")
 
     def test_values_of_the_wrong_kind(self):

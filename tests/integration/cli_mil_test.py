@@ -52,7 +52,7 @@ class Run(CliTest):
         for name, tensors, says in (
                 ("missing", {"z": ("F32", (2,), floats([1, 2]))}, "'x'"),
                 ("shape", {"x": ("F32", (3,), floats([1, 2, 3]))}, ["'x'", "[3]", "[2]"]),
-                ("type", {"x": ("F16", (2,), bytes(4))}, ["'x'", "fp16", "fp32"])):
+                ("type", {"x": ("I32", (2,), bytes(8))}, ["'x'", "int32", "fp32"])):
             write_safetensors(self.dir / name, tensors)
             self.refused(*base, "--inputs", name, says=[name, *([says] if isinstance(says, str)
                                                                else says)])
