@@ -5,7 +5,8 @@ set -euo pipefail
 
 debian_packages=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates
-  libdnnl-dev libhwy-dev libfmt-dev nlohmann-json3-dev libcli11-dev libsentencepiece-dev libprotobuf-dev protobuf-compiler libzip-dev
+  libdnnl-dev libhwy-dev libfmt-dev nlohmann-json3-dev libcli11-dev libsentencepiece-dev
+  libprotobuf-dev protobuf-compiler libzip-dev
   libxxhash-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-format python3 python3-numpy gnuplot-nox

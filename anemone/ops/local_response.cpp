@@ -1,4 +1,4 @@
-// local_response_norm: channels weighed by the squares of their neighbours.
+// local_response_norm: channels divided by a sum of squares over channels near them.
 #include <algorithm>
 #include <cmath>
 

@@ -11,7 +11,7 @@
 namespace anemone {
 
 // Ids that a config.json gives to the marks of a text. Generation goes by the tokenizer's; these
-// are kept for whoever reads the model next.
+// are kept for the next reader of the model.
 struct SpecialTokens {
   std::optional<int64_t> bos = 1;
   std::vector<int64_t> eos = {2};  // several: any of them ends a text; empty: none does
