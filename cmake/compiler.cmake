@@ -20,6 +20,8 @@ if(ANEMONE_SANITIZE)
   target_compile_options(anemone_flags INTERFACE -fsanitize=${ANEMONE_SANITIZE}
                                                  -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(anemone_flags INTERFACE -fsanitize=${ANEMONE_SANITIZE})
+  # Slow builds also verify programs between passes (passes/pass_manager.h).
+  target_compile_definitions(anemone_flags INTERFACE ANEMONE_VERIFY_PASSES)
 endif()
 
 find_program(CCACHE ccache)

@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "anemone/ir/walk.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -13,13 +14,13 @@ class Sweep {
   Sweep(Builder& builder, const std::vector<Value>& wanted)
       : builder_(builder), active_(wanted.begin(), wanted.end()) {
     // Active: what depends on a wanted value through floats.
-    for (const auto& op : builder.function().operations) {
-      forward_.push_back(op.get());
-      if (!has_active_operand(*op)) continue;
-      for (Value output : op->outputs) {
+    for_each_operation(builder.function(), [&](Operation& op) {
+      forward_.push_back(&op);
+      if (!has_active_operand(op)) return;
+      for (Value output : op.outputs) {
         if (is_float(output->type.dtype)) active_.insert(output);
       }
-    }
+    });
   }
 
   void add(Value value, Value gradient) {

@@ -4,7 +4,8 @@
 
 #include "anemone/autodiff/reverse_sweep.h"
 #include "anemone/ir/extract.h"
-#include "anemone/ops/registry.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -16,23 +17,18 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 }
 
 // Made again where it is needed instead of being kept.
-bool is_free(Value value) {
-  return value->producer && (value->producer->type == "const" || value->producer->type == "fill" ||
-                             is_constexpr(*value->producer) || is_view(*value->producer));
-}
+bool is_made_again(Value value) { return value->producer && is_free(*value->producer); }
 
-ValueSet outputs_of(const Function& function, size_t first_op, size_t end_op) {
+ValueSet results_of(const Function& function) {
   ValueSet values;
-  for (size_t i = first_op; i < end_op; ++i) {
-    for (Value output : function.operations[i]->outputs) values.insert(output);
-  }
+  walk(function, [&](const Operation& op) { values.insert(op.outputs.begin(), op.outputs.end()); });
   return values;
 }
 
 // The stage and its gradients in one function, before it is cut up.
 struct Joint {
   Function function;
-  size_t forward_ops = 0;
+  ValueSet forward_values;
   std::vector<Value> data_gradients, weight_gradients;
 };
 
@@ -46,7 +42,8 @@ Value as_output(Builder& builder, Value value, const std::string& name, const Va
 Joint build_joint(const Function& stage, const std::vector<std::string>& data,
                   const std::vector<std::string>& weights,
                   const std::vector<std::string>& without_gradient) {
-  Joint joint{stage.clone(), stage.operations.size(), {}, {}};
+  Joint joint{stage.clone(), {}, {}, {}};
+  joint.forward_values = results_of(joint.function);
   Function& function = joint.function;
   Builder builder(function);
   std::vector<std::pair<Value, Value>> seeds;
@@ -63,7 +60,7 @@ Joint build_joint(const Function& stage, const std::vector<std::string>& data,
     }
   }
   const std::vector<Value> gradients = reverse_sweep(builder, seeds, wanted);
-  ValueSet reserved = outputs_of(function, 0, joint.forward_ops);
+  ValueSet reserved = joint.forward_values;
   for (size_t i = 0; i < wanted.size(); ++i) {
     const std::string& name = wanted[i]->name;
     if (!gradients[i]) fail("stage '" + stage.name + "'", "its outputs do not depend on " + name);
@@ -115,17 +112,17 @@ StageGradients differentiate_stage(const Function& stage, const std::vector<std:
                                    const std::vector<std::string>& without_gradient) {
   const Joint joint = build_joint(stage, data, weights, without_gradient);
   const Function& all = joint.function;
-  const ValueSet forward_values = outputs_of(all, 0, joint.forward_ops);
-  const auto tapped = [&](Value v) { return forward_values.contains(v) && !is_free(v); };
+  const ValueSet& forward_values = joint.forward_values;
+  const auto tapped = [&](Value v) { return forward_values.contains(v) && !is_made_again(v); };
 
   // What the weight gradients share with the way to the data gradients is computed there, once.
   const Function draft = extract(all, "backward", joint.data_gradients, tapped);
   ValueSet backward_values;
-  for (const auto& op : draft.operations) {
-    for (Value output : op->outputs) backward_values.insert(all.find(output->name));
-  }
+  walk(draft, [&](const Operation& op) {
+    for (Value output : op.outputs) backward_values.insert(all.find(output->name));
+  });
   const auto given = [&](Value v) {
-    return tapped(v) || (backward_values.contains(v) && !is_free(v));
+    return tapped(v) || (backward_values.contains(v) && !is_made_again(v));
   };
   StageGradients result{
       stage.clone(),

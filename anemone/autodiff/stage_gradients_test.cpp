@@ -6,7 +6,7 @@
 
 #include "anemone/autodiff/reverse_sweep.h"
 #include "anemone/nn/llama.h"
-#include "anemone/ops/registry.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/verify.h"
 #include "anemone/tensor/compare.h"
 #include "anemone/testing/op_testing.h"

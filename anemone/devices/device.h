@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "anemone/ir/program.h"
+#include "anemone/ir/walk.h"
 
 namespace anemone {
 
@@ -146,10 +146,11 @@ class Device {
   virtual Support supports(const Operation& op) const = 0;
   // Whether compile() would take the function, for what is known before compiling it.
   virtual Support accepts(const Function& function) const {
-    for (const auto& op : function.operations) {
-      if (Support support = supports(*op); !support) return support;
-    }
-    return {};
+    Support first;
+    walk(function, [&](const Operation& op) {
+      if (first) first = supports(op);
+    });
+    return first;
   }
   // Throws Error(kInvalidInput) for a function that is not valid or that the device refuses.
   virtual std::unique_ptr<Executable> compile(const Function& function,

@@ -14,13 +14,12 @@ void for_each_used_value(const Operation& op, const std::function<void(Value)>& 
   }
 }
 
-std::unordered_map<Value, int> count_uses(const Block& block) {
-  std::unordered_map<Value, int> uses;
-  for (const auto& op : block.operations) {
-    for_each_used_value(*op, [&](Value value) { ++uses[value]; });
-  }
-  for (Value output : block.outputs) ++uses[output];
-  return uses;
+void replace_operands(Block& block, Value from, Value to) {
+  walk(block, [&](Operation& op) {
+    for_each_operand(op, [&](Operand& operand) {
+      if (operand.value == from) operand.value = to;
+    });
+  });
 }
 
 void replace_uses(Block& block, Value from, Value to) {

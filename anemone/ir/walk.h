@@ -8,6 +8,12 @@
 
 namespace anemone {
 
+// Calls visit(operation) for every operation of a block in order, nested ones left out.
+template <typename Visit>
+void for_each_operation(const Block& block, const Visit& visit) {
+  for (const auto& op : block.operations) visit(*op);
+}
+
 // Calls visit(operation) for every operation of a block, those of nested blocks after the operation
 // that holds them.
 template <typename Visit>
@@ -16,6 +22,14 @@ void walk(const Block& block, const Visit& visit) {
     visit(*op);
     for (const auto& nested : op->blocks) walk(*nested, visit);
   }
+}
+
+// The same for operations of one type.
+template <typename Visit>
+void for_each_of_type(const Block& block, std::string_view type, const Visit& visit) {
+  walk(block, [&](Operation& op) {
+    if (op.type == type) visit(op);
+  });
 }
 
 // Calls visit(operand) for every operand in the order of the arguments, tuples flattened. Blocks of
@@ -37,10 +51,9 @@ void for_each_operand(Operation& op, const Visit& visit) {
 // read or return. Values that its blocks define are among them.
 void for_each_used_value(const Operation& op, const std::function<void(Value)>& visit);
 
-// How often each value is an operand, in nested blocks too, or a result of a block.
-std::unordered_map<Value, int> count_uses(const Block& block);
-
-// Makes every operand that is `from`, in nested blocks too, be `to`; and results of the block.
+// Makes every operand that is `from`, in nested blocks too, be `to`.
+void replace_operands(Block& block, Value from, Value to);
+// The same for results of the blocks too.
 void replace_uses(Block& block, Value from, Value to);
 
 // Returns a copy of `op` for `target`: operands are mapped by `values`, blocks are copied with

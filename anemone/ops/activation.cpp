@@ -238,48 +238,51 @@ Grads grad_softplus_parametric(GradArgs& args) {
 }
 
 // A row whose kernel is one expression of x, alpha and beta.
-#define ACTIVATION(op_name, parameters, cost, kernel, ...)         \
-  {                                                                \
-    .name = op_name, .params = parameters, .infer = infer_numbers, \
-    .eval =                                                        \
-        [](const EvalArgs& a) {                                    \
-          const double alpha = a.number("alpha", 0.0);             \
-          const double beta = a.number("beta", 0.0);               \
-          static_cast<void>(alpha), static_cast<void>(beta);       \
-          map(a, [=](double x) { return kernel; });                \
-        },                                                         \
-    .grad = __VA_ARGS__, .flops = cost                             \
+#define ACTIVATION(op_name, parameters, kind, kernel, ...)                                     \
+  {                                                                                            \
+    .name = op_name, .params = parameters, .infer = infer_numbers,                             \
+    .eval =                                                                                    \
+        [](const EvalArgs& a) {                                                                \
+          const double alpha = a.number("alpha", 0.0);                                         \
+          const double beta = a.number("beta", 0.0);                                           \
+          static_cast<void>(alpha), static_cast<void>(beta);                                   \
+          map(a, [=](double x) { return kernel; });                                            \
+        },                                                                                     \
+    .grad = __VA_ARGS__,                                                                       \
+    .flops = (kind) == Trait::kTranscendental ? ten_flops_each : one_flop_each, .traits = kind \
   }
 
 const OpDef kOps[] = {
-    ACTIVATION("relu", kX, one_flop_each, maximum(x, 0.0), grad_relu),
-    ACTIVATION("relu6", kX, one_flop_each, minimum(maximum(x, 0.0), 6.0),
+    ACTIVATION("relu", kX, Trait::kExact, maximum(x, 0.0), grad_relu),
+    ACTIVATION("relu6", kX, Trait::kExact, minimum(maximum(x, 0.0), 6.0),
                [](GradArgs& a) { return grad_between(a, a.value("x"), 0, 6, 1); }),
-    ACTIVATION("leaky_relu", kAlpha, one_flop_each, (x < 0 ? alpha * x : x), grad_leaky),
-    ACTIVATION("elu", kAlpha, ten_flops_each, (x > 0 ? x : alpha * std::expm1(x)), grad_elu),
-    ACTIVATION("silu", kX, ten_flops_each, x* sigmoid(x), grad_silu),
-    ACTIVATION("sigmoid", kX, ten_flops_each, sigmoid(x), grad_sigmoid),
-    ACTIVATION("sigmoid_hard", kAlphaBeta, one_flop_each,
+    ACTIVATION("leaky_relu", kAlpha, Trait::kNone, (x < 0 ? alpha * x : x), grad_leaky),
+    ACTIVATION("elu", kAlpha, Trait::kTranscendental, (x > 0 ? x : alpha * std::expm1(x)),
+               grad_elu),
+    ACTIVATION("silu", kX, Trait::kTranscendental, x* sigmoid(x), grad_silu),
+    ACTIVATION("sigmoid", kX, Trait::kTranscendental, sigmoid(x), grad_sigmoid),
+    ACTIVATION("sigmoid_hard", kAlphaBeta, Trait::kNone,
                minimum(maximum(alpha* x + beta, 0.0), 1.0),
                [](GradArgs& a) { return grad_between(a, a.output(), 0, 1, a.number("alpha")); }),
-    ACTIVATION("scaled_tanh", kAlphaBeta, ten_flops_each, alpha* std::tanh(beta* x),
+    ACTIVATION("scaled_tanh", kAlphaBeta, Trait::kTranscendental, alpha* std::tanh(beta* x),
                grad_scaled_tanh),
-    ACTIVATION("softplus", kX, ten_flops_each, softplus(x), grad_softplus),
-    ACTIVATION("softsign", kX, one_flop_each, x / (1 + std::abs(x)), grad_softsign),
-    ACTIVATION("thresholded_relu", kAlpha, one_flop_each, (x < alpha ? 0.0 : x),
+    ACTIVATION("softplus", kX, Trait::kTranscendental, softplus(x), grad_softplus),
+    ACTIVATION("softsign", kX, Trait::kNone, x / (1 + std::abs(x)), grad_softsign),
+    ACTIVATION("thresholded_relu", kAlpha, Trait::kNone, (x < alpha ? 0.0 : x),
                [](GradArgs& a) {
                  return chain(a, where(a, "greater_equal", a.value("x"), a.number("alpha")));
                }),
-    ACTIVATION("clamped_relu", kAlphaBeta, one_flop_each, minimum(beta, x < 0 ? alpha * x : x),
+    ACTIVATION("clamped_relu", kAlphaBeta, Trait::kNone, minimum(beta, x < 0 ? alpha * x : x),
                grad_clamped),
-    ACTIVATION("linear_activation", kAlphaBeta, one_flop_each, alpha* x + beta,
+    ACTIVATION("linear_activation", kAlphaBeta, Trait::kNone, alpha* x + beta,
                [](GradArgs& a) { return chain(a, scalar_like_x(a, a.number("alpha"))); }),
     {.name = "gelu",
      .params = kGelu,
      .infer = infer_gelu,
      .eval = eval_gelu,
      .grad = grad_gelu,
-     .flops = ten_flops_each},
+     .flops = ten_flops_each,
+     .traits = Trait::kTranscendental},
     {.name = "prelu",
      .params = kAlpha,
      .infer = infer_channels,
@@ -291,7 +294,8 @@ const OpDef kOps[] = {
      .infer = infer_channels,
      .eval = eval_softplus_parametric,
      .grad = grad_softplus_parametric,
-     .flops = ten_flops_each},
+     .flops = ten_flops_each,
+     .traits = Trait::kTranscendental},
 };
 
 #undef ACTIVATION

@@ -267,7 +267,8 @@ const OpDef kOps[] = {
      .infer = infer_rows,
      .eval = eval_rows,
      .flops = product_flops,
-     .decompose = decompose_rows},
+     .decompose = decompose_rows,
+     .traits = Trait::kProduct},
     {.name = "anemone.nll_loss",
      .params = kForward,
      .infer = infer_forward,
@@ -278,7 +279,8 @@ const OpDef kOps[] = {
      .infer = infer_weight_gradient,
      .eval = eval_weight_gradient,
      .flops = flops_weight_gradient,
-     .decompose = decompose_weight_gradient},
+     .decompose = decompose_weight_gradient,
+     .traits = Trait::kProduct},
 };
 
 }  // namespace

@@ -222,13 +222,15 @@ const OpDef kOps[] = {
      .eval = eval_swiglu,
      .grad = grad_swiglu,
      .flops = flops_swiglu,
-     .decompose = decompose_swiglu},
+     .decompose = decompose_swiglu,
+     .traits = Trait::kTranscendental},
     {.name = "anemone.swiglu_backward",
      .params = kSwigluBackward,
      .infer = infer_swiglu_backward,
      .eval = eval_swiglu_backward,
      .flops = flops_swiglu_backward,
-     .decompose = decompose_swiglu_backward},
+     .decompose = decompose_swiglu_backward,
+     .traits = Trait::kTranscendental},
     {.name = "anemone.rope",
      .params = kRope,
      .infer = infer_rope,
@@ -242,7 +244,8 @@ const OpDef kOps[] = {
      .eval = eval_matmul_add,
      .grad = grad_matmul_add,
      .flops = flops_matmul_add,
-     .decompose = decompose_matmul_add},
+     .decompose = decompose_matmul_add,
+     .traits = Trait::kProduct},
 };
 
 }  // namespace

@@ -66,7 +66,8 @@ const OpDef kOps[] = {
      .infer = infer_narrow_linear,
      .eval = eval_narrow_linear,
      .flops = flops_narrow_linear,
-     .decompose = decompose_narrow_linear},
+     .decompose = decompose_narrow_linear,
+     .traits = Trait::kProduct},
 };
 
 }  // namespace

@@ -158,13 +158,15 @@ const OpDef kOps[] = {
      .eval = eval_forward,
      .grad = grad_forward,
      .flops = flops_forward,
-     .decompose = decompose_forward},
+     .decompose = decompose_forward,
+     .traits = Trait::kNorm},
     {.name = "anemone.rms_norm_backward",
      .params = kBackward,
      .infer = infer_backward,
      .eval = eval_backward,
      .flops = flops_backward,
-     .decompose = decompose_backward},
+     .decompose = decompose_backward,
+     .traits = Trait::kNorm},
 };
 
 }  // namespace

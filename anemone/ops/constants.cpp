@@ -37,12 +37,13 @@ void eval_fill(const EvalArgs& args) {
 }
 
 const OpDef kOps[] = {
-    {.name = "const", .params = kConst, .infer = infer_const},
+    {.name = "const", .params = kConst, .infer = infer_const, .traits = Trait::kConstant},
     {.name = "fill",
      .params = kFill,
      .infer = infer_fill,
      .eval = eval_fill,
-     .grad = zero_gradient},
+     .grad = zero_gradient,
+     .traits = Trait::kFill},
     {.name = "fill_like",
      .params = kFillLike,
      .infer = infer_fill_like,

@@ -83,8 +83,16 @@ std::vector<Type> infer_write(const OpArgs& args) {
 const OpDef kOps[] = {
     {.name = "cond", .params = kCond, .infer = infer_cond, .blocks = 2},
     {.name = "while_loop", .params = kWhile, .infer = infer_while, .blocks = 2},
-    {.name = "read_state", .params = kRead, .infer = infer_read, .since = Opset::kIos18},
-    {.name = "write_state", .params = kWrite, .infer = infer_write, .since = Opset::kIos18},
+    {.name = "read_state",
+     .params = kRead,
+     .infer = infer_read,
+     .since = Opset::kIos18,
+     .traits = Trait::kState},
+    {.name = "write_state",
+     .params = kWrite,
+     .infer = infer_write,
+     .since = Opset::kIos18,
+     .traits = Trait::kState},
 };
 
 }  // namespace

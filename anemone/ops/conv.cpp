@@ -254,13 +254,20 @@ double flops(const OpArgs& args) {
 }
 
 const OpDef kOps[] = {
-    {.name = "conv", .params = kConv, .infer = infer, .eval = eval, .grad = grad, .flops = flops},
+    {.name = "conv",
+     .params = kConv,
+     .infer = infer,
+     .eval = eval,
+     .grad = grad,
+     .flops = flops,
+     .traits = Trait::kProduct | Trait::kConvolution},
     {.name = "conv_transpose",
      .params = kConvTranspose,
      .infer = infer,
      .eval = eval,
      .grad = grad,
-     .flops = flops},
+     .flops = flops,
+     .traits = Trait::kProduct | Trait::kConvolution},
 };
 
 }  // namespace

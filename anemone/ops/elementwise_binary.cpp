@@ -191,11 +191,12 @@ Grads grad_select(GradArgs& args) {
   return grads;
 }
 
-#define ARITHMETIC(op_name, kernel, gradient)                                                 \
+#define ARITHMETIC(op_name, kernel, gradient) ARITHMETIC_AS(op_name, Trait::kNone, kernel, gradient)
+#define ARITHMETIC_AS(op_name, kind, kernel, gradient)                                        \
   {                                                                                           \
     .name = op_name, .params = kNumbers, .infer = infer_arithmetic,                           \
     .eval = [](const EvalArgs& a) { zip_numbers(a, [](auto x, auto y) { return kernel; }); }, \
-    .grad = gradient, .flops = one_flop_each                                                  \
+    .grad = gradient, .flops = one_flop_each, .traits = kind                                  \
   }
 #define COMPARISON(op_name, kernel)                                                              \
   {                                                                                              \
@@ -216,9 +217,10 @@ const OpDef kOps[] = {
     ARITHMETIC("floor_div", floored_quotient(x, y), zero_gradient),
     ARITHMETIC("mod", floored_remainder(x, y), grad_mod),
     ARITHMETIC("pow", power(x, y), grad_pow),
-    ARITHMETIC("maximum", maximum(x, y),
-               [](GradArgs& a) { return grad_extreme(a, "greater_equal"); }),
-    ARITHMETIC("minimum", minimum(x, y), [](GradArgs& a) { return grad_extreme(a, "less_equal"); }),
+    ARITHMETIC_AS("maximum", Trait::kExact, maximum(x, y),
+                  [](GradArgs& a) { return grad_extreme(a, "greater_equal"); }),
+    ARITHMETIC_AS("minimum", Trait::kExact, minimum(x, y),
+                  [](GradArgs& a) { return grad_extreme(a, "less_equal"); }),
     COMPARISON("equal", x == y),
     COMPARISON("not_equal", x != y),
     COMPARISON("greater", x > y),
@@ -236,6 +238,7 @@ const OpDef kOps[] = {
 };
 
 #undef ARITHMETIC
+#undef ARITHMETIC_AS
 #undef COMPARISON
 #undef LOGIC
 

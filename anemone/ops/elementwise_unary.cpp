@@ -107,11 +107,15 @@ Grads grad_cast(GradArgs& args) {
 }
 
 // A row whose kernel and derivative are one expression each.
-#define UNARY(op_name, kernel, ...)                                                 \
+#define UNARY(op_name, kernel, ...) \
+  COSTLY(op_name, kernel, ten_flops_each, Trait::kTranscendental, __VA_ARGS__)
+#define ROUNDING(op_name, kernel) \
+  COSTLY(op_name, kernel, one_flop_each, Trait::kExact, zero_gradient)
+#define COSTLY(op_name, kernel, cost, kind, ...)                                    \
   {                                                                                 \
     .name = op_name, .params = kFloatX, .infer = infer_like_x,                      \
     .eval = [](const EvalArgs& a) { map_float(a, [](auto x) { return kernel; }); }, \
-    .grad = __VA_ARGS__, .flops = ten_flops_each                                    \
+    .grad = __VA_ARGS__, .flops = cost, .traits = kind                              \
   }
 
 const OpDef kOps[] = {
@@ -119,7 +123,7 @@ const OpDef kOps[] = {
     UNARY("asin", std::asin(x), [](GradArgs& a) { return over_sqrt_one_minus_square(a, 1); }),
     UNARY("atan", std::atan(x), [](GradArgs& a) { return over_one_plus_square(a, 1); }),
     UNARY("atanh", std::atanh(x), [](GradArgs& a) { return over_one_plus_square(a, -1); }),
-    UNARY("ceil", std::ceil(x), zero_gradient),
+    ROUNDING("ceil", std::ceil(x)),
     UNARY("cos", std::cos(x),
           [](GradArgs& a) {
             Builder& b = a.builder;
@@ -146,9 +150,10 @@ const OpDef kOps[] = {
            });
          },
      .grad = [](GradArgs& a) { return chain(a, a.builder.mul(a.output(), std::numbers::ln2)); },
-     .flops = ten_flops_each},
-    UNARY("floor", std::floor(x), zero_gradient),
-    UNARY("round", std::nearbyint(x), zero_gradient),  // halves to even
+     .flops = ten_flops_each,
+     .traits = Trait::kTranscendental},
+    ROUNDING("floor", std::floor(x)),
+    ROUNDING("round", std::nearbyint(x)),  // halves to even
     UNARY("sin", std::sin(x),
           [](GradArgs& a) { return chain(a, a.builder.unary("cos", a.value("x"))); }),
     UNARY("sinh", std::sinh(x),
@@ -169,18 +174,22 @@ const OpDef kOps[] = {
             return chain(a, b.add(b.mul(b.mul(a.output(), a.output()), -1.0), 1.0));
           }),
 #undef UNARY
+#undef ROUNDING
+#undef COSTLY
     {.name = "abs",
      .params = kNumberX,
      .infer = infer_like_x,
      .eval = [](const EvalArgs& a) { map_number(a, [](auto x) { return magnitude(x); }); },
      .grad = [](GradArgs& a) { return chain(a, a.builder.unary("sign", a.value("x"))); },
-     .flops = one_flop_each},
+     .flops = one_flop_each,
+     .traits = Trait::kExact},
     {.name = "sign",
      .params = kNumberX,
      .infer = infer_like_x,
      .eval = [](const EvalArgs& a) { map_number(a, [](auto x) { return sign_of(x); }); },
      .grad = zero_gradient,
-     .flops = one_flop_each},
+     .flops = one_flop_each,
+     .traits = Trait::kExact},
     {.name = "square",
      .params = kNumberX,
      .infer = infer_like_x,
@@ -273,7 +282,8 @@ const OpDef kOps[] = {
      .grad =
          [](GradArgs& a) {
            return Grads{{a.value("x"), a.doutput()}};
-         }},
+         },
+     .traits = Trait::kView},
 };
 
 }  // namespace

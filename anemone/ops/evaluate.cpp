@@ -46,7 +46,7 @@ class Frame {
 void run(const Operation& op, Frame& frame);
 
 void run_block(const Block& block, Frame& frame) {
-  for (const auto& op : block.operations) run(*op, frame);
+  for_each_operation(block, [&](const Operation& op) { run(op, frame); });
 }
 
 void run_const(const Operation& op, Frame& frame) {

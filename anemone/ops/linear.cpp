@@ -229,13 +229,15 @@ const OpDef kOps[] = {
      .infer = infer_matmul,
      .eval = eval_matmul,
      .grad = grad_matmul,
-     .flops = flops_matmul},
+     .flops = flops_matmul,
+     .traits = Trait::kProduct},
     {.name = "linear",
      .params = kLinear,
      .infer = infer_linear,
      .eval = eval_linear,
      .grad = grad_linear,
-     .flops = flops_linear},
+     .flops = flops_linear,
+     .traits = Trait::kProduct},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "anemone/ops/op_def.h"
 
 #include "anemone/ops/builder.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {

@@ -99,6 +99,30 @@ struct GradArgs : OpArgs {
 // (value, its gradient) for every operand that has one, fresh values each; the sweep adds them up.
 using Grads = std::vector<std::pair<Value, Value>>;
 
+// What an operation is to whoever does not care which one it is. A row may have several.
+enum class Trait : uint16_t {
+  kNone = 0,
+  kConstant = 1 << 0,        // depends on no input: const and constexpr_…
+  kPacked = 1 << 1,          // a weight in a packed form: constexpr_…
+  kView = 1 << 2,            // same elements, same order, another shape: free in dense memory
+  kFill = 1 << 3,            // one number everywhere: made again rather than kept
+  kProduct = 1 << 4,         // sums of products of two operands, by matrices or windows
+  kConvolution = 1 << 5,     // conv and conv_transpose
+  kPool = 1 << 6,            // a window slides over x
+  kNorm = 1 << 7,            // normalises x by statistics of its own, or the gradient of that
+  kTranscendental = 1 << 8,  // takes an exponential, or something as costly, of every element
+  kExact = 1 << 9,           // of fp16 numbers it makes fp16 numbers: nothing is rounded
+  kSlice = 1 << 10,          // a part of x
+  kSizes = 1 << 11,          // depends on the sizes of x, not on its elements
+  kState = 1 << 12,          // reads or writes a state
+};
+constexpr Trait operator|(Trait a, Trait b) {
+  return static_cast<Trait>(static_cast<uint16_t>(a) | static_cast<uint16_t>(b));
+}
+constexpr bool includes(Trait set, Trait wanted) {
+  return (static_cast<uint16_t>(set) & static_cast<uint16_t>(wanted)) != 0;
+}
+
 struct OpDef {
   std::string_view name;
   std::span<const Param> params;
@@ -116,6 +140,7 @@ struct OpDef {
   std::vector<Value> (*decompose)(Builder& builder, const OpArgs& args) = nullptr;
   Opset since = Opset::kIos15;  // the first opset that has it
   size_t blocks = 0;            // nested ones that it takes
+  Trait traits = Trait::kNone;
 };
 
 // What running an operation once costs.

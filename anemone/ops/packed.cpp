@@ -20,12 +20,6 @@ TensorView given_numbers(const EvalArgs& args, std::string_view name) {
   return *numbers;
 }
 
-const Tensor* known_numbers(const OpArgs& args, std::string_view name) {
-  const Literal* literal =
-      args.has(name) ? Operation::constant(args.operand(name)) : args.op().attribute(name);
-  return literal ? literal->tensor.get() : nullptr;
-}
-
 uint32_t bits_at(const void* data, int width, int64_t index) {
   const auto* bytes = static_cast<const uint8_t*>(data);
   const auto first = static_cast<size_t>(index) * static_cast<size_t>(width);

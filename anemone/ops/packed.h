@@ -12,8 +12,6 @@ bool is_given(const OpArgs& args, std::string_view name);
 const Type& given_type(const OpArgs& args, std::string_view name);
 // Its numbers: the operand's, or the attribute's, which must be loaded.
 TensorView given_numbers(const EvalArgs& args, std::string_view name);
-// Its numbers where they are in the program and loaded; null where a constexpr_… makes them.
-const Tensor* known_numbers(const OpArgs& args, std::string_view name);
 
 // Element `index` of a tensor, whose elements may be smaller than a byte: element i takes the bits
 // from i * width on, bit 0 being the lowest of byte 0. int4 is two's complement.

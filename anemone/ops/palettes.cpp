@@ -8,6 +8,7 @@
 #include "anemone/ops/families.h"
 #include "anemone/ops/movement.h"
 #include "anemone/ops/packed.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -328,37 +329,43 @@ const OpDef kOps[] = {
      .infer = infer_cast,
      .eval = eval_cast,
      .grad = zero_gradient,
-     .since = Opset::kIos16},
+     .since = Opset::kIos16,
+     .traits = Trait::kConstant | Trait::kPacked},
     {.name = "constexpr_lut_to_dense",
      .params = kPalette,
      .infer = infer_palette,
      .eval = eval_palette,
      .grad = zero_gradient,
-     .since = Opset::kIos16},
+     .since = Opset::kIos16,
+     .traits = Trait::kConstant | Trait::kPacked},
     {.name = "constexpr_sparse_to_dense",
      .params = kSparse,
      .infer = infer_sparse,
      .eval = eval_sparse,
      .grad = zero_gradient,
-     .since = Opset::kIos16},
+     .since = Opset::kIos16,
+     .traits = Trait::kConstant | Trait::kPacked},
     {.name = "constexpr_blockwise_shift_scale",
      .params = kBlocks,
      .infer = infer_blocks,
      .eval = eval_blocks,
      .grad = zero_gradient,
-     .since = Opset::kIos18},
+     .since = Opset::kIos18,
+     .traits = Trait::kConstant | Trait::kPacked},
     {.name = "constexpr_lut_to_sparse",
      .params = kSparsePalette,
      .infer = infer_sparse_palette,
      .eval = eval_sparse_palette,
      .grad = zero_gradient,
-     .since = Opset::kIos18},
+     .since = Opset::kIos18,
+     .traits = Trait::kConstant | Trait::kPacked},
     {.name = "constexpr_sparse_blockwise_shift_scale",
      .params = kSparseBlocks,
      .infer = infer_sparse_blocks,
      .eval = eval_sparse_blocks,
      .grad = zero_gradient,
-     .since = Opset::kIos18},
+     .since = Opset::kIos18,
+     .traits = Trait::kConstant | Trait::kPacked},
 };
 
 }  // namespace

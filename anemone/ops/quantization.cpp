@@ -134,7 +134,8 @@ const OpDef kOps[] = {
      .infer = infer_constexpr,
      .eval = eval_constexpr,
      .grad = zero_gradient,
-     .since = Opset::kIos16},
+     .since = Opset::kIos16,
+     .traits = Trait::kConstant | Trait::kPacked},
 };
 
 }  // namespace

@@ -262,18 +262,22 @@ void eval_arg(const EvalArgs& args, Better&& better) {
   });
 }
 
-#define REDUCE(op_name, gradient, ...)                                                             \
-  {                                                                                                \
-    .name = op_name, .params = kReduce, .infer = infer_reduce,                                     \
-    .eval = [](const EvalArgs& a) { __VA_ARGS__; }, .grad = gradient, .flops = one_flop_an_element \
+#define REDUCE(op_name, gradient, ...) REDUCE_AS(op_name, Trait::kNone, gradient, __VA_ARGS__)
+#define REDUCE_AS(op_name, kind, gradient, ...)                       \
+  {                                                                   \
+    .name = op_name, .params = kReduce, .infer = infer_reduce,        \
+    .eval = [](const EvalArgs& a) { __VA_ARGS__; }, .grad = gradient, \
+    .flops = one_flop_an_element, .traits = kind                      \
   }
 
 const OpDef kOps[] = {
     REDUCE("reduce_sum", grad_sum, fold(a, 0, kSum, kSame)),
     REDUCE("reduce_mean", grad_mean, const auto count = static_cast<double>(reduced_count(a));
            fold(a, 0, kSum, [=](auto sum) { return static_cast<double>(sum) / count; })),
-    REDUCE("reduce_max", grad_extreme, extreme(a, [](auto x, auto y) { return maximum(x, y); })),
-    REDUCE("reduce_min", grad_extreme, extreme(a, [](auto x, auto y) { return minimum(x, y); })),
+    REDUCE_AS("reduce_max", Trait::kExact, grad_extreme,
+              extreme(a, [](auto x, auto y) { return maximum(x, y); })),
+    REDUCE_AS("reduce_min", Trait::kExact, grad_extreme,
+              extreme(a, [](auto x, auto y) { return minimum(x, y); })),
     REDUCE("reduce_prod", grad_prod,
            fold(
                a, 1, [](auto product, auto x) { return product * x; }, kSame)),
@@ -299,6 +303,7 @@ const OpDef kOps[] = {
 };
 
 #undef REDUCE
+#undef REDUCE_AS
 
 }  // namespace
 

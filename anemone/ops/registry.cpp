@@ -88,13 +88,4 @@ std::vector<const OpDef*> all_ops() {
   return result;
 }
 
-bool is_composite(const Operation& op) { return op.type.starts_with("anemone."); }
-
-bool is_constexpr(const Operation& op) { return op.type.starts_with("constexpr_"); }
-
-bool is_view(const Operation& op) {
-  return op.type == "reshape" || op.type == "expand_dims" || op.type == "squeeze" ||
-         op.type == "identity";
-}
-
 }  // namespace anemone

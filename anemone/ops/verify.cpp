@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -149,20 +150,31 @@ std::vector<Type> infer_types(const Operation& op) {
   check_parameters(args, def);
   check_operand_sizes(args, def);
   std::vector<Type> types = def.infer(args);
-  if (op.type == "const") return types;
+  if (is_const(op)) return types;
   for (const Type& type : types) check_sizes(args, type);
   return types;
 }
 
+std::vector<Diagnostic> verify_operation(const Operation& op) {
+  std::vector<Diagnostic> diagnostics;
+  try {
+    check_declared(OpArgs(op), infer_types(op));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidInput) throw;
+    diagnostics.push_back({error.where(), error.message(), error.hint()});
+  }
+  for (const auto& block : op.blocks) {
+    for_each_operation(*block, [&](const Operation& nested) {
+      for (Diagnostic& found : verify_operation(nested)) diagnostics.push_back(std::move(found));
+    });
+  }
+  return diagnostics;
+}
+
 std::vector<Diagnostic> verify(const Function& function) {
   std::vector<Diagnostic> diagnostics = verify_structure(function);
-  walk(function, [&](const Operation& op) {
-    try {
-      check_declared(OpArgs(op), infer_types(op));
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kInvalidInput) throw;
-      diagnostics.push_back({error.where(), error.message(), error.hint()});
-    }
+  for_each_operation(function, [&](const Operation& op) {
+    for (Diagnostic& found : verify_operation(op)) diagnostics.push_back(std::move(found));
   });
   return diagnostics;
 }

@@ -12,6 +12,9 @@ namespace anemone {
 std::vector<Diagnostic> verify(const Function& function);
 std::vector<Diagnostic> verify(const Program& program);
 
+// What is wrong with one operation, nested ones included, by the rules and its declared types.
+std::vector<Diagnostic> verify_operation(const Operation& op);
+
 // The output types of one operation. Throws the first rule that is broken.
 std::vector<Type> infer_types(const Operation& op);
 

@@ -1,4 +1,5 @@
 #include "anemone/package/load_weights.h"
+#include "anemone/ir/walk.h"
 
 #include <fmt/format.h>
 
@@ -21,19 +22,14 @@ class LiteralWalk {
  public:
   explicit LiteralWalk(Visit visit) : visit_(std::move(visit)) {}
 
-  void walk(Program& program) {
-    for (Function& function : program.functions) walk(function);
-  }
-
- private:
-  void walk(Block& block) {
-    for (const auto& op : block.operations) {
-      walk(*op);
-      for (const auto& nested : op->blocks) walk(*nested);
+  void run(Program& program) {
+    for (Function& function : program.functions) {
+      walk(function, [&](Operation& op) { visit(op); });
     }
   }
 
-  void walk(Operation& op) {
+ private:
+  void visit(Operation& op) {
     for (Attribute& attribute : op.attributes) visit_(op, attribute.value);
     for (Argument& argument : op.arguments) {
       for (Operand& operand : argument.operands) {
@@ -113,7 +109,7 @@ void load(Program& program, WeightLoader loader) {
     }
     return true;
   });
-  walk.walk(program);
+  walk.run(program);
 }
 
 }  // namespace
@@ -132,7 +128,7 @@ void own_weights(Program& program) {
     literal.tensor = std::make_shared<const Tensor>(literal.tensor->clone());
     return true;
   });
-  walk.walk(program);
+  walk.run(program);
 }
 
 namespace {
@@ -155,7 +151,7 @@ int externalize_constants(Program& program, BlobWriter& writer, const Externaliz
     ++changed;
     return true;
   });
-  walk.walk(program);
+  walk.run(program);
   return changed;
 }
 
@@ -169,7 +165,7 @@ void store_again(Program& program, BlobWriter& writer, const ExternalizeOptions&
     literal.blob.reset();
     return true;
   });
-  forget.walk(program);
+  forget.run(program);
   externalize_constants(program, writer, options);
 }
 

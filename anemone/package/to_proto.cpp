@@ -4,6 +4,7 @@
 
 #include "anemone/base/error.h"
 #include "anemone/ir/named_constants.h"
+#include "anemone/ir/walk.h"
 #include "anemone/package/description_proto.h"
 #include "anemone/package/model.pb.h"
 #include "anemone/package/model_proto.h"
@@ -73,7 +74,8 @@ void write_operation(const Operation& op, mil::Operation* message) {
 
 void write_block(const Block& block, mil::Block* message) {
   for (Value input : block.inputs) write_named(input, "a block", message->add_inputs());
-  for (const auto& op : block.operations) write_operation(*op, message->add_operations());
+  for_each_operation(block,
+                     [&](const Operation& op) { write_operation(op, message->add_operations()); });
   for (Value output : block.outputs) message->add_outputs(output->name);
 }
 
@@ -86,7 +88,8 @@ void write_function(const Function& function, mil::Function* message) {
   }
   // Parameters of the function are not those of its block.
   mil::Block* block = &(*message->mutable_block_specializations())[message->opset()];
-  for (const auto& op : function.operations) write_operation(*op, block->add_operations());
+  for_each_operation(function,
+                     [&](const Operation& op) { write_operation(op, block->add_operations()); });
   for (Value output : function.outputs) block->add_outputs(output->name);
 }
 

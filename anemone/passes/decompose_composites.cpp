@@ -1,3 +1,4 @@
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/rewrite.h"
@@ -5,11 +6,10 @@
 namespace anemone {
 
 bool decompose_composites(Function& function) {
-  return rewrite(function,
-                 [](Builder& builder, const Operation& op) -> std::optional<std::vector<Value>> {
-                   if (!is_composite(op)) return std::nullopt;
-                   return get_op(op).decompose(builder, OpArgs(op));
-                 });
+  return rewrite(function, [](Builder& builder, const Operation& op) -> Replacement {
+    if (!is_composite(op)) return std::nullopt;
+    return get_op(op).decompose(builder, OpArgs(op));
+  });
 }
 
 }  // namespace anemone

@@ -3,37 +3,29 @@
 #include <limits>
 #include <unordered_set>
 
-#include "anemone/ops/registry.h"
+#include "anemone/ir/uses.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/rewrite.h"
 
 namespace anemone {
 namespace {
 
-// The numbers of a parameter that are known.
-const Tensor* known(const OpArgs& args, const char* name) {
-  if (!args.has(name)) return nullptr;
-  const Literal* literal = Operation::constant(args.operand(name));
-  return literal ? literal->tensor.get() : nullptr;
-}
-
 bool is_known_or_absent(const OpArgs& args, const char* name) {
-  return !args.has(name) || known(args, name) != nullptr;
+  return !args.has(name) || known_numbers(args, name) != nullptr;
 }
 
 // The convolution that makes what the operation normalises, with weights that are known.
 const Operation* conv_before(const OpArgs& norm) {
   const Value x = norm.value("x");
   const Operation* conv = x ? x->producer : nullptr;
-  if (!conv || (conv->type != "conv" && conv->type != "conv_transpose")) return nullptr;
+  if (!conv || !is_convolution(*conv)) return nullptr;
   const OpArgs args(*conv);
-  return known(args, "weight") && is_known_or_absent(args, "bias") ? conv : nullptr;
+  return known_numbers(args, "weight") && is_known_or_absent(args, "bias") ? conv : nullptr;
 }
 
-bool is_foldable(const Operation& op) {
-  if (op.type != "batch_norm") return false;
-  const OpArgs args(op);
-  const auto has = [&](const char* name) { return known(args, name) != nullptr; };
+bool is_foldable(const OpArgs& args) {
+  const auto has = [&](const char* name) { return known_numbers(args, name) != nullptr; };
   return has("mean") && has("variance") && is_known_or_absent(args, "gamma") &&
          is_known_or_absent(args, "beta") && conv_before(args) != nullptr;
 }
@@ -45,12 +37,13 @@ struct Affine {
 
 Affine affine_of(const OpArgs& norm) {
   constexpr double kEpsilon = 1e-5;  // as in the operation
-  const TensorView mean = known(norm, "mean")->view(), variance = known(norm, "variance")->view();
+  const TensorView mean = known_numbers(norm, "mean")->view(),
+                   variance = known_numbers(norm, "variance")->view();
   const double epsilon = norm.number("epsilon", kEpsilon);
   Affine affine;
   for (int64_t c = 0; c < mean.size(); ++c) {
-    const double gamma = norm.has("gamma") ? known(norm, "gamma")->view().at(c) : 1;
-    const double beta = norm.has("beta") ? known(norm, "beta")->view().at(c) : 0;
+    const double gamma = norm.has("gamma") ? known_numbers(norm, "gamma")->view().at(c) : 1;
+    const double beta = norm.has("beta") ? known_numbers(norm, "beta")->view().at(c) : 0;
     affine.scale.push_back(gamma / std::sqrt(variance.at(c) + epsilon));
     affine.shift.push_back(beta - mean.at(c) * affine.scale.back());
   }
@@ -62,7 +55,7 @@ Affine affine_of(const OpArgs& norm) {
 int64_t channel_of(const OpArgs& conv, int64_t i) {
   const Shape& shape = conv.shape("weight");
   const int64_t rest = element_count(shape) / shape[0];
-  if (conv.op().type == "conv") return i / rest;
+  if (!is_conv_transpose(conv.op())) return i / rest;
   const int64_t group = i / rest / (shape[0] / conv.integer("groups", 1));
   return group * shape[1] + i % rest / (rest / shape[1]);
 }
@@ -82,13 +75,12 @@ bool fits_fp16(const Tensor& weight, const OpArgs& conv, size_t channels) {
                      [](double most) { return most == 0 || most >= kLeast; });
 }
 
-std::optional<std::vector<Value>> fold(Builder& builder, const Operation& op) {
-  const OpArgs norm(op);
+Replacement fold(Builder& builder, const OpArgs& norm) {
   const Operation* before = conv_before(norm);
   if (!before) return std::nullopt;
   const OpArgs conv(*before);
   const Affine affine = affine_of(norm);
-  const Tensor* weight = known(conv, "weight");
+  const Tensor* weight = known_numbers(conv, "weight");
   const DType dtype = weight->dtype();
   Tensor scaled(dtype, weight->shape()), bias(dtype, {static_cast<int64_t>(affine.scale.size())});
   for (int64_t i = 0; i < weight->size(); ++i) {
@@ -97,7 +89,7 @@ std::optional<std::vector<Value>> fold(Builder& builder, const Operation& op) {
   }
   for (int64_t c = 0; c < bias.size(); ++c) {
     const auto channel = static_cast<size_t>(c);
-    const double own = conv.has("bias") ? known(conv, "bias")->view().at(c) : 0;
+    const double own = conv.has("bias") ? known_numbers(conv, "bias")->view().at(c) : 0;
     bias.view().set(c, own * affine.scale[channel] + affine.shift[channel]);
     if (!std::isfinite(bias.view().at(c))) return std::nullopt;
   }
@@ -114,15 +106,17 @@ std::optional<std::vector<Value>> fold(Builder& builder, const Operation& op) {
 }  // namespace
 
 bool fold_batch_norm(Function& function) {
-  const auto uses = count_uses(function);
+  const Uses uses(function);
   std::unordered_set<Value> foldable;
-  for (const auto& op : function.operations) {
-    if (is_foldable(*op) && uses.at(OpArgs(*op).value("x")) == 1) foldable.insert(op->outputs[0]);
-  }
-  if (foldable.empty()) return false;
-  return rewrite(function, [&](Builder& builder, const Operation& op) {
-    return foldable.contains(op.outputs[0]) ? fold(builder, op) : std::nullopt;
+  for_each_of_type(function, "batch_norm", [&](Operation& op) {
+    const OpArgs norm(op);
+    if (is_foldable(norm) && uses.count(norm.value("x")) == 1) foldable.insert(op.outputs[0]);
   });
+  if (foldable.empty()) return false;
+  return rewrite(function, {{"batch_norm", [&](Builder& builder, const OpArgs& norm) {
+                               return foldable.contains(norm.op().outputs[0]) ? fold(builder, norm)
+                                                                              : std::nullopt;
+                             }}});
 }
 
 }  // namespace anemone

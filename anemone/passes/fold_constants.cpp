@@ -1,4 +1,5 @@
 #include "anemone/ops/evaluate.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/rewrite.h"
@@ -18,7 +19,7 @@ bool can_fold(const Operation& op) {
   const OpDef* def = find_op(op.type);
   // Packed weights stay packed for whoever takes them so: unpack_weights is for the others.
   if (is_constexpr(op)) return false;
-  if (op.type == "const" || op.arguments.empty() || !def || !def->eval) return false;
+  if (is_const(op) || op.arguments.empty() || !def || !def->eval) return false;
   for (Value output : op.outputs) {
     if (!is_static(output->type.shape) || element_count(output->type.shape) > kLargestFolded) {
       return false;

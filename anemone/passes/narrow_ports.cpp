@@ -1,47 +1,51 @@
 #include <algorithm>
+#include <map>
 
-#include "anemone/ops/registry.h"
+#include "anemone/ir/uses.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 
 namespace anemone {
 namespace {
 
-bool is_factor(const Operation& op, const std::string& argument) {
-  if (op.type.starts_with("anemone.causal_attention")) {
-    return argument == "q" || argument == "k" || argument == "v" || argument == "dy";
-  }
-  if (op.type == "matmul" || op.type == "anemone.matmul_add") {
-    return argument == "x" || argument == "y";
-  }
-  return (op.type == "conv" || op.type == "conv_transpose") && argument == "x";
+// Operands that products round, by the operation's type; those of attention's products too.
+const std::map<std::string_view, std::vector<std::string_view>>& factors() {
+  static const std::map<std::string_view, std::vector<std::string_view>> all = {
+      {"conv", {"x"}},
+      {"conv_transpose", {"x"}},
+      {"matmul", {"x", "y"}},
+      {"anemone.matmul_add", {"x", "y"}},
+      {"anemone.causal_attention", {"q", "k", "v"}},
+      {"anemone.causal_attention_backward", {"q", "k", "v", "dy"}}};
+  return all;
 }
 
-// Whether nothing reads the value, or a view of it, but products.
-bool is_only_factor(const Function& function, Value value) {
-  for (const auto& op : function.operations) {
-    for (const Argument& argument : op->arguments) {
+bool is_factor(const Operation& op, std::string_view argument) {
+  const auto found = factors().find(op.type);
+  return found != factors().end() &&
+         std::find(found->second.begin(), found->second.end(), argument) != found->second.end();
+}
+
+// Whether nothing reads the value of a port, or a view of it, but products.
+bool is_only_factor(const Uses& uses, Value value, bool is_port = true) {
+  for (const Operation* reader : uses.readers(value)) {
+    if (!reader && is_port) continue;
+    if (!reader) return false;
+    for (const Argument& argument : reader->arguments) {
       for (const Operand& operand : argument.operands) {
-        if (operand.value != value || is_factor(*op, argument.name)) continue;
-        if (!is_view(*op) || !is_only_factor(function, op->outputs[0])) return false;
+        if (operand.value != value || is_factor(*reader, argument.name)) continue;
+        if (!is_view(*reader) || !is_only_factor(uses, reader->outputs[0], false)) return false;
       }
-    }
-    if (is_view(*op) && OpArgs(*op).value("x") == value &&
-        std::find(function.outputs.begin(), function.outputs.end(), op->outputs[0]) !=
-            function.outputs.end()) {
-      return false;
     }
   }
   return true;
 }
 
 // What products make is added up in fp32 memory: to round it would be another pass over it.
-bool is_product(Value value) {
-  while (value->producer && is_view(*value->producer) && OpArgs(*value->producer).value("x")) {
-    value = OpArgs(*value->producer).value("x");
-  }
-  static const std::set<std::string> types = {"conv", "conv_transpose", "matmul",
-                                              "anemone.matmul_add"};
-  return value->producer && types.contains(value->producer->type);
+bool is_product_result(Value value) {
+  const Operation* source = root_operation(value);
+  return source && is_product(*source);
 }
 
 // A product with one column rounds nothing.
@@ -73,13 +77,7 @@ void narrow_input(Function& function, Value input, DType dtype) {
   const DType wide = input->type.dtype;
   input->type.dtype = dtype;
   auto widened = cast(function, input, function.fresh_name(input->name + "_wide"), wide);
-  for (const auto& op : function.operations) {
-    for (Argument& argument : op->arguments) {
-      for (Operand& operand : argument.operands) {
-        if (operand.value == input) operand.value = widened->outputs[0];
-      }
-    }
-  }
+  replace_operands(function, input, widened->outputs[0]);
   function.operations.insert(function.operations.begin(), std::move(widened));
 }
 
@@ -96,14 +94,16 @@ bool narrow_ports(std::span<Function* const> functions, const std::set<std::stri
   bool changed = false;
   for (Function* maker : functions) {
     for (Value output : std::vector<Value>(maker->outputs)) {
-      if (kept.contains(output->name) || !has_columns(output->type) || is_product(output)) continue;
+      if (kept.contains(output->name) || !has_columns(output->type) || is_product_result(output)) {
+        continue;
+      }
       std::vector<Function*> readers;
       std::copy_if(functions.begin(), functions.end(), std::back_inserter(readers),
                    [&](Function* other) { return input_called(*other, output->name) != nullptr; });
       const bool narrow = std::all_of(readers.begin(), readers.end(), [&](Function* reader) {
-        return is_only_factor(*reader, input_called(*reader, output->name));
+        return is_only_factor(Uses(*reader), input_called(*reader, output->name));
       });
-      if (readers.empty() || !narrow || !is_only_factor(*maker, output)) continue;
+      if (readers.empty() || !narrow || !is_only_factor(Uses(*maker), output)) continue;
       for (Function* reader : readers) {
         narrow_input(*reader, input_called(*reader, output->name), dtype);
       }

@@ -1,35 +1,28 @@
 #include <algorithm>
 
 #include "anemone/ir/stage.h"
-#include "anemone/ops/op_args.h"
+#include "anemone/ir/uses.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/rewrite.h"
 
 namespace anemone {
 namespace {
 
+constexpr const char *kTable = "gather", *kLayer = "conv";
+
 // Linear layers and tables are all that is known to widen what it reads.
 bool reads_narrow(const Operation& op, Value weight) {
   const OpArgs args(op);
-  if (op.type == "gather") return args.value("x") == weight;
-  return op.type == "conv" && args.value("weight") == weight && !args.has("bias") &&
-         args.shape("weight").size() == 4 && args.shape("weight")[2] == 1 &&
-         args.shape("weight")[3] == 1 && args.shape("x")[2] == 1;
+  if (op.type == kTable) return args.value("x") == weight;
+  return op.type == kLayer && is_linear_layer(op) && args.value("weight") == weight;
 }
 
-bool is_used_by(const Operation& op, Value value) {
-  for (const Argument& argument : op.arguments) {
-    for (const Operand& operand : argument.operands) {
-      if (operand.value == value) return true;
-    }
-  }
-  return false;
-}
-
-bool may_narrow(const Function& function, Value input) {
+bool may_narrow(const Uses& uses, Value input) {
   if (input->type.dtype != DType::kFp32 || input->type.shape.size() < 2) return false;
-  return std::all_of(function.operations.begin(), function.operations.end(), [&](const auto& op) {
-    return !is_used_by(*op, input) || reads_narrow(*op, input);
+  const auto readers = uses.readers(input);
+  return std::all_of(readers.begin(), readers.end(), [&](const Operation* reader) {
+    return reader && reads_narrow(*reader, input);
   });
 }
 
@@ -41,22 +34,26 @@ Value scale_of(Builder& b, Value weight) {
   return b.function().find(scale_input(weight->name));
 }
 
-Value narrow_linear(Builder& b, const OpArgs& args, Value weight) {
+Replacement narrow_linear(Builder& b, const OpArgs& args, DType dtype) {
+  const Value weight = args.value("weight");
+  if (!weight || weight->type.dtype != dtype) return std::nullopt;
   std::vector<Argument> arguments = {{"x", args.value("x")}, {"weight", weight}};
   if (const Value scale = scale_of(b, weight)) arguments.push_back({"scale", scale});
-  return b.op("anemone.narrow_linear", std::move(arguments));
+  return std::vector{b.op("anemone.narrow_linear", std::move(arguments))};
 }
 
-Value narrow_gather(Builder& b, const OpArgs& args, Value table) {
+Replacement narrow_gather(Builder& b, const OpArgs& args, DType dtype) {
+  const Value table = args.value("x");
+  if (!table || table->type.dtype != dtype) return std::nullopt;
   const auto pick = [&](Value from) {
     return b.op(
-        "gather",
+        kTable,
         {{"x", from}, {"indices", args.operand("indices")}, {"axis", args.operand("axis")}});
   };
   const Value rows = b.cast(pick(table), DType::kFp32);
   const Value scale = scale_of(b, table);
-  if (!scale) return rows;
-  return b.mul(rows, b.reshape(pick(scale), {rows->type.shape[0], 1}));
+  if (!scale) return std::vector{rows};
+  return std::vector{b.mul(rows, b.reshape(pick(scale), {rows->type.shape[0], 1}))};
 }
 
 // The scales that narrow_weights() gave a stage, as its weights.
@@ -76,10 +73,11 @@ void bind_scales(StageChain& chain, size_t index) {
 }  // namespace
 
 bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype) {
+  const Uses uses(function);
   std::vector<Value> stored;
   for (Value input : function.inputs) {
     const bool is_weight = std::find(weights.begin(), weights.end(), input->name) != weights.end();
-    if (is_weight && may_narrow(function, input)) stored.push_back(input);
+    if (is_weight && may_narrow(uses, input)) stored.push_back(input);
   }
   for (Value input : stored) {
     input->type.dtype = dtype;
@@ -87,15 +85,10 @@ bool narrow_weights(Function& function, std::span<const std::string> weights, DT
     function.add_input(scale_input(input->name),
                        Type::tensor(DType::kFp32, {input->type.shape[0]}));
   }
-  return rewrite(function,
-                 [&](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
-                   const OpArgs args(op);
-                   if (op.type != "gather" && op.type != "conv") return std::nullopt;
-                   const Value weight = args.value(op.type == "gather" ? "x" : "weight");
-                   if (!weight || weight->type.dtype != dtype) return std::nullopt;
-                   return std::vector{op.type == "conv" ? narrow_linear(b, args, weight)
-                                                        : narrow_gather(b, args, weight)};
-                 });
+  const auto with = [&](auto narrow) {
+    return [=](Builder& b, const OpArgs& args) { return narrow(b, args, dtype); };
+  };
+  return rewrite(function, {{kTable, with(narrow_gather)}, {kLayer, with(narrow_linear)}});
 }
 
 void narrow_weights(StageChain& chain, DType dtype) {

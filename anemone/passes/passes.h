@@ -1,4 +1,5 @@
-// The passes: each returns whether it changed the function. One file each.
+// The passes: each returns whether it changed the function. One file each; the order in which they
+// run is in pipelines.cpp.
 #pragma once
 
 #include <set>
@@ -60,11 +61,12 @@ std::string scale_parameter(const std::string& parameter);
 bool narrow_ports(std::span<Function* const> functions, const std::set<std::string>& kept,
                   DType dtype);
 
+// conv_transpose with a 1x1 kernel becomes a conv with the transposed constant, or a matmul where
+// the weight is an input; split becomes slices.
+bool lower_for_ane(Function& function);
+
 // Puts the arguments of every operation into the order of its parameters, which programs are free
 // to vary (Core ML's compiler sorts them by name): kernels find operands by position.
 bool order_arguments(Function& function);
-
-// What a device that runs composite operations wants: the order of the passes is here.
-void optimize(Function& function);
 
 }  // namespace anemone

@@ -62,4 +62,17 @@ bool rewrite(Function& function, const Rewriter& rewriter) {
   return true;
 }
 
+bool rewrite(Function& function, std::span<const RewriteRule> rules) {
+  return rewrite(function, [&](Builder& builder, const Operation& op) -> Replacement {
+    for (const RewriteRule& rule : rules) {
+      if (op.type == rule.type) return rule.replace(builder, OpArgs(op));
+    }
+    return std::nullopt;
+  });
+}
+
+bool rewrite(Function& function, std::initializer_list<RewriteRule> rules) {
+  return rewrite(function, std::span(rules.begin(), rules.size()));
+}
+
 }  // namespace anemone

@@ -7,34 +7,13 @@
 #include "anemone/ir/walk.h"
 #include "anemone/ops/builder.h"
 #include "anemone/ops/evaluate.h"
-#include "anemone/ops/op_args.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/verify.h"
 
 namespace anemone {
 namespace {
 
 constexpr int64_t kMaxFolded = 4096;  // elements: lists of sizes, not tensors of data
-
-// "3:14" for parsed programs, otherwise "input 'x'".
-std::string place_of(Value input) {
-  if (input->location.line == 0) return "input '" + input->name + "'";
-  return fmt::format("{}:{}", input->location.line, input->location.column);
-}
-
-void give_shape(Value input, const Shape& shape) {
-  const Shape& declared = input->type.shape;
-  const bool fits =
-      input->type.is_tensor() && declared.size() == shape.size() &&
-      std::equal(shape.begin(), shape.end(), declared.begin(),
-                 [](int64_t size, int64_t own) { return own == kUnknownSize || own == size; });
-  if (!fits) {
-    fail(place_of(input),
-         fmt::format("input '{}': {} does not fit {}", input->name, to_string(shape),
-                     to_string(input->type)),
-         "give a size for each '?', and the others as they are");
-  }
-  input->type.shape = shape;
-}
 
 bool is_small(const Type& type) {
   return type.is_tensor() && is_static(type.shape) && element_count(type.shape) > 0 &&
@@ -43,8 +22,8 @@ bool is_small(const Type& type) {
 
 // Whether all that the operation reads is known now.
 bool follows_from_shapes(const Operation& op) {
-  if (op.type == "const" || !op.blocks.empty() || op.outputs.size() != 1) return false;
-  if (op.type == "shape") return is_static(OpArgs(op).shape("x"));
+  if (is_const(op) || !op.blocks.empty() || op.outputs.size() != 1) return false;
+  if (has_trait(op, Trait::kSizes)) return is_static(OpArgs(op).shape("x"));
   bool known = is_small(op.outputs[0]->type);
   for_each_operand(op, [&](const Operand& operand) {
     const Literal* literal = Operation::constant(operand);
@@ -73,18 +52,38 @@ void become_constant(Operation& op, Tensor value) {
   op.attributes.push_back({"val", Literal::of(std::move(value))});
 }
 
-void infer_again(Block& block) {
-  for (const auto& op : block.operations) {
-    for (const auto& nested : op->blocks) infer_again(*nested);
-    const std::vector<Type> types = infer_types(*op);
-    for (size_t i = 0; i < std::min(types.size(), op->outputs.size()); ++i) {
-      op->outputs[i]->type = types[i];
-    }
-    if (follows_from_shapes(*op)) become_constant(*op, compute(*op));
-  }
+}  // namespace
+
+std::string place_of(Value input) {
+  if (input->location.line == 0) return "input '" + input->name + "'";
+  return fmt::format("{}:{}", input->location.line, input->location.column);
 }
 
-}  // namespace
+void give_shape(Value input, const Shape& shape) {
+  const Shape& declared = input->type.shape;
+  const bool fits =
+      input->type.is_tensor() && declared.size() == shape.size() &&
+      std::equal(shape.begin(), shape.end(), declared.begin(),
+                 [](int64_t size, int64_t own) { return own == kUnknownSize || own == size; });
+  if (!fits) {
+    fail(place_of(input),
+         fmt::format("input '{}': {} does not fit {}", input->name, to_string(shape),
+                     to_string(input->type)),
+         "give a size for each '?', and the others as they are");
+  }
+  input->type.shape = shape;
+}
+
+void infer_operation(Operation& op) {
+  for (const auto& block : op.blocks) {
+    for_each_operation(*block, [](Operation& nested) { infer_operation(nested); });
+  }
+  const std::vector<Type> types = infer_types(op);
+  for (size_t i = 0; i < std::min(types.size(), op.outputs.size()); ++i) {
+    op.outputs[i]->type = types[i];
+  }
+  if (follows_from_shapes(op)) become_constant(op, compute(op));
+}
 
 bool is_flexible(const Function& function) {
   return std::any_of(function.inputs.begin(), function.inputs.end(), [](Value input) {
@@ -92,23 +91,26 @@ bool is_flexible(const Function& function) {
   });
 }
 
-void specialize_shapes(Function& function, const InputShapes& shapes) {
+void require_inputs(const Function& function, const InputShapes& shapes) {
   for (const auto& [name, shape] : shapes) {
-    const auto input = std::find_if(function.inputs.begin(), function.inputs.end(),
-                                    [&, &wanted = name](Value i) { return i->name == wanted; });
-    if (input == function.inputs.end()) {
-      fail("function '" + function.name + "'", "it has no input '" + name + "'");
-    }
-    give_shape(*input, shape);
+    const bool found = std::any_of(function.inputs.begin(), function.inputs.end(),
+                                   [&, &wanted = name](Value i) { return i->name == wanted; });
+    if (!found) fail("function '" + function.name + "'", "it has no input '" + name + "'");
   }
+}
+
+void specialize_shapes(Function& function, const InputShapes& shapes) {
+  require_inputs(function, shapes);
   for (Value input : function.inputs) {
+    const auto given = shapes.find(input->name);
+    if (given != shapes.end()) give_shape(input, given->second);
     if (input->type.is_tensor() && !is_static(input->type.shape)) {
       fail(place_of(input),
            fmt::format("input '{}': its sizes are open: {}", input->name, to_string(input->type)),
            "say them, like --shape " + input->name + "=1,64");
     }
   }
-  infer_again(function);
+  for_each_operation(function, [](Operation& op) { infer_operation(op); });
 }
 
 }  // namespace anemone

@@ -2,7 +2,7 @@
 
 #include "anemone/ir/walk.h"
 #include "anemone/ops/builder.h"
-#include "anemone/ops/op_args.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -12,7 +12,7 @@ bool is_state(Value value) { return value->type.kind == Type::Kind::kState; }
 void refuse_nested_states(const Operation& op) {
   for (const auto& block : op.blocks) {
     walk(*block, [](const Operation& nested) {
-      if (nested.type != "read_state" && nested.type != "write_state") return;
+      if (!has_trait(nested, Trait::kState)) return;
       fail(nested.where(), nested.type + " stands in a nested block",
            "read states before cond and while_loop, write them behind");
     });
@@ -34,12 +34,13 @@ std::vector<StatePorts> states_to_ports(Function& function) {
   for (auto& op : function.operations) {
     refuse_nested_states(*op);
     const OpArgs args(*op);
-    if (op->type == "read_state") {
+    const bool uses_state = has_trait(*op, Trait::kState);
+    if (uses_state && !args.has("data")) {
       op->type = "identity";  // a copy: the state may change behind it
       const Value now = content.at(args.value("input"));
       op->arguments.clear();
       op->arguments.emplace_back("x", now);
-    } else if (op->type == "write_state") {
+    } else if (uses_state) {
       const Operand& data = args.operand("data");
       if (!data.value) fail(op->where(), "a literal is written to a state", "make it a const");
       content.at(args.value("input")) = data.value;

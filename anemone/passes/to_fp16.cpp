@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "anemone/ops/registry.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 
 namespace anemone {
@@ -18,6 +18,8 @@ Literal narrowed(const Literal& literal) {
   result.tensor = std::make_shared<const Tensor>(within.cast(DType::kFp16));
   return result;
 }
+
+bool widens_constant(const Operation& op) { return op.type == "constexpr_cast"; }
 
 // constexpr_cast widens fp16 to fp32, of which nothing is left.
 void drop_cast(Operation& op) {
@@ -46,7 +48,7 @@ void to_fp16(Function& function) {
   for (Value input : function.inputs) narrow(input->type);
   for (const auto& op : function.operations) {
     for (Value output : op->outputs) narrow(output->type);
-    if (op->type == "constexpr_cast") drop_cast(*op);
+    if (widens_constant(*op)) drop_cast(*op);
     for (Attribute& attribute : op->attributes) {
       if (attribute.name == "val" || is_constexpr(*op)) attribute.value = narrowed(attribute.value);
     }
@@ -56,7 +58,7 @@ void to_fp16(Function& function) {
       }
     }
     // cast(dtype = "fp32") inside the function.
-    if (op->type != "cast") continue;
+    if (!is_cast(*op)) continue;
     for (Argument& argument : op->arguments) {
       if (argument.name != "dtype") continue;
       const Literal* target = Operation::constant(argument.operands[0]);

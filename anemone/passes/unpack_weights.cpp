@@ -1,5 +1,5 @@
 #include "anemone/ops/evaluate.h"
-#include "anemone/ops/registry.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 
 namespace anemone {

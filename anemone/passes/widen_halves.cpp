@@ -1,9 +1,11 @@
 #include "anemone/passes/widen_halves.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <string_view>
 
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -49,41 +51,39 @@ void widen_target(Operation& cast) {
   }
 }
 
-void require_loaded(const Operation& op) {
-  const Literal* literal = op.type == "const" ? op.attribute("val") : nullptr;
-  if (!literal || !literal->blob || literal->tensor) return;
-  fail(op.where(), "the weights of '" + op.outputs[0]->name + "' are not loaded",
-       "the weight file must lie where the program says");
-}
-
-bool are_halves(const OpArgs& args, std::initializer_list<const char*> names) {
+bool are_halves(const OpArgs& args, const std::vector<const char*>& names) {
   return std::all_of(names.begin(), names.end(), [&](const char* name) {
     const Tensor tensor = Tensor::of<double>({1}, {args.number(name)});
     return tensor.cast(DType::kFp16).view().at(0) == args.number(name);
   });
 }
 
+// The parameters between which an operation keeps x, where that is all it does.
+std::vector<const char*> limits_of(const Operation& op) {
+  static const std::map<std::string_view, std::vector<const char*>> all = {
+      {"clip", {"alpha", "beta"}}, {"threshold", {"alpha"}}};
+  const auto found = all.find(op.type);
+  return found == all.end() ? std::vector<const char*>() : found->second;
+}
+
 // Whether every result is an operand, a limit, a magnitude or a whole number: of fp16 numbers they
 // are fp16 numbers.
 bool makes_no_digits(const Operation& op) {
-  static const std::set<std::string_view> all = {"abs",     "ceil",    "floor",      "max_pool",
-                                                 "maximum", "minimum", "reduce_max", "reduce_min",
-                                                 "relu",    "relu6",   "round",      "sign"};
-  if (op.type == "clip") return are_halves(OpArgs(op), {"alpha", "beta"});
-  if (op.type == "threshold") return are_halves(OpArgs(op), {"alpha"});
-  return all.contains(op.type);
+  if (has_trait(op, Trait::kExact)) return true;
+  const auto limits = limits_of(op);
+  return !limits.empty() && are_halves(OpArgs(op), limits);
 }
 
 // Whether results of fp32 arithmetic may be no fp16 numbers.
 bool rounds(const Operation& op) {
   if (!is_half(op.outputs[0]->type) || makes_no_digits(op)) return false;
   const OpDef* def = find_op(op.type);
-  return op.type == "cast" || !def || def->flops != nullptr;
+  return is_cast(op) || !def || def->flops != nullptr;
 }
 
 void widen_operation(Operation& op) {
   require_loaded(op);
-  if (op.type == "cast") widen_target(op);
+  if (is_cast(op)) widen_target(op);
   for (Value output : op.outputs) widen(output->type);
   for (Attribute& attribute : op.attributes) attribute.value = widened(attribute.value);
   for (Argument& argument : op.arguments) {
@@ -107,14 +107,7 @@ void restore_input(Function& function, Value port) {
   const std::string name = function.fresh_name(port->name + "_fp32");
   const Value inner = function.add_variable(name, port->type, op.get());
   op->outputs = {inner};
-  for (const auto& op : function.operations) {
-    for (Argument& argument : op->arguments) {
-      for (Operand& operand : argument.operands) {
-        if (operand.value == port) operand.value = inner;
-      }
-    }
-  }
-  std::replace(function.outputs.begin(), function.outputs.end(), port, inner);
+  replace_uses(function, port, inner);
   port->type.dtype = DType::kFp16;
   function.operations.insert(function.operations.begin(), std::move(op));
 }
@@ -162,7 +155,7 @@ std::unordered_set<const Operation*> widen_halves_between_ports(Function& functi
 
 bool has_halves(const Function& function) {
   return std::any_of(function.operations.begin(), function.operations.end(), [](const auto& op) {
-    return op->type != "const" && op->type != "cast" && !is_view(*op) && touches_halves(*op);
+    return !is_const(*op) && !is_cast(*op) && !is_view(*op) && touches_halves(*op);
   });
 }
 

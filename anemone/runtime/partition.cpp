@@ -4,14 +4,11 @@
 #include <map>
 
 #include "anemone/ir/extract.h"
-#include "anemone/ops/registry.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
-
-bool is_free(const Operation& op) {
-  return op.type == "const" || op.type == "fill" || is_constexpr(op) || is_view(op);
-}
 
 // An operation's place among the segments: how many changes of side lie before it, and its side.
 struct Group {
@@ -24,9 +21,9 @@ class Partitioner {
  public:
   Partitioner(const Function& function, const std::function<Side(const Operation&)>& side_of)
       : function_(function) {
-    for (const auto& op : function.operations) {
-      if (!is_free(*op)) assign(*op, side_of(*op));
-    }
+    for_each_operation(function, [&](const Operation& op) {
+      if (!is_free(op)) assign(op, side_of(op));
+    });
     std::stable_sort(groups_.begin(), groups_.end(),
                      [](const Group& a, const Group& b) { return a.level < b.level; });
     for (size_t g = 0; g < groups_.size(); ++g) {
@@ -50,25 +47,22 @@ class Partitioner {
   }
 
  private:
-  // The operations that `op` waits for, seen through constants and views.
-  void visit_sources(const Operation& op, const std::function<void(const Operation&)>& visit) {
-    for (const Argument& argument : op.arguments) {
-      for (const Operand& operand : argument.operands) {
-        if (!operand.value || !operand.value->producer) continue;
-        const Operation& source = *operand.value->producer;
-        if (is_free(source)) {
-          visit_sources(source, visit);
-        } else {
-          visit(source);
-        }
+  // The values that `op` waits for, seen through what is free.
+  static void visit_sources(const Operation& op, const std::function<void(Value)>& visit) {
+    for_each_used_value(op, [&](Value value) {
+      if (!value->producer) return;
+      if (is_free(*value->producer)) {
+        visit_sources(*value->producer, visit);
+      } else {
+        visit(value);
       }
-    }
+    });
   }
 
   void assign(const Operation& op, const Side& side) {
     int level = 0;
-    visit_sources(op, [&](const Operation& source) {
-      const Group& group = groups_[group_of_.at(&source)];
+    visit_sources(op, [&](Value source) {
+      const Group& group = groups_[group_of_.at(source->producer)];
       level = std::max(level, group.level + (group.side == side ? 0 : 1));
     });
     size_t g = 0;
@@ -85,35 +79,21 @@ class Partitioner {
       if (std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
     };
     for (Value output : function_.outputs) add(home_of(*output->producer), output);
-    for (const auto& op : function_.operations) {
-      if (is_free(*op)) continue;
-      const size_t g = group_of_.at(op.get());
-      visit_operands(*op, [&](Value value) {
+    for_each_operation(function_, [&](const Operation& op) {
+      if (is_free(op)) return;
+      const size_t g = group_of_.at(&op);
+      visit_sources(op, [&](Value value) {
         const size_t home = group_of_.at(value->producer);
         if (home != g) add(home, value);
       });
-    }
-  }
-
-  // As visit_sources, but the values themselves.
-  void visit_operands(const Operation& op, const std::function<void(Value)>& visit) {
-    for (const Argument& argument : op.arguments) {
-      for (const Operand& operand : argument.operands) {
-        if (!operand.value || !operand.value->producer) continue;
-        if (is_free(*operand.value->producer)) {
-          visit_operands(*operand.value->producer, visit);
-        } else {
-          visit(operand.value);
-        }
-      }
-    }
+    });
   }
 
   // Where an output of the function is computed; one that is free of sources goes with the first.
   size_t home_of(const Operation& op) {
     if (!is_free(op)) return group_of_.at(&op);
     size_t home = 0;
-    visit_sources(op, [&](const Operation& source) { home = group_of_.at(&source); });
+    visit_sources(op, [&](Value source) { home = group_of_.at(source->producer); });
     return home;
   }
 

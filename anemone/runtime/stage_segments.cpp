@@ -8,28 +8,21 @@
 
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/base/error.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 #include "anemone/passes/bake_inputs.h"
 #include "anemone/passes/passes.h"
+#include "anemone/passes/pipelines.h"
 #include "anemone/runtime/partition.h"
 
 namespace anemone {
 namespace {
 
-bool is_gemm(const Operation& op) {
-  static const std::set<std::string> types = {"conv",
-                                              "conv_transpose",
-                                              "matmul",
-                                              "anemone.matmul_add",
-                                              "linear",
-                                              "anemone.expected_rows",
-                                              "anemone.classifier_weight_gradient"};
-  return types.contains(op.type);
-}
-
-bool has(const Function& function, const std::function<bool(const Operation&)>& property) {
-  return std::any_of(function.operations.begin(), function.operations.end(),
-                     [&](const auto& op) { return property(*op); });
+bool has(const Function& function, Trait trait) {
+  bool found = false;
+  walk(function, [&](const Operation& op) { found = found || has_trait(op, trait); });
+  return found;
 }
 
 // The stage that ends in the loss is the one with the classifier.
@@ -42,9 +35,8 @@ bool has_classifier(const Stage& stage) {
 std::string category_of(const StageSegment& segment, const Stage& stage) {
   if (segment.on_device) return "ane";
   if (segment.part == Part::kWeightGradient) return "dw";
-  if (has(segment.function, is_gemm)) return has_classifier(stage) ? "cls" : "layers";
-  const auto is_norm = [](const Operation& op) { return op.type.starts_with("anemone.rms_norm"); };
-  return has(segment.function, is_norm) ? "rms" : "elem";
+  if (has(segment.function, Trait::kProduct)) return has_classifier(stage) ? "cls" : "layers";
+  return has(segment.function, Trait::kNorm) ? "rms" : "elem";
 }
 
 StageGradients differentiate(const Stage& stage) {
@@ -138,9 +130,9 @@ class PartSegments {
     const std::string device = device_.info().name;
     if (strict_) fail(segment.label, device + " does not accept it: " + reason);
     fallbacks.push_back(segment.label + " runs on the host: " + reason);
-    for (const auto& op : segment.function.operations) {
-      for (Value output : op->outputs) refused_.insert(output->name);
-    }
+    walk(segment.function, [&](const Operation& op) {
+      for (Value output : op.outputs) refused_.insert(output->name);
+    });
   }
 
   const Stage& stage_;
@@ -190,22 +182,30 @@ void narrow_host_ports(const Stage& stage, DType products, std::vector<StageSegm
 
 namespace {
 
+double elements(const Type& type) { return static_cast<double>(element_count(type.shape)); }
+
+// Half of the scores of each head are masked.
+double scores_of(const OpArgs& attention) {
+  const auto sequence = static_cast<double>(attention.integer("sequence"));
+  const auto head_size = static_cast<double>(attention.integer("head_size"));
+  return elements(attention.type("q")) / head_size * sequence / 2;
+}
+
 // Elements whose exponential, or something like it, an operation takes.
 double exponentials_of(const Operation& op) {
-  static const std::set<std::string> types = {
-      "exp",  "sigmoid", "silu",           "softmax",
-      "gelu", "tanh",    "anemone.swiglu", "anemone.swiglu_backward"};
+  if (has_trait(op, Trait::kTranscendental)) return elements(op.outputs[0]->type);
   const OpArgs args(op);
-  const auto elements = [](const Shape& shape) {
-    return static_cast<double>(element_count(shape));
-  };
-  if (op.type.starts_with("anemone.cross_entropy")) return elements(args.shape("logits"));
-  if (op.type.starts_with("anemone.causal_attention")) {
-    const auto sequence = static_cast<double>(args.integer("sequence"));
-    const auto heads = elements(args.shape("q")) / static_cast<double>(args.integer("head_size"));
-    return heads * sequence / 2;  // half of the scores are masked
+  if (args.has("logits")) return elements(args.type("logits"));
+  return args.has("head_size") && args.has("sequence") ? scores_of(args) : 0;
+}
+
+// Bytes that an operation other than a product moves: of a table only the rows in question.
+double moved_bytes(const Operation& op, const Cost& cost) {
+  const OpArgs args(op);
+  if (args.has("indices") && args.has("updates")) {
+    return 3 * static_cast<double>(args.type("updates").bytes());
   }
-  return types.contains(op.type) ? elements(op.outputs[0]->type.shape) : 0;
+  return args.has("indices") ? 2 * cost.bytes_written : cost.bytes_read + cost.bytes_written;
 }
 
 }  // namespace
@@ -214,20 +214,16 @@ HostWork host_work(const Function& function) {
   Function optimized = function.clone();
   optimize(optimized);
   HostWork work;
-  for (const auto& op : optimized.operations) {
-    if (is_view(*op)) continue;
-    const Cost cost = cost_of(*op);
-    work.exponentials += exponentials_of(*op);
-    if (is_gemm(*op)) {
+  walk(optimized, [&](const Operation& op) {
+    if (is_view(op)) return;
+    const Cost cost = cost_of(op);
+    work.exponentials += exponentials_of(op);
+    if (is_product(op)) {
       work.gemm_flops += cost.flops;
-    } else if (op->type == "gather") {
-      work.elementwise_bytes += 2 * cost.bytes_written;  // not the whole table
-    } else if (op->type == "scatter") {
-      work.elementwise_bytes += 3 * static_cast<double>(OpArgs(*op).type("updates").bytes());
     } else {
-      work.elementwise_bytes += cost.bytes_read + cost.bytes_written;
+      work.elementwise_bytes += moved_bytes(op, cost);
     }
-  }
+  });
   return work;
 }
 

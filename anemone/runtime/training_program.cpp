@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "anemone/base/error.h"
+#include "anemone/ir/walk.h"
 #include "anemone/runtime/step_builder.h"
 
 namespace anemone {
@@ -232,9 +233,9 @@ bool TrainingProgram::device_runs(const std::string& stage, const std::string& o
     for (const StageSegment& segment : segments.segments) {
       if (!segment.on_device || segment.part != Part::kForward) continue;
       if (!segment.label.starts_with(stage + " ")) continue;
-      for (const auto& op : segment.function.operations) {
-        if (op->type == operation) return true;
-      }
+      bool runs = false;
+      for_each_of_type(segment.function, operation, [&](const Operation&) { runs = true; });
+      if (runs) return true;
     }
   }
   return false;

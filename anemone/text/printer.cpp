@@ -137,7 +137,7 @@ class Printer {
   // Statements are indented by `indent`, the closing brace by four blanks less.
   void print_body(const Block& block, int indent) {
     text_ += "{\n";
-    for (const auto& op : block.operations) print(*op, indent);
+    for_each_operation(block, [&](const Operation& op) { print(op, indent); });
     add("{:{}}}} -> (", "", indent - 4);
     for (size_t i = 0; i < block.outputs.size(); ++i) {
       add("{}{}", i > 0 ? ", " : "", checked(block.outputs[i]->name));

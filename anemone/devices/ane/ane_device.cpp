@@ -13,7 +13,9 @@
 #include "anemone/devices/ane_spec/admission.h"
 #include "anemone/devices/ane_spec/cost_model.h"
 #include "anemone/devices/ane_spec/limits.h"
+#include "anemone/ir/walk.h"
 #include "anemone/ops/builder.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
 
@@ -182,10 +184,10 @@ class AneDevice final : public Device {
   // The hardware says nothing about what is wrong; what could be, although no rule is sure.
   std::string hint(const Function& lowered) const {
     std::string rare;
-    for (const auto& op : lowered.operations) {
-      if (op->type == "const" || is_view(*op) || rare.find(op->type) != std::string::npos) continue;
-      rare += (rare.empty() ? "" : ", ") + op->type;
-    }
+    walk(lowered, [&](const Operation& op) {
+      if (is_free(op) || rare.find(op.type) != std::string::npos) return;
+      rare += (rare.empty() ? "" : ", ") + op.type;
+    });
     return "no rule of docs/ane.md is broken; its operations are " + rare +
            "; `anemone selftest --device ane` shows what this machine accepts";
   }

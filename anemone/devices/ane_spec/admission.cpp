@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "anemone/base/error.h"
-#include "anemone/devices/ane_spec/lower.h"
+#include "anemone/passes/pipelines.h"
 
 namespace anemone {
 namespace {
@@ -27,7 +27,7 @@ std::string describe(const Finding& finding) {
 
 Admission admit(const Function& function, const Target& target, bool strict) {
   Admission admission{function.clone(), {}};
-  lower_for_ane(admission.lowered);
+  lower_to_ane(admission.lowered);
   for (const Finding& finding : check_rules(admission.lowered, target)) {
     if (stops(*finding.rule, strict)) {
       fail(finding.violation.where, "refused for the Neural Engine: " + rule_text(finding),
@@ -40,7 +40,7 @@ Admission admit(const Function& function, const Target& target, bool strict) {
 
 Support admissible(const Function& function, const Target& target, bool strict) {
   Function lowered = function.clone();
-  lower_for_ane(lowered);
+  lower_to_ane(lowered);
   for (const Finding& finding : check_rules(lowered, target)) {
     if (stops(*finding.rule, strict)) return {false, describe(finding)};
   }

@@ -6,8 +6,9 @@
 #include <limits>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
-#include "anemone/ops/registry.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -29,9 +30,10 @@ double passes(std::string_view type) {
 }
 
 // Operations that read only what they write of their first operand.
-bool reads_as_much_as_it_writes(std::string_view type) {
-  return type == "slice_by_index" || type == "slice_by_size" || type == "gather" ||
-         type == "gather_along_axis" || type == "tile" || type == "fill";
+bool reads_as_much_as_it_writes(const Operation& op) {
+  static const std::unordered_set<std::string_view> kPicking = {"gather", "gather_along_axis",
+                                                                "tile"};
+  return has_trait(op, Trait::kSlice | Trait::kFill) || kPicking.contains(op.type);
 }
 
 double bytes_of(const Type& type) {
@@ -62,11 +64,11 @@ double kernel_efficiency(const OpArgs& args) {
   const bool pointwise =
       std::all_of(weight.begin() + 2, weight.end(), [](int64_t size) { return size == 1; });
   if (pointwise) return 1;
-  return args.op().type == "conv" && is_winograd(args) ? kWinograd : kOtherKernels;
+  return !is_conv_transpose(args.op()) && is_winograd(args) ? kWinograd : kOtherKernels;
 }
 
 bool has_aliased_channels(const Operation& op, const Shape& weight) {
-  const size_t first = op.type == "matmul" ? weight.size() - 2 : 0;
+  const size_t first = op.find("weight") ? 0 : weight.size() - 2;
   return weight.size() >= 2 && is_power_of_two(weight[first]) &&
          is_power_of_two(weight[first + 1]) &&
          std::min(weight[first], weight[first + 1]) >= kAliasedChannels;
@@ -74,7 +76,7 @@ bool has_aliased_channels(const Operation& op, const Shape& weight) {
 
 Layer describe_product(const Operation& op, const CostValues& values) {
   const OpArgs args(op);
-  const bool matmul = op.type == "matmul", convolution = op.type.starts_with("conv");
+  const bool matmul = !args.has("weight"), convolution = is_convolution(op);
   Layer layer;
   if (convolution) layer.efficiency = kernel_efficiency(args);
   layer.activation_bytes = values.activation_bytes(op.outputs[0]);
@@ -104,7 +106,7 @@ Layer describe_layer(const Operation& op, const CostValues& values) {
   Layer layer;
   if (is_product(op)) {
     layer = describe_product(op, values);
-  } else if (reads_as_much_as_it_writes(op.type)) {
+  } else if (reads_as_much_as_it_writes(op)) {
     layer.activation_bytes = 2 * cost.bytes_written;
   } else {
     layer.activation_bytes = passes(op.type) * (cost.bytes_read + cost.bytes_written);

@@ -5,7 +5,8 @@
 #include <unordered_set>
 
 #include "anemone/devices/ane_spec/cost_layer.h"
-#include "anemone/ops/registry.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -15,46 +16,31 @@ double bytes_of(Value value) {
   return type.is_tensor() && is_static(type.shape) ? static_cast<double>(type.bytes()) : 0;
 }
 
-// Values that are read, and by which operation last.
-class Lifetimes {
- public:
-  explicit Lifetimes(const Function& function) {
-    for (size_t i = 0; i < function.operations.size(); ++i) {
-      for (const Argument& argument : function.operations[i]->arguments) {
-        for (const Operand& operand : argument.operands) {
-          if (operand.value) last_use_[root_of(operand.value)] = i;
-        }
-      }
+// Bytes of the largest set of values that are alive at once. Inputs and outputs live in surfaces,
+// constants in the program.
+double most_live_bytes(const Function& function) {
+  const Uses uses(function);
+  std::unordered_map<Value, size_t> last_use;  // of roots
+  for_each_operation(function, [&](const Operation& op) {
+    for_each_used_value(op, [&](Value value) { last_use[root_of(value)] = uses.position(&op); });
+  });
+  std::unordered_set<Value> elsewhere;
+  for (Value output : function.outputs) elsewhere.insert(root_of(output));
+  std::unordered_map<size_t, double> dying;
+  double live = 0, most = 0;
+  for_each_operation(function, [&](const Operation& op) {
+    const size_t here = uses.position(&op);
+    for (Value output : op.outputs) {
+      if (costs_nothing(op) || elsewhere.contains(output)) continue;
+      live += bytes_of(output);
+      const auto last = last_use.find(output);
+      dying[last == last_use.end() ? here : last->second] += bytes_of(output);
     }
-    // Inputs and outputs live in surfaces, constants in the program.
-    for (Value value : function.inputs) elsewhere_.insert(value);
-    for (Value value : function.outputs) elsewhere_.insert(root_of(value));
-  }
-
-  // Bytes of the largest set of values that are alive at once.
-  double most_live(const Function& function) const {
-    std::vector<double> dying(function.operations.size(), 0);
-    double live = 0, most = 0;
-    for (size_t i = 0; i < function.operations.size(); ++i) {
-      const Operation& op = *function.operations[i];
-      if (!is_free(op)) {
-        for (Value output : op.outputs) {
-          if (elsewhere_.contains(output)) continue;
-          live += bytes_of(output);
-          const auto last = last_use_.find(output);
-          dying[last == last_use_.end() ? i : last->second] += bytes_of(output);
-        }
-      }
-      most = std::max(most, live);
-      live -= dying[i];
-    }
-    return most;
-  }
-
- private:
-  std::unordered_map<Value, size_t> last_use_;
-  std::unordered_set<Value> elsewhere_;
-};
+    most = std::max(most, live);
+    live -= dying[here];
+  });
+  return most;
+}
 
 // Where a program's bytes are.
 struct Bytes {
@@ -63,7 +49,7 @@ struct Bytes {
 
 Bytes count_bytes(const Function& function, const CostValues& values) {
   Bytes bytes;
-  for (const auto& op : function.operations) bytes.baked += stored_bytes(*op);
+  walk(function, [&](const Operation& op) { bytes.baked += stored_bytes(op); });
   for (Value input : function.inputs) {
     (values.is_weight_input(input) ? bytes.weight_inputs : bytes.surfaces) += bytes_of(input);
   }
@@ -88,17 +74,17 @@ ProgramTime predict(const Function& function, const Chip& chip,
   const CostValues values(function, weight_inputs, engine.int8_arithmetic_gain.value > 1);
   ProgramTime time;
   double engine_us = 0, stream_start_us = 0;
-  for (const auto& op : function.operations) {
-    if (is_free(*op) || values.is_fused(*op)) continue;
-    const Layer layer = describe_layer(*op, values);
-    time.ops.push_back(time_layer(*op, layer, engine));
+  for_each_operation(function, [&](const Operation& op) {
+    if (costs_nothing(op) || values.is_fused(op)) return;
+    const Layer layer = describe_layer(op, values);
+    time.ops.push_back(time_layer(op, layer, engine));
     engine_us += time.ops.back().us;
     time.flops += layer.flops;
     if (streams(layer, engine)) stream_start_us = engine.stream_start_us.value;
-  }
+  });
   const Bytes bytes = count_bytes(function, values);
   time.weight_bytes = bytes.baked + bytes.weight_inputs;
-  time.memory_bytes = time.weight_bytes + bytes.surfaces + Lifetimes(function).most_live(function);
+  time.memory_bytes = time.weight_bytes + bytes.surfaces + most_live_bytes(function);
   time.surface_us = bytes.surfaces / (engine.surface_gbs.value * 1e3);
   const double work_us = time.surface_us + stream_start_us + engine_us;
   time.total_us = std::max(engine.floor_us.value, engine.dispatch_us.value + work_us);

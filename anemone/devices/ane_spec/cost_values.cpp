@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "anemone/ops/registry.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -12,76 +12,61 @@ double bytes_of(Value value) {
   return type.is_tensor() && is_static(type.shape) ? static_cast<double>(type.bytes()) : 0;
 }
 
-bool is_constant(const Operation& op) { return op.type == "const" || is_constexpr(op); }
+bool is_constant(Value root) {
+  return root->producer && has_trait(*root->producer, Trait::kConstant);
+}
+
+// The parameter `input` of what dequantizes a weight or an activation.
+constexpr std::string_view kPackedWeight = "constexpr_affine_dequantize",
+                           kDequantize = "dequantize", kQuantize = "quantize";
+
+bool is_made_by(Value value, std::string_view type) {
+  return value->producer && value->producer->type == type;
+}
 
 }  // namespace
 
-bool is_product(const Operation& op) {
-  return op.type == "conv" || op.type == "conv_transpose" || op.type == "linear" ||
-         op.type == "matmul";
-}
-
-bool is_free(const Operation& op) {
-  return is_constant(op) || op.type == "shape" || op.type == "flatten2d" || is_view(op);
-}
-
-Value root_of(Value value) {
-  while (value->producer && !is_constant(*value->producer) && is_free(*value->producer)) {
-    const Value source = value->producer->arguments[0].operands[0].value;
-    if (!source) break;
-    value = source;
-  }
-  return value;
+bool costs_nothing(const Operation& op) {
+  return has_trait(op, Trait::kConstant | Trait::kView | Trait::kSizes);
 }
 
 CostValues::CostValues(const Function& function, const std::vector<std::string>& weight_inputs,
                        bool has_int8)
-    : has_int8_(has_int8) {
+    : has_int8_(has_int8), uses_(function) {
   for (const std::string& name : weight_inputs) {
     if (Value value = function.find(name)) weight_inputs_.insert(value);
   }
-  for (const auto& op : function.operations) {
-    for (const Argument& argument : op->arguments) {
-      for (const Operand& operand : argument.operands) {
-        if (operand.value) readers_[operand.value].push_back(op.get());
-      }
-    }
-  }
-  for (Value output : function.outputs) readers_[output].push_back(nullptr);
 }
 
 bool CostValues::is_weight(Value value) const {
   const Value root = root_of(value);
-  return (root->producer && is_constant(*root->producer)) || is_weight_input(root);
+  return is_constant(root) || is_weight_input(root);
 }
 
 bool CostValues::is_packed_weight(Value value) const {
-  const Value root = root_of(value);
-  return root->producer && root->producer->type == "constexpr_affine_dequantize";
+  return is_made_by(root_of(value), kPackedWeight);
 }
 
 bool CostValues::is_int8_operand(Value value) const {
-  return is_packed_weight(value) || (value->producer && value->producer->type == "dequantize");
+  return is_packed_weight(value) || is_made_by(value, kDequantize);
 }
 
 bool CostValues::only_products_read(Value value) const {
-  const auto found = readers_.find(value);
-  return found != readers_.end() &&
-         std::all_of(found->second.begin(), found->second.end(),
+  const auto readers = uses_.readers(value);
+  return !readers.empty() &&
+         std::all_of(readers.begin(), readers.end(),
                      [](const Operation* reader) { return reader && is_product(*reader); });
 }
 
 const Operation* CostValues::quantize_of(Value product) const {
   if (!product->producer || !is_product(*product->producer)) return nullptr;
-  const auto found = readers_.find(product);
-  if (found == readers_.end() || found->second.size() != 1) return nullptr;
-  const Operation* reader = found->second[0];
-  return reader && reader->type == "quantize" ? reader : nullptr;
+  const Operation* reader = uses_.only_reader(product);
+  return reader && reader->type == kQuantize ? reader : nullptr;
 }
 
 double CostValues::activation_bytes(Value value) const {
   if (!has_int8_) return bytes_of(value);
-  if (value->producer && is_fused(*value->producer) && value->producer->type == "dequantize") {
+  if (is_made_by(value, kDequantize) && is_fused(*value->producer)) {
     const Operand& stored = value->producer->find("input")->operands[0];
     return static_cast<double>(stored.type().bytes());
   }
@@ -90,8 +75,8 @@ double CostValues::activation_bytes(Value value) const {
 }
 
 bool CostValues::is_fused(const Operation& op) const {
-  if (op.type == "dequantize") return only_products_read(op.outputs[0]);
-  if (op.type != "quantize") return false;
+  if (op.type == kDequantize) return only_products_read(op.outputs[0]);
+  if (op.type != kQuantize) return false;
   const Value input = op.find("input")->operands[0].value;
   return input && quantize_of(input) == &op;
 }

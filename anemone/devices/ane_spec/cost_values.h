@@ -3,22 +3,15 @@
 #pragma once
 
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
-#include "anemone/ir/program.h"
+#include "anemone/ir/uses.h"
 
 namespace anemone {
 
-// Convolutions and products of matrices: what the multipliers do.
-bool is_product(const Operation& op);
-
 // Constants, and the same elements in the same order under another shape: no time, no memory.
-bool is_free(const Operation& op);
-
-// What `value` is a view of.
-Value root_of(Value value);
+bool costs_nothing(const Operation& op);
 
 class CostValues {
  public:
@@ -46,7 +39,7 @@ class CostValues {
 
   bool has_int8_;
   std::unordered_set<Value> weight_inputs_;
-  std::unordered_map<Value, std::vector<const Operation*>> readers_;  // null: the caller
+  Uses uses_;
 };
 
 }  // namespace anemone

@@ -1,6 +1,8 @@
 // What the rules share: lists of them by topic, and short ways to look at a program.
 #pragma once
 
+#include <algorithm>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <unordered_set>
@@ -10,7 +12,8 @@
 
 #include "anemone/devices/ane_spec/limits.h"
 #include "anemone/devices/ane_spec/rules.h"
-#include "anemone/ops/op_args.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 
 namespace anemone::ane {
 
@@ -41,19 +44,26 @@ void report(Violations& out, const Variable& input, fmt::format_string<Values...
                  fmt::format(message, std::forward<Values>(values)...), nullptr});
 }
 
-// Calls check(args) for every operation of this type.
+// Calls check(args) for every operation of this type, or one of these types.
 template <typename Check>
 void for_each(const Function& function, std::string_view type, Check&& check) {
-  for (const auto& op : function.operations) {
-    if (op->type == type) check(OpArgs(*op));
-  }
+  for_each_of_type(function, type, [&](const Operation& op) { check(OpArgs(op)); });
+}
+template <typename Check>
+void for_each(const Function& function, std::initializer_list<std::string_view> types,
+              Check&& check) {
+  walk(function, [&](const Operation& op) {
+    if (std::find(types.begin(), types.end(), op.type) != types.end()) check(OpArgs(op));
+  });
+}
+// The same for operations that have the trait, or one of several.
+template <typename Check>
+void for_each(const Function& function, Trait trait, Check&& check) {
+  walk(function, [&](const Operation& op) {
+    if (has_trait(op, trait)) check(OpArgs(op));
+  });
 }
 
-inline bool is_conv(const Operation& op) {
-  return op.type == "conv" || op.type == "conv_transpose";
-}
-inline bool is_pool(const Operation& op) { return op.type.ends_with("_pool"); }
-inline bool is_const(const Operation& op) { return op.type == "const"; }
 inline bool is_constant(const Operand& operand) { return Operation::constant(operand) != nullptr; }
 inline bool is_input(Value value) { return value && !value->producer; }
 

@@ -31,7 +31,7 @@ std::vector<Rule> all_rules() {
 // Inputs first, then operations in their order; the rules of one place by number.
 void sort_by_place(const Function& function, std::vector<Finding>& findings) {
   std::unordered_map<const Operation*, size_t> order;
-  for (const auto& op : function.operations) order.emplace(op.get(), order.size() + 1);
+  walk(function, [&](const Operation& op) { order.emplace(&op, order.size() + 1); });
   const auto place = [&](const Finding& f) { return f.violation.op ? order[f.violation.op] : 0; };
   std::stable_sort(findings.begin(), findings.end(),
                    [&](const Finding& a, const Finding& b) { return place(a) < place(b); });
@@ -61,15 +61,11 @@ namespace ane {
 
 std::unordered_set<const Variable*> baked_values(const Function& function) {
   std::unordered_set<const Variable*> baked;
-  for (const auto& op : function.operations) {
+  walk(function, [&](const Operation& op) {
     bool all = true;
-    for (const Argument& argument : op->arguments) {
-      for (const Operand& operand : argument.operands) {
-        all = all && (!operand.value || baked.contains(operand.value));
-      }
-    }
-    if (all) baked.insert(op->outputs.begin(), op->outputs.end());
-  }
+    for_each_used_value(op, [&](Value value) { all = all && baked.contains(value); });
+    if (all) baked.insert(op.outputs.begin(), op.outputs.end());
+  });
   return baked;
 }
 

@@ -36,28 +36,25 @@ int64_t width_begin(const Operation& op) {
   const OpArgs args(op);
   const Shape& x = args.shape("x");
   if (x.empty()) return 0;
-  if (op.type == "split") {
+  if (args.has("axis")) {  // split
     const auto rank = static_cast<int64_t>(x.size());
     if (normalize_axis(args.integer("axis"), x.size()) + 1 != rank) return 0;
     return op.outputs[0]->type.shape.back();
   }
   const int64_t begin = args.integers("begin").back();
-  if (op.type == "slice_by_size") return begin;
+  if (args.has("size")) return begin;
   const std::vector<int64_t> mask = args.integers("begin_mask", std::vector<int64_t>{});
   if (!mask.empty() && mask.back()) return 0;
   return begin < 0 ? begin + x.back() : begin;
 }
 
 void clamped_slices(const Function& function, const Target&, Violations& out) {
-  for (const auto& op : function.operations) {
-    if (op->type != "split" && op->type != "slice_by_size" && op->type != "slice_by_index") {
-      continue;
-    }
-    const int64_t begin = width_begin(*op);
-    if (begin == 0) continue;
-    report(out, *op, "{} begins at {} of the width: values beyond 4094 become inf", op->type,
-           begin);
-  }
+  for_each(function, Trait::kSlice, [&](const OpArgs& args) {
+    const int64_t begin = width_begin(args.op());
+    if (begin == 0) return;
+    report(out, args.op(), "{} begins at {} of the width: values beyond 4094 become inf",
+           args.op().type, begin);
+  });
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ void attention_mask(const Function& function, const Target&, Violations& out) {
 }
 
 void conv_bias(const Function& function, const Target&, Violations& out) {
-  for (const auto& op : function.operations) {
-    if (is_conv(*op) && op->find("bias")) report(out, *op, "{} has a bias", op->type);
-  }
+  for_each(function, Trait::kConvolution, [&](const OpArgs& args) {
+    if (args.has("bias")) report(out, args.op(), "{} has a bias", args.op().type);
+  });
 }
 
 void interleave(const Function& function, const Target&, Violations& out) {
@@ -55,17 +55,17 @@ void log_epsilon(const Function& function, const Target&, Violations& out) {
 }
 
 void known_operations(const Function& function, const Target& target, Violations& out) {
-  for (const auto& op : function.operations) {
-    const AneOperation* row = find_ane_operation(op->type);
+  walk(function, [&](const Operation& op) {
+    const AneOperation* row = find_ane_operation(op.type);
     if (!row) {
-      report(out, *op, "nobody has seen {} on it", op->type);
+      report(out, op, "nobody has seen {} on it", op.type);
     } else if (row->support == AneSupport::kRefused) {
-      report(out, *op, "it has no {}; instead: {}", op->type, row->instead);
+      report(out, op, "it has no {}; instead: {}", op.type, row->instead);
     } else if (family(target) < row->since) {
-      report(out, *op, "{} came with M{}; instead: {}", op->type, static_cast<int>(row->since) - 12,
+      report(out, op, "{} came with M{}; instead: {}", op.type, static_cast<int>(row->since) - 12,
              row->instead);
     }
-  }
+  });
 }
 
 bool is_zero_in_fp16(const Operand& operand) {
@@ -119,11 +119,11 @@ void cast_types(const Function& function, const Target&, Violations& out) {
 }
 
 void branches(const Function& function, const Target&, Violations& out) {
-  for (const auto& op : function.operations) {
-    const Argument* values = op->find("values");
-    if (!values || values->operands.size() < kManyBranches) continue;
-    report(out, *op, "{} joins {} values", op->type, values->operands.size());
-  }
+  walk(function, [&](const Operation& op) {
+    const Argument* values = op.find("values");
+    if (!values || values->operands.size() < kManyBranches) return;
+    report(out, op, "{} joins {} values", op.type, values->operands.size());
+  });
 }
 
 }  // namespace

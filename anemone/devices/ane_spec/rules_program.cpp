@@ -39,16 +39,18 @@ void port_types(const Function& function, const Target& target, Violations& out)
   });
 }
 
+constexpr std::string_view kQuantize = "quantize";
+
 // One finding for the whole program: there is one thing to change.
 void computes_in_fp16(const Function& function, const Target&, Violations& out) {
   const Operation* first = nullptr;
   int count = 0;
-  for (const auto& op : function.operations) {
-    if (is_const(*op) || op->type == "cast" || op->outputs.empty()) continue;
-    const DType dtype = op->outputs[0]->type.dtype;
-    if (dtype == DType::kFp16 || dtype == DType::kBool || op->type == "quantize") continue;
-    if (count++ == 0) first = op.get();
-  }
+  walk(function, [&](const Operation& op) {
+    if (is_const(op) || is_cast(op) || op.outputs.empty()) return;
+    const DType dtype = op.outputs[0]->type.dtype;
+    if (dtype == DType::kFp16 || dtype == DType::kBool || op.type == kQuantize) return;
+    if (count++ == 0) first = &op;
+  });
   if (!first) return;
   const std::string_view dtype = name(first->outputs[0]->type.dtype);
   if (count == 1) return report(out, *first, "{} computes in {}", first->type, dtype);
@@ -58,8 +60,8 @@ void computes_in_fp16(const Function& function, const Target&, Violations& out) 
 
 // Small programs were seen working; the size where it begins to fail is a guess.
 void sliced_inputs(const Function& function, const Target&, Violations& out) {
-  const auto computing = std::count_if(function.operations.begin(), function.operations.end(),
-                                       [](const auto& op) { return !is_const(*op); });
+  int computing = 0;
+  walk(function, [&](const Operation& op) { computing += !is_const(op); });
   if (computing < 16) return;
   for_each(function, "slice_by_index", [&](const OpArgs& args) {
     if (!is_input(args.value("x"))) return;
@@ -69,13 +71,13 @@ void sliced_inputs(const Function& function, const Target&, Violations& out) {
 }
 
 bool is_width_slice(const Operation& op) {
-  if (op.type == "split") {
-    const OpArgs args(op);
-    const size_t rank = args.shape("x").size();
-    return normalize_axis(args.integer("axis"), rank) + 1 == static_cast<int64_t>(rank);
-  }
-  if (!op.type.starts_with("slice_by")) return false;
-  return OpArgs(op).shape("x").back() != op.outputs[0]->type.shape.back();
+  return has_trait(op, Trait::kSlice) &&
+         OpArgs(op).shape("x").back() != op.outputs[0]->type.shape.back();
+}
+
+bool scales(const Operation& op) {
+  static constexpr std::string_view kTypes[] = {"mul", "sub"};
+  return std::find(std::begin(kTypes), std::end(kTypes), op.type) != std::end(kTypes);
 }
 
 // Whether `value` is a slice along the width, perhaps scaled.
@@ -84,7 +86,7 @@ bool comes_from_width_slice(Value value) {
     const Operation& op = *value->producer;
     if (op.outputs[0]->type.shape.empty()) return false;
     if (is_width_slice(op)) return true;
-    if (op.type != "mul" && op.type != "sub") return false;
+    if (!scales(op)) return false;
     const OpArgs args(op);
     value = is_constant(args.operand("x")) ? args.value("y") : args.value("x");
   }
@@ -104,23 +106,22 @@ void width_rotation(const Function& function, const Target&, Violations& out) {
 
 void baked_bytes(const Function& function, const Target&, Violations& out) {
   double bytes = 0;
-  for (const auto& op : function.operations) {
-    const double stored = stored_bytes(*op);
-    bytes += stored;
-    if (stored == 0 || bytes <= kMaxWeightBytes) continue;
-    return report(out, *op, "with '{}' the program has {:.2f} GB of constants, more than {:.1f}",
-                  op->outputs[0]->name, bytes / 1e9, kMaxWeightBytes / 1e9);
-  }
+  walk(function, [&](const Operation& op) {
+    const double before = bytes;
+    bytes += stored_bytes(op);
+    if (before > kMaxWeightBytes || bytes <= kMaxWeightBytes) return;
+    report(out, op, "with '{}' the program has {:.2f} GB of constants, more than {:.1f}",
+           op.outputs[0]->name, bytes / 1e9, kMaxWeightBytes / 1e9);
+  });
 }
 
 void depth(const Function& function, const Target&, Violations& out) {
   int attentions = 0;
-  for (const auto& op : function.operations) {
-    if (op->type != "softmax" && op->type != "scaled_dot_product_attention") continue;
-    if (++attentions <= kMaxAttentions) continue;
-    return report(out, *op, "attention number {}, more than {} in one program", attentions,
-                  kMaxAttentions);
-  }
+  for_each(function, {"softmax", "scaled_dot_product_attention"}, [&](const OpArgs& args) {
+    if (++attentions != kMaxAttentions + 1) return;
+    report(out, args.op(), "attention number {}, more than {} in one program", attentions,
+           kMaxAttentions);
+  });
 }
 
 }  // namespace

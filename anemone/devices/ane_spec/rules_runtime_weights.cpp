@@ -11,13 +11,11 @@ namespace {
 template <typename Check>
 void for_each_runtime_conv(const Function& function, Check&& check) {
   std::unordered_set<const Variable*> baked;  // made when the first is met
-  for (const auto& op : function.operations) {
-    if (!is_conv(*op)) continue;
-    const OpArgs args(*op);
-    if (is_constant(args.operand("weight"))) continue;
+  for_each(function, Trait::kConvolution, [&](const OpArgs& args) {
+    if (is_constant(args.operand("weight"))) return;
     if (baked.empty()) baked = baked_values(function);
     if (!baked.contains(args.value("weight"))) check(args);
-  }
+  });
 }
 
 void grouped(const Function& function, const Target&, Violations& out) {

@@ -10,10 +10,10 @@ namespace {
 template <typename Check>
 void for_each_value(const Function& function, Check&& check) {
   for (Value input : function.inputs) check(*input, nullptr);
-  for (const auto& op : function.operations) {
-    if (is_const(*op)) continue;
-    for (Value output : op->outputs) check(*output, op.get());
-  }
+  walk(function, [&](const Operation& op) {
+    if (is_const(op)) return;
+    for (Value output : op.outputs) check(*output, &op);
+  });
 }
 
 template <typename... Values>
@@ -46,11 +46,13 @@ bool an_operand_has(const Operation* op, int64_t size) {
   return false;
 }
 
+constexpr std::string_view kReshape = "reshape";
+
 void extents(const Function& function, const Target& target, Violations& out) {
   const Limits limits = limits_of(family(target));
   for_each_value(function, [&](const Variable& value, const Operation* op) {
     const Shape& shape = value.type.shape;
-    const bool flattened = op && op->type == "reshape";
+    const bool flattened = op && op->type == kReshape;
     for (size_t axis = 0; axis < shape.size(); ++axis) {
       const int64_t most = axis_limit(axis, shape.size(), limits);
       if (shape[axis] <= most || (flattened && shape[axis] > kMaxAxis)) continue;
@@ -62,7 +64,7 @@ void extents(const Function& function, const Target& target, Violations& out) {
 }
 
 void flattened_axes(const Function& function, const Target&, Violations& out) {
-  for_each(function, "reshape", [&](const OpArgs& args) {
+  for_each(function, kReshape, [&](const OpArgs& args) {
     const Shape& shape = args.op().outputs[0]->type.shape;
     for (const int64_t size : shape) {
       if (size <= kMaxAxis || an_operand_has(&args.op(), size)) continue;

@@ -8,13 +8,12 @@ namespace {
 
 void kernel_width(const Function& function, const Target& target, Violations& out) {
   const int64_t most = limits_of(family(target)).conv_kernel_width;
-  for (const auto& op : function.operations) {
-    if (!is_conv(*op)) continue;
-    const int64_t width = OpArgs(*op).shape("weight").back();
+  for_each(function, Trait::kConvolution, [&](const OpArgs& conv) {
+    const int64_t width = conv.shape("weight").back();
     if (width > most) {
-      report(out, *op, "{} kernel is {} wide, more than {}", op->type, width, most);
+      report(out, conv.op(), "{} kernel is {} wide, more than {}", conv.op().type, width, most);
     }
-  }
+  });
 }
 
 int64_t largest(const std::vector<int64_t>& sizes) {
@@ -23,41 +22,42 @@ int64_t largest(const std::vector<int64_t>& sizes) {
 
 void pool_window(const Function& function, const Target& target, Violations& out) {
   const int64_t most = limits_of(family(target)).pool_window;
-  for (const auto& op : function.operations) {
-    if (!is_pool(*op)) continue;
-    const int64_t size = largest(OpArgs(*op).integers("kernel_sizes"));
-    if (size > most) report(out, *op, "{} window of {}, more than {}", op->type, size, most);
-  }
+  for_each(function, Trait::kPool, [&](const OpArgs& pool) {
+    const int64_t size = largest(pool.integers("kernel_sizes"));
+    if (size <= most) return;
+    report(out, pool.op(), "{} window of {}, more than {}", pool.op().type, size, most);
+  });
 }
 
+constexpr Trait kSliding = Trait::kConvolution | Trait::kPool;
+
 void steps(const Function& function, const Target&, Violations& out) {
-  for (const auto& op : function.operations) {
-    if (!is_conv(*op) && !is_pool(*op)) continue;
+  for_each(function, kSliding, [&](const OpArgs& args) {
     for (const char* parameter : {"strides", "dilations"}) {
-      const int64_t step = largest(OpArgs(*op).integers(parameter, std::vector<int64_t>{}));
+      const int64_t step = largest(args.integers(parameter, std::vector<int64_t>{}));
       if (step <= kMaxStride) continue;
-      report(out, *op, "{}: {} of {}, more than {}", op->type, parameter, step, kMaxStride);
+      report(out, args.op(), "{}: {} of {}, more than {}", args.op().type, parameter, step,
+             kMaxStride);
     }
-  }
+  });
 }
 
 void padding(const Function& function, const Target&, Violations& out) {
-  for (const auto& op : function.operations) {
-    if (!is_conv(*op) && !is_pool(*op)) continue;
-    const OpArgs args(*op);
-    if (args.text("pad_type", "valid") != "custom") continue;
+  for_each(function, kSliding, [&](const OpArgs& args) {
+    if (args.text("pad_type", "valid") != "custom") return;
     const int64_t amount = largest(args.integers("pad", std::vector<int64_t>{}));
-    if (amount > kMaxPad)
-      report(out, *op, "{}: pad of {}, more than {}", op->type, amount, kMaxPad);
-  }
+    if (amount <= kMaxPad) return;
+    report(out, args.op(), "{}: pad of {}, more than {}", args.op().type, amount, kMaxPad);
+  });
 }
 
 void groups(const Function& function, const Target&, Violations& out) {
-  for (const auto& op : function.operations) {
-    if (!is_conv(*op)) continue;
-    const int64_t count = OpArgs(*op).integer("groups", 1);
-    if (count > 4 || count == 3) report(out, *op, "{} in {} groups", op->type, count);
-  }
+  for_each(function, Trait::kConvolution, [&](const OpArgs& conv) {
+    const int64_t count = conv.integer("groups", 1);
+    if (count > 4 || count == 3) {
+      report(out, conv.op(), "{} in {} groups", conv.op().type, count);
+    }
+  });
 }
 
 }  // namespace

@@ -9,13 +9,15 @@
 #include "anemone/devices/cpu/cpu_request.h"
 #include "anemone/devices/cpu/epilogue.h"
 #include "anemone/devices/cpu/memory_plan.h"
+#include "anemone/ir/walk.h"
 #include "anemone/kernels/half_numerics.h"
 #include "anemone/kernels/simd.h"
 #include "anemone/kernels/tiles.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
 #include "anemone/passes/close_blocks.h"
-#include "anemone/passes/passes.h"
+#include "anemone/passes/pipelines.h"
 #include "anemone/passes/widen_halves.h"
 
 namespace anemone {
@@ -35,15 +37,15 @@ struct Lowered {
 
 // Whether fp16 values may become fp32 ones: blocks keep the types that their operation has.
 bool widens(const Function& function) {
-  return has_halves(function) &&
-         std::none_of(function.operations.begin(), function.operations.end(),
-                      [](const auto& op) { return !op->blocks.empty(); });
+  bool nested = false;
+  walk(function, [&](const Operation& op) { nested = nested || !op.blocks.empty(); });
+  return has_halves(function) && !nested;
 }
 
 Support cpu_support(const Operation& op) {
   const OpDef* def = find_op(op.type);
   if (!def) return {false, "unknown operation '" + op.type + "'"};
-  const bool runs = op.type == "const" || def->eval || def->blocks > 0;
+  const bool runs = is_const(op) || def->eval || def->blocks > 0;
   if (!runs) return {false, "'" + op.type + "' has no kernel"};
   return {};
 }
@@ -54,15 +56,11 @@ void check_runnable(const Function& function) {
       fail("input '" + input->name + "'", "its shape must be known to compile it");
     }
   }
-  for (const auto& op : function.operations) {
-    const Support support = cpu_support(*op);
-    if (!support) fail(op->where(), support.reason);
-    const Literal* literal = op->type == "const" ? op->attribute("val") : nullptr;
-    if (literal && literal->blob && !literal->tensor) {
-      fail(op->where(), "the weights of '" + op->outputs[0]->name + "' are not loaded",
-           "the weight file must lie where the program says");
-    }
-  }
+  for_each_operation(function, [](const Operation& op) {
+    const Support support = cpu_support(op);
+    if (!support) fail(op.where(), support.reason);
+    require_loaded(op);
+  });
 }
 
 Lowered lower(Function function, const CpuOptions& options) {
@@ -91,21 +89,10 @@ class CpuExecutable final : public Executable {
         function_(std::move(lowered.function)),
         in_place_(options.in_place) {
     const Stopwatch watch;
-    for (const auto& op : function_.operations) {
-      if (op->type == "const") {
-        kernels_[op.get()] = copy_constant(*op);
-      } else if (!op->blocks.empty()) {
-        kernels_[op.get()] = make_control_kernel(*op, [&](Function block) {
-          return std::make_unique<CpuExecutable>(pool, device, lower(std::move(block), device),
-                                                 CompileOptions{});
-        });
-      } else {
-        kernels_[op.get()] = make_kernel(*op);
-      }
-      if (lowered.rounded.contains(op.get())) {
-        kernels_[op.get()] = rounded_to_half(std::move(kernels_[op.get()]));
-      }
-    }
+    for_each_operation(function_, [&](const Operation& op) {
+      kernels_[&op] = kernel_for(op);
+      if (lowered.rounded.contains(&op)) kernels_[&op] = rounded_to_half(std::move(kernels_[&op]));
+    });
     NarrowStorage narrow;
     if (device.bf16) narrow = find_narrow_storage(function_, kernels_);
     plan_ = plan_memory(function_, kernels_, options, std::move(narrow));
@@ -199,6 +186,15 @@ class CpuExecutable final : public Executable {
     return uses;
   }
 
+  std::unique_ptr<Kernel> kernel_for(const Operation& op) const {
+    if (is_const(op)) return copy_constant(op);
+    if (op.blocks.empty()) return make_kernel(op);
+    return make_control_kernel(op, [&](Function block) {
+      return std::make_unique<CpuExecutable>(pool_, device_, lower(std::move(block), device_),
+                                             CompileOptions{});
+    });
+  }
+
   static std::unique_ptr<Kernel> copy_constant(const Operation& op) {
     const Literal* literal = op.attribute("val");
     return kernel_of([literal](const KernelRun& args) { convert(*literal->tensor, args.out[0]); });
@@ -275,10 +271,9 @@ class CpuExecutable final : public Executable {
       stats_.flops += cost.flops;
       stats_.bytes += cost.bytes_read + cost.bytes_written;
     }
-    for (const auto& op : function_.operations) {
-      const Literal* literal = op->attribute("val");
-      if (op->type == "const" && literal->tensor) stats_.constant_bytes += literal->tensor->bytes();
-    }
+    for_each_operation(function_, [&](const Operation& op) {
+      if (const Tensor* numbers = numbers_of_const(op)) stats_.constant_bytes += numbers->bytes();
+    });
     stats_.operations = static_cast<int>(plan_.steps.size());
     stats_.scratch_bytes = arena_.size() + scratch_.size();
   }

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <unordered_map>
 
 #include "anemone/devices/cpu/kernels/families.h"
-#include "anemone/ops/registry.h"
+#include "anemone/ir/uses.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -20,6 +23,8 @@ std::optional<size_t> position_of(const Operation& op, std::string_view name) {
   return std::nullopt;
 }
 
+constexpr std::string_view kClip = "clip", kAdd = "add";
+
 struct Limits {
   float low, high;
 };
@@ -27,9 +32,11 @@ struct Limits {
 // Of an operation that only limits x, by numbers that are known.
 std::optional<Limits> limits_of(const Operation& op) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  if (op.type == "relu") return Limits{0, kInfinity};
-  if (op.type == "relu6") return Limits{0, 6};
-  if (op.type != "clip") return std::nullopt;
+  static const std::map<std::string_view, Limits> kFixed = {{"relu", {0, kInfinity}},
+                                                            {"relu6", {0, 6}}};
+  const auto fixed = kFixed.find(op.type);
+  if (fixed != kFixed.end()) return fixed->second;
+  if (op.type != kClip) return std::nullopt;
   const OpArgs args(op);
   const Limits limits{static_cast<float>(args.number("alpha")),
                       static_cast<float>(args.number("beta"))};
@@ -39,48 +46,44 @@ std::optional<Limits> limits_of(const Operation& op) {
 class Fuser {
  public:
   Fuser(Function& function, std::unordered_set<const Operation*>& rounded)
-      : function_(function), rounded_(rounded) {
-    for (size_t i = 0; i < function.operations.size(); ++i) {
-      order_[function.operations[i].get()] = i;
-      for (const Argument& argument : function.operations[i]->arguments) {
-        for (const Operand& operand : argument.operands) {
-          if (operand.value) readers_[operand.value].push_back(function.operations[i].get());
-        }
-      }
-    }
-    for (Value output : function.outputs) readers_[output].push_back(nullptr);
-  }
+      : function_(function), rounded_(rounded), uses_(function) {}
 
   void run() {
-    for (const auto& op : function_.operations) {
-      if (op->type == "conv" || op->type == "conv_transpose") fuse(*op);
-    }
+    for_each_operation(function_, [&](Operation& op) {
+      if (is_convolution(op)) fuse(op);
+    });
     std::erase_if(function_.operations, [&](const auto& op) { return gone_.contains(op.get()); });
     // A sum reads what may be made after the convolution was.
-    std::stable_sort(
-        function_.operations.begin(), function_.operations.end(),
-        [&](const auto& a, const auto& b) { return order_[a.get()] < order_[b.get()]; });
+    std::stable_sort(function_.operations.begin(), function_.operations.end(),
+                     [&](const auto& a, const auto& b) { return position(*a) < position(*b); });
   }
 
  private:
-  // The operation that alone reads the value, or null.
+  // Where the operation will stand: a convolution where it makes what others made.
+  size_t position(const Operation& op) const {
+    const auto moved = moved_.find(&op);
+    return moved == moved_.end() ? uses_.position(&op) : moved->second;
+  }
+
+  // The operation that alone reads the value; null where there is none, or where a convolution
+  // does now.
   Operation* reader_of(Value value) const {
-    const auto found = readers_.find(value);
-    return found == readers_.end() || found->second.size() != 1 ? nullptr : found->second[0];
+    Operation* reader = uses_.only_reader(value);
+    return gone_.contains(reader) ? nullptr : reader;
   }
 
   // Not a product of matrices whose weights would have to be packed in every run.
   static bool is_worth_it(const Operation& conv) {
     const OpArgs args(conv);
     if (!is_window_conv(args)) return false;
-    return !is_pointwise(args) || Operation::constant(args.operand("weight")) != nullptr;
+    return !is_matrix_product(args) || Operation::constant(args.operand("weight")) != nullptr;
   }
 
   void fuse(Operation& conv) {
     if (!is_worth_it(conv)) return;
     if (rounded_.erase(&conv) > 0) set(conv, kRounds, Literal::scalar(true));
     Operation* next = reader_of(conv.outputs[0]);
-    if (next && next->type == "add" && take_sum(conv, *next)) next = reader_of(conv.outputs[0]);
+    if (next && next->type == kAdd && take_sum(conv, *next)) next = reader_of(conv.outputs[0]);
     if (!next) return;
     const auto limits = limits_of(*next);
     if (!limits || OpArgs(*next).value("x") != conv.outputs[0]) return;
@@ -109,19 +112,17 @@ class Fuser {
   // `conv` makes what `op` made, and where it did.
   void take_over(Operation& conv, Operation& op) {
     rounded_.erase(&op);
-    for (auto& [value, readers] : readers_)
-      std::replace(readers.begin(), readers.end(), &op, &conv);
     std::swap(conv.outputs, op.outputs);
     conv.outputs[0]->producer = &conv;
     op.outputs[0]->producer = &op;
-    order_[&conv] = order_[&op];
+    moved_[&conv] = position(op);
     gone_.insert(&op);
   }
 
   Function& function_;
   std::unordered_set<const Operation*>& rounded_;
-  std::unordered_map<Value, std::vector<Operation*>> readers_;
-  std::unordered_map<const Operation*, size_t> order_;
+  Uses uses_;
+  std::unordered_map<const Operation*, size_t> moved_;
   std::unordered_set<const Operation*> gone_;
 };
 

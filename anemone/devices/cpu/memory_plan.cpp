@@ -4,7 +4,9 @@
 #include <numeric>
 #include <utility>
 
-#include "anemone/ops/registry.h"
+#include "anemone/ir/uses.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -20,20 +22,18 @@ class Planner {
  public:
   Planner(const Function& function, const Kernels& kernels, const CompileOptions& options,
           NarrowStorage narrow)
-      : function_(function), kernels_(kernels), options_(options) {
+      : function_(function), uses_(function), kernels_(kernels), options_(options) {
     plan_.narrow = std::move(narrow);
     plan_.neighbours = find_neighbours(function, kernels, plan_.narrow);
   }
 
   MemoryPlan run() {
-    find_last_uses();
+    extend_uses_of_products();
     place_outputs();
     for (size_t i = 0; i < function_.inputs.size(); ++i) {
       assign(function_.inputs[i], {Place::Kind::kInput, i, 0, nullptr});
     }
-    for (size_t i = 0; i < function_.operations.size(); ++i) {
-      visit(*function_.operations[i], static_cast<int>(i));
-    }
+    for_each_operation(function_, [&](const Operation& op) { visit(op, position(op)); });
     check_in_place_pairs();
     lay_out_arena();
     for (const auto& [value, storage] : storage_of_) {
@@ -43,27 +43,20 @@ class Planner {
   }
 
  private:
-  void find_last_uses() {
+  // Operands of a product are read while its follower writes.
+  void extend_uses_of_products() {
     const Operation* before = nullptr;
-    for (size_t i = 0; i < function_.operations.size(); ++i) {
-      const Operation& op = *function_.operations[i];
-      use_operands(op, static_cast<int>(i));
-      // Operands of a product are read while its follower writes.
-      if (plan_.neighbours.followers.contains(&op)) use_operands(*before, static_cast<int>(i));
-      if (op.type != "const" && !is_free(op)) before = &op;
-    }
-    for (Value output : function_.outputs) {
-      last_use_[output] = static_cast<int>(function_.operations.size());
-    }
+    for_each_operation(function_, [&](const Operation& op) {
+      if (plan_.neighbours.followers.contains(&op)) {
+        for_each_used_value(*before, [&](Value value) {
+          last_use_[value] = std::max(last_use(value), position(op));
+        });
+      }
+      if (!is_const(op) && !is_free(op)) before = &op;
+    });
   }
 
-  void use_operands(const Operation& op, int index) {
-    for (const Argument& argument : op.arguments) {
-      for (const Operand& operand : argument.operands) {
-        if (operand.value) last_use_[operand.value] = index;
-      }
-    }
-  }
+  int position(const Operation& op) const { return static_cast<int>(uses_.position(&op)); }
 
   bool is_free(const Operation& op) const { return plan_.narrow.is_free(op); }
 
@@ -75,8 +68,10 @@ class Planner {
   }
 
   int last_use(Value value) const {
-    const auto found = last_use_.find(value);
-    return found == last_use_.end() ? -1 : found->second;
+    const auto extended = last_use_.find(value);
+    if (extended != last_use_.end()) return extended->second;
+    const size_t last = uses_.last_use(value);
+    return last == Uses::kNever ? -1 : static_cast<int>(last);
   }
 
   void place_outputs() {
@@ -98,8 +93,7 @@ class Planner {
     Value value = output;
     while (value->producer && is_free(*value->producer)) {
       value = OpArgs(*value->producer).value("x");
-      if (!value || !value->producer || value->producer->type == "const" ||
-          storage_of_.contains(value)) {
+      if (!value || !value->producer || is_const(*value->producer) || storage_of_.contains(value)) {
         return;
       }
       storage_of_[value] = storage;
@@ -108,7 +102,7 @@ class Planner {
   }
 
   void visit(const Operation& op, int index) {
-    if (op.type == "const") {
+    if (is_const(op)) {
       if (!storage_of_.contains(op.outputs[0])) {
         assign(op.outputs[0], {Place::Kind::kConstant, 0, 0, op.attribute("val")});
         return;
@@ -218,10 +212,8 @@ class Planner {
 
   bool updates(Value written, size_t input_storage) const {
     const Operation* writer = written->producer;
-    const auto at = std::find_if(function_.operations.begin(), function_.operations.end(),
-                                 [&](const auto& op) { return op.get() == writer; });
-    const int index = static_cast<int>(at - function_.operations.begin());
-    if (storages_[input_storage].last > index || writer->type == "const") return false;
+    if (!writer || is_const(*writer)) return false;
+    if (storages_[input_storage].last > position(*writer)) return false;
     const auto output = std::find(writer->outputs.begin(), writer->outputs.end(), written);
     const auto position = static_cast<size_t>(output - writer->outputs.begin());
     return contains(overwritable(*writer, position), input_storage);
@@ -256,6 +248,7 @@ class Planner {
   }
 
   const Function& function_;
+  const Uses uses_;
   const Kernels& kernels_;
   const CompileOptions& options_;
   std::unordered_map<Value, int> last_use_;

@@ -5,7 +5,7 @@
 
 #include "anemone/base/random.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
-#include "anemone/ops/registry.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {

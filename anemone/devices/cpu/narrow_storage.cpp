@@ -2,13 +2,14 @@
 
 #include <vector>
 
-#include "anemone/ops/registry.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
 
 bool is_cast_of_bf16(const Operation& op) {
-  if (op.type != "cast") return false;
+  if (!is_cast(op)) return false;
   const DType from = OpArgs(op).type("x").dtype, to = op.outputs[0]->type.dtype;
   return (from == DType::kBf16 && to == DType::kFp32) ||
          (from == DType::kFp32 && to == DType::kBf16);
@@ -28,7 +29,7 @@ class Finder {
 
   NarrowStorage run() {
     for (Value input : function_.inputs) begin_group(input, input->type.dtype == DType::kBf16);
-    for (const auto& op : function_.operations) visit(*op);
+    for_each_operation(function_, [&](const Operation& op) { visit(op); });
     for (Value output : function_.outputs) {
       if (output->type.dtype != DType::kBf16) group_of(output).possible = false;
     }
@@ -70,7 +71,7 @@ class Finder {
     }
     for (size_t i = 0; i < op.outputs.size(); ++i) {
       const bool narrow = op.outputs[i]->type.dtype == DType::kBf16;
-      begin_group(op.outputs[i], op.type != "const" && (narrow || kernel.writes_bf16(i)));
+      begin_group(op.outputs[i], !is_const(op) && (narrow || kernel.writes_bf16(i)));
     }
   }
 

@@ -5,7 +5,7 @@
 
 #include "anemone/devices/cpu/memory_plan.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
-#include "anemone/passes/passes.h"
+#include "anemone/passes/pipelines.h"
 
 namespace anemone {
 namespace {

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "anemone/ops/registry.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -17,15 +18,15 @@ class Finder {
     Neighbours found;
     Value packed = nullptr;
     const Operation* before = nullptr;
-    for (const auto& op : function.operations) {
-      if (op->type == "const" || narrow_.is_free(*op)) continue;
-      if (before && follows(*op, *before)) found.followers.insert(op.get());
-      before = op.get();
-      const Value other = packed_by(*op);
-      if (!other) continue;
-      if (other == packed) found.repeaters.insert(op.get());
+    for_each_operation(function, [&](const Operation& op) {
+      if (is_const(op) || narrow_.is_free(op)) return;
+      if (before && follows(op, *before)) found.followers.insert(&op);
+      before = &op;
+      const Value other = packed_by(op);
+      if (!other) return;
+      if (other == packed) found.repeaters.insert(&op);
       packed = other;
-    }
+    });
     return found;
   }
 
@@ -33,15 +34,13 @@ class Finder {
   // What the operands are, or are views of; null for literals.
   std::vector<Value> roots_of_operands(const Operation& op) const {
     std::vector<Value> roots;
-    for (const Argument& argument : op.arguments) {
-      for (const Operand& operand : argument.operands) {
-        Value value = operand.value;
-        while (value && value->producer && narrow_.is_free(*value->producer)) {
-          value = OpArgs(*value->producer).value("x");
-        }
-        roots.push_back(value);
+    for_each_operand(op, [&](const Operand& operand) {
+      Value value = operand.value;
+      while (value && value->producer && narrow_.is_free(*value->producer)) {
+        value = OpArgs(*value->producer).value("x");
       }
-    }
+      roots.push_back(value);
+    });
     return roots;
   }
 

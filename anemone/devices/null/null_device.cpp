@@ -1,5 +1,6 @@
 #include "anemone/devices/null/null_device.h"
 
+#include "anemone/ir/walk.h"
 #include "anemone/ops/op_def.h"
 
 namespace anemone {
@@ -27,12 +28,12 @@ class NullExecutable final : public Executable {
   explicit NullExecutable(const Function& function) {
     for (Value input : function.inputs) inputs_.emplace_back(input->name, input->type);
     for (Value output : function.outputs) outputs_.emplace_back(output->name, output->type);
-    for (const auto& op : function.operations) {
-      const Cost cost = cost_of(*op);
+    walk(function, [&](const Operation& op) {
+      const Cost cost = cost_of(op);
       stats_.flops += cost.flops;
       stats_.bytes += cost.bytes_read + cost.bytes_written;
       ++stats_.operations;
-    }
+    });
   }
   const std::vector<std::pair<std::string, Type>>& inputs() const override { return inputs_; }
   const std::vector<std::pair<std::string, Type>>& outputs() const override { return outputs_; }

@@ -1,9 +1,11 @@
 #include "anemone/devices/sim/grid_kernels.h"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 
 #include "anemone/kernels/half_numerics.h"
-#include "anemone/ops/op_args.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -96,18 +98,10 @@ std::unique_ptr<Kernel> linear(const OpArgs& args, float ceiling) {
   return kernel_of_product(std::move(p), 0, 1);
 }
 
-bool is_one(const std::vector<int64_t>& values) {
-  return std::all_of(values.begin(), values.end(), [](int64_t v) { return v == 1; });
-}
-
 // y [O, S] = W [O, C] · x [C, S]
 std::unique_ptr<Kernel> conv(const OpArgs& args, float ceiling) {
   const Shape &x = args.shape("x"), &w = args.shape("weight");
-  const Shape& out = args.op().outputs[0]->type.shape;
-  const bool pointwise = x.size() == 4 && w.size() == 4 && w[2] == 1 && w[3] == 1 &&
-                         out[2] == x[2] && out[3] == x[3] && args.integer("groups", 1) == 1 &&
-                         !args.has("bias") && is_one(args.integers("strides", {{1, 1}}));
-  if (!pointwise) return nullptr;
+  if (x.size() != 4 || args.has("bias") || !is_pointwise(args)) return nullptr;
   Product p;
   p.ceiling = ceiling;
   p.m = static_cast<size_t>(w[0]);
@@ -126,10 +120,11 @@ std::unique_ptr<Kernel> conv(const OpArgs& args, float ceiling) {
 
 std::unique_ptr<Kernel> make_grid_kernel(const Operation& op, float ceiling) {
   if (op.outputs[0]->type.dtype != DType::kFp32) return nullptr;
-  if (op.type == "matmul") return matmul(OpArgs(op), ceiling);
-  if (op.type == "linear") return linear(OpArgs(op), ceiling);
-  if (op.type == "conv") return conv(OpArgs(op), ceiling);
-  return nullptr;
+  using Factory = std::unique_ptr<Kernel> (*)(const OpArgs& args, float ceiling);
+  static const std::map<std::string_view, Factory> kFactories = {
+      {"matmul", matmul}, {"linear", linear}, {"conv", conv}};
+  const auto found = kFactories.find(op.type);
+  return found == kFactories.end() ? nullptr : found->second(OpArgs(op), ceiling);
 }
 
 }  // namespace anemone

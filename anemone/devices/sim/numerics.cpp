@@ -6,7 +6,7 @@
 
 #include "anemone/devices/sim/grid_kernels.h"
 #include "anemone/kernels/half_numerics.h"
-#include "anemone/ops/op_args.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -17,12 +17,10 @@ constexpr size_t kGrain = 1 << 14;
 
 // Products added up: those whose results overflow early. One tap is exempt.
 bool sums_products(const Operation& op) {
+  if (!is_convolution(op)) return is_product(op);
   const OpArgs args(op);
-  if (op.type == "matmul" || op.type == "linear") return true;
-  if (op.type != "conv" && op.type != "conv_transpose") return false;
   const Shape& weight = args.shape("weight");
-  const bool transposed = op.type == "conv_transpose";  // its weight is [I, O, H, W]
-  const int64_t others = transposed ? weight[1] * args.integer("groups", 1) : weight[0];
+  const int64_t others = is_conv_transpose(op) ? weight[1] * args.integer("groups", 1) : weight[0];
   return element_count(weight) / others > 1;
 }
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "anemone/devices/ane_spec/admission.h"
+#include "anemone/ir/walk.h"
 #include "anemone/kernels/half_numerics.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/widen_halves.h"
 
@@ -85,26 +87,25 @@ void SimProgram::prepare_values(const std::vector<Finding>& wrong) {
 
 // As on entry: what is NaN becomes +infinity.
 void SimProgram::take_nan_out_of_constants() {
-  for (const auto& op : function_.operations) {
-    const Literal* literal = op->type == "const" ? op->attribute("val") : nullptr;
-    if (!literal || !literal->tensor || literal->tensor->dtype() != DType::kFp32) continue;
-    simd::nan_to_infinity(literal->tensor->as<float>().data(), literal->tensor->as<float>().size());
-  }
+  walk(function_, [](const Operation& op) {
+    const Tensor* numbers = numbers_of_const(op);
+    if (!numbers || numbers->dtype() != DType::kFp32) return;
+    simd::nan_to_infinity(numbers->as<float>().data(), numbers->as<float>().size());
+  });
 }
 
 void SimProgram::make_kernels(const std::vector<Finding>& wrong) {
-  for (const auto& op : function_.operations) {
-    if (op->type == "const") {
-      const Literal* literal = op->attribute("val");
-      kernels_[op.get()] =
-          kernel_of([literal](const KernelRun& run) { convert(*literal->tensor, run.out[0]); });
-      continue;
+  for_each_operation(function_, [&](Operation& op) {
+    if (is_const(op)) {
+      const Tensor* numbers = numbers_of_const(op);
+      kernels_[&op] = kernel_of([numbers](const KernelRun& run) { convert(*numbers, run.out[0]); });
+      return;
     }
-    if (options_.numerics.ignored_masks && op->type == "scaled_dot_product_attention") {
-      std::erase_if(op->arguments, [](const Argument& a) { return a.name == "attn_mask"; });
+    if (options_.numerics.ignored_masks) {
+      std::erase_if(op.arguments, [](const Argument& a) { return a.name == "attn_mask"; });
     }
-    kernels_[op.get()] = make_sim_kernel(*op, wrong, options_.numerics);
-  }
+    kernels_[&op] = make_sim_kernel(op, wrong, options_.numerics);
+  });
 }
 
 void SimProgram::make_steps() {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "anemone/autodiff/reverse_sweep.h"
-#include "anemone/ops/registry.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 #include "anemone/tensor/compare.h"
 

@@ -9,6 +9,7 @@
 #include "anemone/kernels/conv.h"
 #include "anemone/kernels/conv_transpose.h"
 #include "anemone/kernels/depthwise.h"
+#include "anemone/ops/query.h"
 
 namespace anemone {
 namespace {
@@ -94,7 +95,7 @@ bool is_window_conv(const OpArgs& args) {
 }
 
 bool takes_addend(const OpArgs& args) {
-  if (args.op().type != "conv" || !is_window_conv(args)) return false;
+  if (is_conv_transpose(args.op()) || !is_window_conv(args)) return false;
   const ConvShape shape = window_of_conv(args);
   return !DepthwiseConv::takes(shape) && !Conv(shape).merges_images();
 }

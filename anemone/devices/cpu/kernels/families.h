@@ -37,8 +37,9 @@ std::unique_ptr<Kernel> window_conv_transpose(const OpArgs& args);
 // Whether they have a kernel for it, and one that adds a further operand.
 bool is_window_conv(const OpArgs& args);
 bool takes_addend(const OpArgs& args);
-// Whether it is a product of matrices, W · x.
-bool is_pointwise(const OpArgs& args);
+// Whether a conv or conv_transpose is one product of fp32 matrices, W · x: pointwise, one image, no
+// bias.
+bool is_matrix_product(const OpArgs& args);
 
 // Whether all float operands and results are fp32, which the fast kernels are written for.
 bool all_fp32(const OpArgs& args);

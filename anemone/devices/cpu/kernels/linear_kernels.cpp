@@ -8,28 +8,21 @@
 #include "anemone/kernels/simd.h"
 #include "anemone/ops/composites.h"
 #include "anemone/ops/elementwise.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/targets.h"
 
 namespace anemone {
 
-// Whether a conv (or conv_transpose) of [1, C, 1, S] is a product of matrices: one batch, 1x1
-// kernel, stride 1, no padding, one group, no bias.
-bool is_pointwise(const OpArgs& args) {
-  const Shape &x = args.shape("x"), &weight = args.shape("weight");
-  if (!all_fp32(args) || x.size() != 4 || x[0] != 1 || args.has("bias")) return false;
-  if (weight[2] != 1 || weight[3] != 1 || args.integer("groups", 1) != 1) return false;
-  for (int64_t stride : args.integers("strides", std::vector<int64_t>{1, 1})) {
-    if (stride != 1) return false;
-  }
-  const Shape& out = args.op().outputs[0]->type.shape;
-  return out[2] == x[2] && out[3] == x[3];  // whatever the padding says, there is none
+bool is_matrix_product(const OpArgs& args) {
+  const Shape& x = args.shape("x");
+  return all_fp32(args) && x.size() == 4 && x[0] == 1 && !args.has("bias") && is_pointwise(args);
 }
 
 namespace {
 
 // y [O, S] = W [O, C] · x [C, S]
 std::unique_ptr<Kernel> conv(const OpArgs& args) {
-  if (!is_pointwise(args) || has_epilogue(args)) return window_conv(args);
+  if (!is_matrix_product(args) || has_epilogue(args)) return window_conv(args);
   const int64_t outputs = args.shape("weight")[0], channels = args.shape("weight")[1];
   const int64_t width = args.shape("x")[2] * args.shape("x")[3];
   auto kernel = kernel_of([=](const KernelRun& run) {
@@ -52,7 +45,7 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
 
 // y [O, S] = Wᵀ · x [C, S] with W stored [C, O]: the gradient of conv with respect to x.
 std::unique_ptr<Kernel> transposed_product(const OpArgs& args) {
-  if (!is_pointwise(args)) return nullptr;
+  if (!is_matrix_product(args)) return nullptr;
   const int64_t channels = args.shape("weight")[0], outputs = args.shape("weight")[1];
   const int64_t width = args.shape("x")[2] * args.shape("x")[3];
   auto kernel = kernel_of([=](const KernelRun& run) {
@@ -75,7 +68,7 @@ std::unique_ptr<Kernel> transposed_product(const OpArgs& args) {
 }
 
 std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {
-  if (!is_pointwise(args) || has_epilogue(args)) return window_conv_transpose(args);
+  if (!is_matrix_product(args) || has_epilogue(args)) return window_conv_transpose(args);
   return transposed_product(args);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "anemone/ops/query.h"
 #include "anemone/ops/window.h"
 
 namespace anemone {
@@ -43,7 +44,7 @@ ConvShape with_channels(const Window& w, int64_t batch, int64_t groups, int64_t 
 
 ConvShape window_of_conv(const OpArgs& args) {
   const Shape &x = args.shape("x"), &y = args.op().outputs[0]->type.shape;
-  const bool transposed = args.op().type == "conv_transpose";
+  const bool transposed = is_conv_transpose(args.op());
   const Shape &large = transposed ? y : x, &small = transposed ? x : y;
   Window w;
   w.large = spatial(large);

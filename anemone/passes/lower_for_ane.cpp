@@ -1,6 +1,4 @@
-#include "anemone/devices/ane_spec/lower.h"
-
-#include "anemone/ops/op_args.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/rewrite.h"
 
@@ -33,22 +31,21 @@ Value transposed_constant(Builder& b, const Literal& weight, const std::string& 
   return b.constant(Literal::of(std::move(tensor)), name);
 }
 
-std::optional<std::vector<Value>> lower_conv_transpose(Builder& b, const OpArgs& args) {
-  const Shape &x = args.shape("x"), &w = args.shape("weight");
-  const bool plain = x.size() == 4 && x[0] == 1 && x[2] == 1 && w.size() == 4 && w[2] == 1 &&
-                     w[3] == 1 && args.integer("groups", 1) == 1 && !args.has("bias");
+Replacement lower_conv_transpose(Builder& b, const OpArgs& args) {
   const Value weight = args.value("weight");
-  if (!plain || !weight || args.op().outputs[0]->type.shape[3] != x[3]) return std::nullopt;
+  if (!weight || !is_linear_layer(args.op())) return std::nullopt;
   if (const Literal* constant = constant_of(weight)) {
     const Value turned = transposed_constant(b, *constant, weight->name + "_transposed");
     return std::vector{b.conv1x1(args.value("x"), turned)};
   }
+  const Shape &x = args.shape("x"), &w = args.shape("weight");
   const Value matrix = b.reshape(weight, {1, 1, w[0], w[1]});
   const Value columns = b.reshape(args.value("x"), {1, 1, x[1], x[3]});
   return std::vector{b.reshape(b.matmul(matrix, columns, true, false), {1, w[1], 1, x[3]})};
 }
 
-std::optional<std::vector<Value>> lower_split(Builder& b, const OpArgs& args) {
+Replacement lower_split(Builder& b, const OpArgs& args) {
+  if (!args.value("x")) return std::nullopt;
   const Shape& shape = args.shape("x");
   const size_t axis = args.axis(args.integer("axis"), shape.size(), "split.c1");
   std::vector<int64_t> begin(shape.size(), 0);
@@ -62,15 +59,8 @@ std::optional<std::vector<Value>> lower_split(Builder& b, const OpArgs& args) {
 
 }  // namespace
 
-void lower_for_ane(Function& function) {
-  decompose_composites(function);
-  rewrite(function, [](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
-    if (op.type == "conv_transpose") return lower_conv_transpose(b, OpArgs(op));
-    if (op.type == "split" && OpArgs(op).value("x")) return lower_split(b, OpArgs(op));
-    return std::nullopt;
-  });
-  fold_constants(function);
-  order_arguments(function);
+bool lower_for_ane(Function& function) {
+  return rewrite(function, {{"conv_transpose", lower_conv_transpose}, {"split", lower_split}});
 }
 
 }  // namespace anemone
