@@ -3,6 +3,8 @@
 
 #include "anemone/devices/ane_spec/cost_model.h"
 #include "anemone/devices/ane_spec/rules.h"
+#include "anemone/ir/walk.h"
+#include "anemone/ops/op_args.h"
 #include "anemone/passes/passes.h"
 #include "cli/commands.h"
 #include "cli/program_options.h"
@@ -24,53 +26,57 @@ struct Options {
 // What there is to say about a program on one chip.
 struct Report {
   const Chip* chip = nullptr;
+  std::vector<Diagnostic> invalid;  // the same on every chip
   std::vector<Finding> findings;
   ProgramTime time;
 };
 
 bool stops(const Rule& rule) { return rule.effect != Effect::kSlow; }
 bool stops(const Report& report) {
-  return std::any_of(report.findings.begin(), report.findings.end(),
+  return !report.invalid.empty() ||
+         std::any_of(report.findings.begin(), report.findings.end(),
                      [](const Finding& finding) { return stops(*finding.rule); });
 }
 
 // "ok", or what happens first: effects are declared in that order.
 const char* verdict(const Report& report) {
+  if (!report.invalid.empty()) return "invalid";
   const auto worst = std::min_element(
       report.findings.begin(), report.findings.end(),
       [](const Finding& a, const Finding& b) { return a.rule->effect < b.rule->effect; });
   return worst == report.findings.end() ? "ok" : to_string(worst->rule->effect);
 }
 
-// Weights only matter for masks: without their files, shapes are enough.
-Function read_function(const Options& o) {
-  ProgramSource source = load(o.program, /*needs_weights=*/false);
-  Function& function = source.function(o.program.function);
-  decompose_composites(function);
-  return std::move(function);
+// What is not valid is set aside, so that the rest is checked.
+Function read_function(const Options& o, std::vector<Diagnostic>& invalid) {
+  LooseProgram program = load_loosely(o.program);
+  invalid = std::move(program.invalid);
+  decompose_composites(program.function);
+  return std::move(program.function);
 }
 
 bool has_fp32(const Function& function) {
   const auto is_fp32 = [](Value value) { return value->type.dtype == DType::kFp32; };
-  if (std::any_of(function.inputs.begin(), function.inputs.end(), is_fp32)) return true;
-  return std::any_of(function.operations.begin(), function.operations.end(), [&](const auto& op) {
-    return std::any_of(op->outputs.begin(), op->outputs.end(), is_fp32);
+  bool found = std::any_of(function.inputs.begin(), function.inputs.end(), is_fp32);
+  walk(function, [&](const Operation& op) {
+    found = found || std::any_of(op.outputs.begin(), op.outputs.end(), is_fp32);
   });
+  return found;
 }
 
 // Inputs that go straight into the weight of an operation.
 std::vector<std::string> weight_inputs(const Function& function) {
   std::vector<std::string> names;
-  for (const auto& op : function.operations) {
-    const Argument* weight = op->find("weight");
-    const Value value = weight ? weight->operands[0].value : nullptr;
-    if (value && !value->producer) names.push_back(value->name);
-  }
+  walk(function, [&](const Operation& op) {
+    const Value weight = OpArgs(op).value("weight");
+    if (weight && !weight->producer) names.push_back(weight->name);
+  });
   return names;
 }
 
-Report examine(const Function& function, const Function& halves, const Chip& chip, int macos) {
-  return {&chip, check_rules(function, {.chip = &chip, .macos = macos}),
+Report examine(const Function& function, const std::vector<Diagnostic>& invalid,
+               const Function& halves, const Chip& chip, int macos) {
+  return {&chip, invalid, check_rules(function, {.chip = &chip, .macos = macos}),
           predict(halves, chip, weight_inputs(halves))};
 }
 
@@ -120,11 +126,10 @@ nlohmann::json to_json(const ProgramTime& time) {
 nlohmann::json to_json(const Report& report) {
   nlohmann::json findings = nlohmann::json::array();
   for (const Finding& finding : report.findings) findings.push_back(to_json(finding));
-  return {{"simulated", true},
-          {"chip", report.chip->name},
-          {"verdict", verdict(report)},
-          {"findings", findings},
-          {"prediction", to_json(report.time)}};
+  nlohmann::json invalid = nlohmann::json::array();
+  for (const Diagnostic& found : report.invalid) invalid.push_back(json_of(found));
+  return {{"simulated", true},  {"chip", report.chip->name}, {"verdict", verdict(report)},
+          {"invalid", invalid}, {"findings", findings},      {"prediction", to_json(report.time)}};
 }
 
 // --- text ---
@@ -217,6 +222,10 @@ std::string to_text(const Report& report, const Options& o, bool narrowed) {
                         : fmt::format("{}, {} {} it", verdict(report), stopping,
                                       stopping == 1 ? "rule stops" : "rules stop");
   text += "\n";
+  if (!report.invalid.empty()) {
+    text += "\ninvalid  not checked, and what they give taken as inputs\n" +
+            lines_of(report.invalid, o.program.file);
+  }
   for (const auto& group : by_rule(report.findings)) text += describe(group);
   text += fmt::format("\nPredicted{}{} (simulated: a model fitted to published measurements)\n",
                       stopping > 0 ? " as if it ran" : "", narrowed ? ", in fp16" : "");
@@ -245,11 +254,14 @@ std::vector<const Chip*> chosen_chips(const Options& o) {
 
 void check(const Options& o) {
   const std::vector<const Chip*> chips = chosen_chips(o);
-  const Function function = read_function(o);
+  std::vector<Diagnostic> invalid;
+  const Function function = read_function(o, invalid);
   Function halves = function.clone();
   to_fp16(halves);
   std::vector<Report> reports;
-  for (const Chip* chip : chips) reports.push_back(examine(function, halves, *chip, o.macos));
+  for (const Chip* chip : chips) {
+    reports.push_back(examine(function, invalid, halves, *chip, o.macos));
+  }
   nlohmann::json all = nlohmann::json::array();
   if (o.all_chips && !o.json) {
     print(fmt::format("{}, macOS {}; times and energy are simulated\n\n", o.program.file, o.macos));

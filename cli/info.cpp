@@ -4,7 +4,7 @@
 #include <set>
 
 #include "anemone/ir/walk.h"
-#include "anemone/ops/op_def.h"
+#include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
 #include "anemone/ops/verify.h"
 #include "cli/commands.h"
@@ -52,7 +52,7 @@ FunctionFacts facts_of(const Function& function) {
     for_each_operand(op, [&](const Operand& operand) {
       if (operand.literal) add_literal(*operand.literal, facts);
     });
-    if (op.type == "const") return;
+    if (is_const(op)) return;
     ++facts.operations[op.type];
     if (find_op(op.type) && facts.findings.empty()) facts.flops += cost_of(op).flops;
   });

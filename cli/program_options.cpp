@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "anemone/base/error.h"
+#include "anemone/passes/set_aside.h"
 #include "cli/terminal.h"
 
 namespace anemone::cli {
@@ -48,18 +49,49 @@ InputShapes ProgramOptions::input_shapes() const {
   return result;
 }
 
+void load_weights_that_are_there(ProgramSource& source) {
+  try {
+    load_weights(source);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kIo) throw;
+  }
+}
+
+nlohmann::json json_of(const Diagnostic& found) {
+  return {{"where", found.where}, {"message", found.message}, {"hint", found.hint}};
+}
+
 ProgramSource load(const ProgramOptions& options, bool needs_weights) {
   ProgramSource source = open_program(options.file);
   print_notes(source.info.losses);
   Function& function = source.function(options.function);
   decide_shapes(source, function, options.input_shapes());
   require_valid(source, function);
-  try {
+  if (needs_weights) {
     load_weights(source);
-  } catch (const Error& error) {
-    if (needs_weights || error.code() != ErrorCode::kIo) throw;
+  } else {
+    load_weights_that_are_there(source);
   }
   return source;
+}
+
+LooseProgram load_loosely(const ProgramOptions& options) {
+  ProgramSource source = open_program(options.file);
+  print_notes(source.info.losses);
+  Function& function = source.function(options.function);
+  const InputShapes shapes = shapes_for(source, function, options.input_shapes());
+  std::vector<Diagnostic> invalid = set_aside_invalid(function, shapes);
+  load_weights_that_are_there(source);
+  return {std::move(function), std::move(invalid)};
+}
+
+std::string lines_of(const std::vector<Diagnostic>& findings, const std::string& file) {
+  std::string text;
+  for (const Diagnostic& found : findings) {
+    text += fmt::format("  {}:{}: {}{}{}\n", file, found.where, found.message,
+                        found.hint.empty() ? "" : "; ", found.hint);
+  }
+  return text;
 }
 
 }  // namespace anemone::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -21,5 +22,20 @@ struct ProgramOptions {
 // Opens the program and makes one function ready to compile: sizes decided, verified, weights bound
 // (for `needs_weights` false those that are there). Prints what the package holds that is not kept.
 ProgramSource load(const ProgramOptions& options, bool needs_weights = true);
+
+// One function of a program without what is not valid in it (passes/set_aside.h), for verbs that
+// say everything that is wrong. Weights are bound where their files are there.
+struct LooseProgram {
+  Function function;
+  std::vector<Diagnostic> invalid;
+};
+LooseProgram load_loosely(const ProgramOptions& options);
+
+// Binds the weights whose files are there. Throws what load_weights() throws, missing files aside.
+void load_weights_that_are_there(ProgramSource& source);
+
+nlohmann::json json_of(const Diagnostic& found);
+// One line for each: "  model.mil:3:14: message; hint".
+std::string lines_of(const std::vector<Diagnostic>& findings, const std::string& file);
 
 }  // namespace anemone::cli

@@ -3,11 +3,13 @@
 
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/base/file.h"
+#include "anemone/ir/walk.h"
 #include "anemone/nn/llama.h"
 #include "anemone/ops/op_def.h"
 #include "anemone/package/load_weights.h"
 #include "anemone/package/weight_blob.h"
 #include "anemone/passes/passes.h"
+#include "anemone/passes/pipelines.h"
 #include "anemone/text/printer.h"
 #include "cli/commands.h"
 #include "cli/output_name.h"
@@ -26,15 +28,14 @@ struct Options {
 // `NAME.mil`, with constants of ten elements and more in `weights/NAME.bin` beside it.
 void write_program(const fs::path& out, Function function, bool plain) {
   if (plain) {
-    decompose_composites(function);
-    fold_constants(function);
+    make_plain(function);
   } else {
     optimize(function);
   }
   const std::string name = function.name;
   function.name = "main";
   Cost cost;
-  for (const auto& op : function.operations) cost += cost_of(*op);
+  walk(function, [&](const Operation& op) { cost += cost_of(op); });
   const auto operations = function.operations.size();
   Program program;
   program.functions.push_back(std::move(function));

@@ -32,6 +32,10 @@ void note(const std::string& text) {
   std::fprintf(stderr, "anemone: note: %s\n", one_line(text).c_str());
 }
 
+void print_error(const Error& error) {
+  std::fprintf(stderr, "anemone: %s\n", one_line(error.what()).c_str());
+}
+
 void print_notes(const std::vector<std::string>& notes) {
   for (const std::string& text : notes) note(text);
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "anemone/base/error.h"
 #include "anemone/devices/device.h"
 #include "anemone/train/named_model.h"
 
@@ -21,6 +22,9 @@ void print_json(const nlohmann::json& json);
 // one than expected. Standard output stays what was asked for, JSON included.
 void note(const std::string& text);
 void print_notes(const std::vector<std::string>& notes);
+
+// One line on stderr as errors look, for verbs that have several and end with Finished.
+void print_error(const Error& error);
 
 // Lines of people's names and paths stay one line: control characters become spaces.
 std::string one_line(std::string text);

@@ -112,8 +112,8 @@ void load_weights(ProgramSource& source) {
   in_file(source.path, [&] { load_weights(source.program, source.folder); });
 }
 
-void decide_shapes(ProgramSource& source, Function& function, const InputShapes& shapes) {
-  if (!is_flexible(function) && shapes.empty()) return;
+InputShapes shapes_for(const ProgramSource& source, const Function& function,
+                       const InputShapes& shapes) {
   InputShapes wanted = source.info.default_shapes(function.name);
   for (auto& [name, shape] : defaults_in_text(function)) wanted.emplace(name, shape);
   for (const auto& [name, shape] : shapes) wanted[name] = shape;
@@ -123,6 +123,12 @@ void decide_shapes(ProgramSource& source, Function& function, const InputShapes&
       wanted.erase(input->name);
     }
   }
+  return wanted;
+}
+
+void decide_shapes(ProgramSource& source, Function& function, const InputShapes& shapes) {
+  if (!is_flexible(function) && shapes.empty()) return;
+  const InputShapes wanted = shapes_for(source, function, shapes);
   in_file(source.path, [&] { specialize_shapes(function, wanted); });
 }
 

@@ -31,6 +31,11 @@ ProgramSource open_program(const std::string& path);
 // Maps the weight files that the program refers to.
 void load_weights(ProgramSource& source);
 
+// The shapes that the inputs of one function get: `shapes` as given, else the description's
+// defaults. Inputs of known sizes and those that nothing decides are not among them.
+InputShapes shapes_for(const ProgramSource& source, const Function& function,
+                       const InputShapes& shapes);
+
 // Decides the open sizes of one function: `shapes` as given, else the description's defaults.
 void decide_shapes(ProgramSource& source, Function& function, const InputShapes& shapes);
 

@@ -10,6 +10,16 @@ PROGRAMS = ROOT / "tests" / "programs"
 ERRORS = ROOT / "tests" / "errors" / "ane"
 BROUGHT = PROGRAMS / "ane" / "brought_along.mil"
 FINE = PROGRAMS / "attention" / "causal_fp16.mil"
+# An operation that nobody knows, one that breaks its rule, and open sizes between them.
+MIXED = """program(1.3)
+{
+    func main<ios18>(tensor<fp16, [1, ?, 1, 64]> x) {
+        tensor<fp16, [1, ?, 1, 64]> a = frobnicate(x = x);
+        tensor<fp16, [1, ?, 1, 64]> b = clip(x = a, alpha = fp16(1), beta = fp16(0));
+        tensor<fp16, [1, ?, 1, 64]> c = gelu(x = b);
+    } -> (c);
+}
+"""
 
 
 class Check(CliTest):
@@ -102,8 +112,22 @@ class Check(CliTest):
         self.refused("check", FINE, "--chip", "m4", "--all-chips", says="--all-chips")
         self.refused("check", FINE, "--chip", "m4", "--function", "other", says="other")
         self.refused("check", "absent.mil", "--chip", "m4", says="absent.mil")
-        self.refused("check", ROOT / "tests" / "errors" / "clip_bounds.mil", "--chip", "m4",
-                     says="clip_bounds.mil:5:34")
+
+    def test_what_is_not_valid_is_a_finding_and_the_rest_is_checked(self):
+        status, out = self.check(ROOT / "tests" / "errors" / "clip_bounds.mil", "--chip", "m4")
+        self.assertEqual(status, 1)
+        self.assertIn("clip_bounds.mil:5:34: clip.c1", out)
+        program = self.path("mixed.mil", MIXED)
+        status, out = self.check(program, "--chip", "m4-max")
+        self.assertEqual(status, 1)
+        for text in (":3:50: input 'x' has open sizes", "--shape x=1,64", ":4:41: unknown operation",
+                     "frobnicate", ":5:41: ", "ane.c8", "invalid, 1 rule stops it"):
+            self.assertIn(text, out)
+        status, out = self.check(program, "--chip", "m4-max", "--json", "--shape", "x=1,8,1,64")
+        report = json.loads(out)
+        self.assertEqual([found["where"] for found in report["invalid"]], ["4:41", "5:41"])
+        self.assertEqual(report["verdict"], "invalid")
+        self.assertGreater(report["prediction"]["latency_us"], 0)
 
 
 if __name__ == "__main__":
