@@ -137,9 +137,8 @@ void compile(const Options& o) {
   } else if (invalid.empty() && o.emit == "mil") {
     print(print_mil(source.program, print_options(o.dialect)) + "\n");
   } else if (invalid.empty()) {
-    for_each_function(o, source.program, [](const Function& function) {
-      print(to_text(function, count(function)));
-    });
+    for_each_function(o, source.program,
+                      [](const Function& function) { print(to_text(function, count(function))); });
   }
   if (invalid.empty()) return;
   for (const Diagnostic& found : invalid) {

@@ -34,8 +34,9 @@ Value root_of(Value value);
 // The operation that makes the root; null where that is an input.
 const Operation* root_operation(Value value);
 
-// Whether a conv, conv_transpose or composite with the same `x` and `weight` works on every position
-// alone: kernel 1x1, stride 1, no padding, one group. One product of matrices [O, C] x [C, H W] for each of N images.
+// Whether a conv, conv_transpose or composite with the same `x` and `weight` works on every
+// position alone: kernel 1x1, stride 1, no padding, one group. One product of matrices [O, C] x [C,
+// H W] for each of N images.
 bool is_pointwise(const OpArgs& conv);
 // A pointwise one of [1, C, 1, S] without bias: a linear layer, or its gradient.
 bool is_linear_layer(const Operation& op);

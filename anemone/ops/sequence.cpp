@@ -187,7 +187,11 @@ const OpDef kOps[] = {
      .grad = grad_cumsum,
      .flops = one_flop_each},
     {.name = "range_1d", .params = kRange, .infer = infer_range, .eval = eval_range},
-    {.name = "shape", .params = kShape, .infer = infer_shape, .eval = eval_shape, .traits = Trait::kSizes},
+    {.name = "shape",
+     .params = kShape,
+     .infer = infer_shape,
+     .eval = eval_shape,
+     .traits = Trait::kSizes},
 };
 
 }  // namespace

@@ -18,9 +18,9 @@ Function broken(const Shape& shape) {
   const Value a = b.unary("relu", x);
   const Value middle = b.unary("identity", a);
   const Value c = b.unary("exp", middle);
-  const Value limited = b.op("clip", {{"x", c},
-                                      {"alpha", b.scalar(DType::kFp32, -1)},
-                                      {"beta", b.scalar(DType::kFp32, 1)}});
+  const Value limited =
+      b.op("clip",
+           {{"x", c}, {"alpha", b.scalar(DType::kFp32, -1)}, {"beta", b.scalar(DType::kFp32, 1)}});
   b.output("y", b.unary("tanh", limited));
   middle->producer->type = "frobnicate";
   std::swap(limited->producer->arguments[1].name, limited->producer->arguments[2].name);
