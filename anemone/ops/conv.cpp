@@ -163,17 +163,31 @@ void eval(const EvalArgs& args) {
              [&](auto type) { convolve<decltype(type)>(args, w, !is_transpose(args)); });
 }
 
-bool is_pointwise(const ConvWindow& w) {
-  const auto all = [](const Shape& shape, int64_t value) {
-    return std::all_of(shape.begin(), shape.end(), [=](int64_t n) { return n == value; });
-  };
-  return all(w.kernel, 1) && all(w.strides, 1) && all(w.before, 0) && all(w.after, 0) &&
-         w.groups == 1 && w.small == w.large;
+bool all_are(const Shape& shape, int64_t value) {
+  return std::all_of(shape.begin(), shape.end(), [=](int64_t n) { return n == value; });
+}
+
+// Whether each small position is tied to one large one: a 1x1 kernel, without padding or groups.
+bool is_one_to_one(const ConvWindow& w) {
+  return all_are(w.kernel, 1) && all_are(w.before, 0) && all_are(w.after, 0) && w.groups == 1;
+}
+
+// The large positions that a 1x1 kernel meets: every stride-th one.
+Value met_positions(Builder& b, Value large, const ConvWindow& w) {
+  if (all_are(w.strides, 1)) return large;
+  const Shape& shape = large->type.shape;
+  std::vector<int64_t> steps(2, 1);
+  steps.insert(steps.end(), w.strides.begin(), w.strides.end());
+  return b.op("slice_by_index", {{"x", large},
+                                 {"begin", b.integers(Shape(shape.size(), 0))},
+                                 {"end", b.integers(shape)},
+                                 {"stride", b.integers(steps)}});
 }
 
 // One matrix product per image: [O, S] times [C, S] transposed.
 Value pointwise_weight_gradient(Builder& b, Value large, Value small, const ConvWindow& w,
                                 const Shape& weight) {
+  large = met_positions(b, large, w);
   const int64_t size = element_count(w.small);
   const auto matrices = [&](Value image, int64_t channels) {
     return b.reshape(image, w.batch == 1 ? Shape{channels, size} : Shape{w.batch, channels, size});
@@ -204,21 +218,31 @@ Value swap_channels(Builder& b, Value value) {
   return b.transpose(value, perm);
 }
 
+// Drops what lies behind the last position that a kernel meets, so that the gradient of the weight
+// is as large as the weight. What is left of the padding goes into `w`.
+Value without_rest(Builder& b, Value large, ConvWindow& w) {
+  Shape kept = large->type.shape;
+  for (size_t axis = 0; axis < w.rank(); ++axis) {
+    const int64_t rest = w.before[axis] + w.large[axis] + w.after[axis] - w.full(axis);
+    const int64_t cut = std::max<int64_t>(rest - w.after[axis], 0);
+    w.after[axis] = std::max<int64_t>(w.after[axis] - rest, 0);
+    w.large[axis] = kept[axis + 2] -= cut;
+  }
+  return kept == large->type.shape ? large : b.slice_by_size(large, Shape(kept.size(), 0), kept);
+}
+
 // dweight[o, c, k] = sum over images and small positions of small[o] * large[c]: again a
 // convolution, of `large` with the images as channels and with `small` as the kernel; strides and
 // dilations change places.
 Value weight_gradient(Builder& b, Value large, Value small, const ConvWindow& w,
                       const Shape& weight) {
-  if (is_pointwise(w)) return pointwise_weight_gradient(b, large, small, w, weight);
+  if (is_one_to_one(w)) return pointwise_weight_gradient(b, large, small, w, weight);
   ConvWindow swapped = w;
+  large = without_rest(b, large, swapped);
   std::swap(swapped.strides, swapped.dilations);
   const Value wide = b.op("conv", conv_arguments(b, images_to_channels(b, large, w.groups),
                                                  swap_channels(b, small), swapped, w.groups));
-  Shape kept = {weight[1], weight[0]};
-  kept.insert(kept.end(), w.kernel.begin(), w.kernel.end());
-  const Value cut =
-      wide->type.shape == kept ? wide : b.slice_by_size(wide, Shape(kept.size(), 0), kept);
-  return swap_channels(b, cut);
+  return swap_channels(b, wide);
 }
 
 Grads grad(GradArgs& args) {
