@@ -26,14 +26,13 @@ DType dtype_of(const ModelProgramOptions& options) {
   return *dtype_from_name(name);
 }
 
-// "prefill (1 inputs, 11 outputs), decode (…)".
-std::string summary(const Program& program) {
-  std::string text;
-  for (const Function& function : program.functions) {
-    text += fmt::format("{}{} ({} inputs, {} outputs)", text.empty() ? "" : ", ", function.name,
-                        function.inputs.size(), function.outputs.size());
+// "prefill, decode".
+std::string names_of(const std::vector<Function>& functions) {
+  std::string names;
+  for (const Function& function : functions) {
+    names += (names.empty() ? "" : ", ") + function.name;
   }
-  return text;
+  return names;
 }
 
 }  // namespace
@@ -51,9 +50,9 @@ void convert_model(const std::string& in, const std::string& out,
                                                  .states = options.states,
                                                  .model_name = name_of(in)});
   write_program(out, package.program, package.info);
-  print(fmt::format("{}: {} parameters in {}, {} tokens: {}\n", out,
+  print(fmt::format("{}: {} parameters in {}, {} tokens, functions {}\n", out,
                     with_commas(weights.config.parameter_count()), name(dtype), sequence,
-                    summary(package.program)));
+                    names_of(package.program.functions)));
 }
 
 }  // namespace anemone::cli

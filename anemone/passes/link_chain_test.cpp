@@ -109,8 +109,7 @@ TEST(LinkChain, ConstantsStandOnceWhereverTheyAreUsed) {
 
 TEST(LinkChain, ValuesAreNamedAfterTheirUse) {
   const Function f = linked(chain_of_two_layers());
-  for (const char* name :
-       {"first_y", "layers_0_mul", "layers_1_mul", "layer_offset", "model_b"}) {
+  for (const char* name : {"first_y", "layers_0_mul", "layers_1_mul", "layer_offset", "model_b"}) {
     EXPECT_NE(f.find(name), nullptr) << name;
   }
 }

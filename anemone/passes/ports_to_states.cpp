@@ -17,8 +17,8 @@ Value input_called(const Function& function, const std::string& name) {
   return found == function.inputs.end() ? nullptr : *found;
 }
 
-// The state's content, at the start of the function, for whatever read the input.
-void read_at_start(Function& function, Value input, const Type& content) {
+// The state's content as operation `place` of the function, for whatever read the input.
+void read_at_start(Function& function, size_t place, Value input, const Type& content) {
   auto read = std::make_unique<Operation>();
   read->type = "read_state";
   read->version = opset_from_name(function.opset);
@@ -27,7 +27,8 @@ void read_at_start(Function& function, Value input, const Type& content) {
   replace_uses(function, input, now);
   read->arguments.emplace_back("input", input);
   read->outputs = {now};
-  function.operations.insert(function.operations.begin(), std::move(read));
+  function.operations.insert(function.operations.begin() + static_cast<std::ptrdiff_t>(place),
+                             std::move(read));
 }
 
 Value take_output(Function& function, const std::string& name) {
@@ -49,6 +50,7 @@ Type state_of(const Type& content) {
 }  // namespace
 
 void ports_to_states(Function& function, std::span<const StatePorts> states) {
+  size_t reads = 0;
   for (const StatePorts& ports : states) {
     const Value written = take_output(function, ports.output);
     const Type content = written->type;
@@ -58,7 +60,7 @@ void ports_to_states(Function& function, std::span<const StatePorts> states) {
     }
     Value state = input_called(function, ports.input);
     if (state) {
-      read_at_start(function, state, content);
+      read_at_start(function, reads++, state, content);
       state->type = state_of(content);
     } else {
       state = function.add_input(ports.input, state_of(content));
