@@ -11,6 +11,7 @@
 
 #include "anemone/base/file.h"
 #include "anemone/devices/all_devices.h"
+#include "anemone/devices/cpu/testing/cpu_testing.h"
 #include "anemone/devices/null/null_device.h"
 #include "anemone/ops/evaluate.h"
 #include "anemone/passes/passes.h"
@@ -20,6 +21,7 @@ namespace anemone {
 namespace {
 
 namespace fs = std::filesystem;
+using cpu_testing::Bound;
 using nlohmann::json;
 using ::testing::HasSubstr;
 
@@ -106,33 +108,6 @@ NamedTensors inputs_of(const Function& function, const json& given) {
   return inputs;
 }
 
-// Compiles, binds and runs; throws what the device says against it.
-NamedTensors run_on(Device& device, const Function& function, const NamedTensors& inputs) {
-  const auto executable = device.compile(function);
-  std::vector<std::unique_ptr<Buffer>> buffers;
-  const auto allocate = [&](const auto& ports) {
-    size_t largest = 0;  // surfaces of one side have one size (ane.c26)
-    for (const auto& port : ports) largest = std::max(largest, port.second.bytes());
-    std::vector<Binding> bindings;
-    for (const auto& port : ports) {
-      buffers.push_back(device.allocate(port.second, largest));
-      bindings.push_back({port.first, buffers.back().get()});
-    }
-    return bindings;
-  };
-  const std::vector<Binding> in = allocate(executable->inputs());
-  const std::vector<Binding> out = allocate(executable->outputs());
-  for (const Binding& binding : in) binding.buffer->write(inputs.at(std::string(binding.name)));
-  executable->bind(in, out)->run();
-  NamedTensors results;
-  for (const Binding& binding : out) {
-    Tensor tensor(binding.buffer->type().dtype, binding.buffer->type().shape);
-    binding.buffer->read(tensor);
-    results[std::string(binding.name)] = std::move(tensor);
-  }
-  return results;
-}
-
 // What the device says against the function; fails the test if it takes it.
 std::string refusal(Device& device, const Function& function) {
   try {
@@ -155,7 +130,7 @@ class Programs : public ::testing::TestWithParam<std::string> {
   void expect_run(Device& device) {
     const json values = values_of(GetParam());
     const NamedTensors inputs = inputs_of(function_, values.at("in"));
-    expect_outputs(function_, run_on(device, function_, inputs), values.at("out"),
+    expect_outputs(function_, Bound(device, function_).run(inputs), values.at("out"),
                    device.info().name);
   }
 
@@ -188,7 +163,7 @@ TEST_P(Programs, TheEngineComputesTheValuesOrRefusesByItsRule) {
 TEST_P(Programs, TheNullDeviceTakesThem) {
   const auto device = make_null_device();
   const NamedTensors inputs = inputs_of(function_, values_of(GetParam()).at("in"));
-  const NamedTensors found = run_on(*device, function_, inputs);
+  const NamedTensors found = Bound(*device, function_).run(inputs);
   for (Value output : function_.outputs) {
     EXPECT_EQ(found.at(output->name).shape(), output->type.shape);
   }
