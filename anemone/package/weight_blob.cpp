@@ -95,7 +95,7 @@ std::string place(const std::filesystem::path& path, uint64_t offset) {
 bool has_blob_code(DType dtype) { return code_of(dtype).has_value(); }
 
 uint64_t BlobWriter::add(std::shared_ptr<const Tensor> tensor) {
-  const std::tuple key(static_cast<const void*>(tensor->data()), tensor->bytes(), tensor->dtype());
+  const std::tuple key(static_cast<const void*>(tensor->data()), tensor->size(), tensor->dtype());
   const auto known = offsets_.find(key);
   if (known != offsets_.end()) return known->second;
   if (!has_blob_code(tensor->dtype())) {

@@ -36,7 +36,7 @@ class BlobWriter {
     std::shared_ptr<const Tensor> tensor;
   };
   std::vector<Blob> blobs_;
-  std::map<std::tuple<const void*, size_t, DType>, uint64_t> offsets_;  // of memory that is held
+  std::map<std::tuple<const void*, int64_t, DType>, uint64_t> offsets_;  // of memory that is held
   uint64_t end_ = 64;  // of the last blob's data, or of the header
 };
 
