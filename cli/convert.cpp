@@ -3,6 +3,7 @@
 #include "anemone/base/file.h"
 #include "anemone/weights/load_model.h"
 #include "cli/commands.h"
+#include "cli/convert_model.h"
 #include "cli/convert_program.h"
 #include "cli/output_name.h"
 #include "cli/terminal.h"
@@ -12,9 +13,13 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options {
-  std::string in, out, dtype = "fp32";
-  bool force = false;
+  std::string in, out;
+  std::optional<std::string> dtype;  // fp32 of weights, fp16 of a program
+  std::optional<int64_t> sequence;
+  bool force = false, no_decode = false, states = false;
 };
+
+DType weights_dtype(const Options& o) { return *dtype_from_name(o.dtype.value_or("fp32")); }
 
 bool is_file_name(const std::string& out) { return fs::path(out).extension() == ".bin"; }
 
@@ -54,7 +59,7 @@ std::vector<fs::path> tokenizer_files(const std::string& model) {
 void write_model(const Options& o, const ModelWeights& weights,
                  const std::vector<fs::path>& tokenizer) {
   const bool created = !fs::exists(o.out);
-  save_model(o.out, weights, *dtype_from_name(o.dtype));
+  save_model(o.out, weights, weights_dtype(o));
   if (is_file_name(o.out)) return;
   try {
     for (const fs::path& file : tokenizer) {
@@ -75,7 +80,25 @@ std::string tokenizer_line(const Options& o, const std::vector<fs::path>& tokeni
   return fmt::format("with {}\n", tokenizer[0].filename().string());
 }
 
+// Flags of programs made of models.
+void note_unused(const Options& o) {
+  for (const auto& [given, flag] :
+       {std::pair(o.sequence.has_value(), "--seq"), std::pair(o.no_decode, "--no-decode"),
+        std::pair(o.states, "--states")}) {
+    if (given) note(std::string(flag) + " has no effect: no model becomes a program here");
+  }
+}
+
 void convert(const Options& o) {
+  if (!is_program(o.in) && is_program(o.out)) {
+    return convert_model(o.in, o.out,
+                         {.sequence = o.sequence,
+                          .dtype = o.dtype,
+                          .decode = !o.no_decode,
+                          .states = o.states,
+                          .force = o.force});
+  }
+  note_unused(o);
   if (is_program(o.in)) return convert_program(o.in, o.out, o.force);
   check_output(o);
   const ModelWeights weights = load_weights_of(o.in, "convert");
@@ -83,7 +106,7 @@ void convert(const Options& o) {
   write_model(o, weights, tokenizer);
   print(fmt::format("{}: {} parameters, {} layers, dim {}, vocabulary {}, {} in {}\n", o.out,
                     with_commas(weights.config.parameter_count()), weights.config.layers,
-                    weights.config.dim, weights.config.vocab_size, o.dtype,
+                    weights.config.dim, weights.config.vocab_size, name(weights_dtype(o)),
                     is_file_name(o.out) ? "a llama2.c file" : "safetensors"));
   print(tokenizer_line(o, tokenizer));
 }
@@ -93,19 +116,28 @@ void convert(const Options& o) {
 void add_convert(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "convert",
-      "Convert a model: llama2.c .bin to or from a Hugging Face safetensors directory, MIL text to "
-      "or from .mlpackage and .mlmodelc");
+      "Convert a model: llama2.c .bin to or from a Hugging Face safetensors directory, any of them "
+      "to a Core ML package, MIL text to or from .mlpackage and .mlmodelc");
   auto o = std::make_shared<Options>();
   command->add_option("in", o->in, "Model file or directory, directory of a run, or a program")
       ->required();
   command
       ->add_option("out", o->out,
-                   "NAME.bin, or a directory; a tokenizer goes with it. Of programs: NAME.mil, "
-                   ".mlpackage or .mlmodelc")
+                   "NAME.bin, or a directory; a tokenizer goes with it. As a program, and of "
+                   "programs: NAME.mlpackage, .mil or .mlmodelc")
       ->required();
-  command->add_option("--dtype", o->dtype, "Elements of a directory's weights")
-      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}))
-      ->capture_default_str();
+  command
+      ->add_option("--dtype", o->dtype,
+                   "Elements of a directory's weights [fp32], of a program made of a model [fp16]")
+      ->check(CLI::IsMember({"fp32", "fp16", "bf16"}));
+  command->add_option("--seq", o->sequence,
+                      "Of a program made of a model: tokens of a prompt and of its caches [256, or "
+                      "all that the model has]");
+  command->add_flag("--no-decode,!--decode", o->no_decode,
+                    "Of a program made of a model: no function for one token at a time");
+  command->add_flag("--states", o->states,
+                    "Of a program made of a model: keys and values as states, which the Neural "
+                    "Engine refuses, not as inputs and outputs");
   command->add_flag("--force", o->force, "Writes over a model that is there");
   command->callback([o] { convert(*o); });
 }

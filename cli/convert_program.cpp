@@ -37,7 +37,15 @@ void write_text(const fs::path& file, Program& program) {
   write_file(file, print_mil(program) + "\n");
 }
 
-void check_output(const std::string& in, const std::string& out, bool force) {
+}  // namespace
+
+bool is_program(const std::string& path) {
+  const std::string ending = ending_of(path);
+  return ending == ".mil" || ending == ".mlpackage" || ending == ".mlmodelc" ||
+         ending == ".mlmodel";
+}
+
+void check_program_output(const std::string& in, const std::string& out, bool force) {
   refuse_same_file(in, out);
   const std::string ending = ending_of(out);
   if (ending != ".mil" && ending != ".mlpackage" && ending != ".mlmodelc") {
@@ -53,36 +61,32 @@ void check_output(const std::string& in, const std::string& out, bool force) {
   }
 }
 
-}  // namespace
-
-bool is_program(const std::string& path) {
-  const std::string ending = ending_of(path);
-  return ending == ".mil" || ending == ".mlpackage" || ending == ".mlmodelc" ||
-         ending == ".mlmodel";
+void write_program(const std::string& out, Program& program, const ModelInfo& info) {
+  const std::string ending = ending_of(out);
+  if (ending == ".mlpackage") {
+    write_mlpackage(out, program, info);
+  } else if (ending == ".mil") {
+    write_text(fs::absolute(out), program);
+  } else {
+    replace_folder(out, [&](const fs::path& folder) {
+      fs::create_directories(folder);
+      write_text(folder / "model.mil", program);
+    });
+  }
 }
 
 void convert_program(const std::string& in, const std::string& out, bool force) {
-  check_output(in, out, force);
+  check_program_output(in, out, force);
   ProgramSource source = open_program(in);
   print_notes(source.info.losses);
   load_weights(source);
   prepare(source);
-  const std::string ending = ending_of(out);
   for (const Function& function : source.program.functions) {
-    if (ending == ".mlpackage" || !is_flexible(function)) continue;
+    if (ending_of(out) == ".mlpackage" || !is_flexible(function)) continue;
     note(function.name +
          ": text keeps no defaults for sizes that are open; give --shape to run it");
   }
-  if (ending == ".mlpackage") {
-    write_mlpackage(out, source.program, source.info);
-  } else if (ending == ".mil") {
-    write_text(fs::absolute(out), source.program);
-  } else {
-    replace_folder(out, [&](const fs::path& folder) {
-      fs::create_directories(folder);
-      write_text(folder / "model.mil", source.program);
-    });
-  }
+  write_program(out, source.program, source.info);
   size_t operations = 0;
   for (const Function& function : source.program.functions) {
     operations += function.operations.size();

@@ -115,6 +115,35 @@ def check_state(folder):
     print("ok  state")
 
 
+def opened(package):
+    """Reads a package and its program as coremltools does before it converts one."""
+    model = ct.models.MLModel(str(package), skip_model_load=True)
+    spec = model.get_spec()
+    return model, load(spec, specification_version=spec.specificationVersion,
+                       file_weights_dir=model.weights_dir or "")
+
+
+def check_model(folder):
+    """A Llama model as a package: both functions, the weights and the metadata."""
+    for flags in ([], ["--dtype", "fp32"], ["--states"]):
+        package = folder / "llama.mlpackage"
+        subprocess.run([PROGRAM, "convert", ROOT / "tests/golden/tiny.bin", package, "--force", "--seq",
+                        "16", *flags], check=True, stdout=subprocess.DEVNULL)
+        model, program = opened(package)
+        if sorted(program.functions) != ["decode", "prefill"]:
+            sys.exit(f"the functions are {list(program.functions)}")
+        if model.user_defined_metadata["context_length"] != "16":
+            sys.exit(f"the metadata are {dict(model.user_defined_metadata)}")
+        tables = {name: function.find_ops(prefix="model_embed_tokens_weight", op_type="const")[0].val.val
+                  for name, function in program.functions.items()}
+        raw = np.fromfile(ROOT / "tests/golden/tiny.bin", "<f4", 50 * 24, offset=28).reshape(50, 24)
+        for name, table in tables.items():
+            if not np.array_equal(table, raw.astype(table.dtype)):
+                sys.exit(f"{name}: the embeddings are others")
+        kinds = {op.op_type for function in program.functions.values() for op in function.operations}
+        print(f"ok  model {' '.join(flags)}: {len(kinds)} kinds of operations")
+
+
 def check_loads(folder):
     """Every program of tests/programs that Core ML could hold, written by us."""
     loaded = 0
@@ -123,10 +152,7 @@ def check_loads(folder):
         done = subprocess.run([PROGRAM, "convert", text, package, "--force"], capture_output=True)
         if done.returncode != 0:
             continue
-        model = ct.models.MLModel(str(package), skip_model_load=True)
-        spec = model.get_spec()
-        load(spec, specification_version=spec.specificationVersion,
-             file_weights_dir=model.weights_dir or "")
+        opened(package)
         loaded += 1
     if loaded < 25:
         sys.exit(f"only {loaded} packages were written")
@@ -136,4 +162,5 @@ def check_loads(folder):
 with tempfile.TemporaryDirectory() as directory:
     check_values(pathlib.Path(directory))
     check_state(pathlib.Path(directory))
+    check_model(pathlib.Path(directory))
     check_loads(pathlib.Path(directory))

@@ -97,7 +97,11 @@ std::optional<Runner> prepare(Device& device, const BenchCase& which, size_t ind
                               const MeasureOptions& options, ordered_json& row) {
   try {
     Problem problem = outlined(device, which);
-    Runner runner{index, std::make_unique<Prepared>(device, problem)};
+    PackageTrip trip;
+    const bool as_package = which.through_package && problem.numbers;
+    Runner runner{index, std::make_unique<Prepared>(device, problem, as_package ? &trip : nullptr)};
+    if (as_package) row["package_mb"] = trip.package_mb;
+    if (as_package && !device.simulation()) row["load_ms"] = trip.load_ms;
     if (options.check) {
       check_answer(*runner.program, problem, which, device.info().float_type);
     }

@@ -24,6 +24,9 @@ struct BenchCase {
   bool by_column = true;
   // Of the answer, relative to its size; 0: what rounding to the device's type comes to.
   double allowed_error = 0;
+  // Written as a package and read again before it is compiled, where it has numbers: the row says
+  // the package's size, and how long loading took where times are not simulated.
+  bool through_package = false;
 };
 
 struct MeasureOptions {

@@ -1,6 +1,7 @@
 #include "anemone/nn/llama.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "anemone/ops/builder.h"
 #include "anemone/weights/model_weights.h"
@@ -10,6 +11,8 @@ namespace {
 
 constexpr DType kType = DType::kFp32;
 constexpr const char* kOpset = "ios18";
+// Added to scores of what must not be seen: it vanishes behind exp, and fp16 holds it.
+constexpr double kHidden = -1e4;
 
 Stage start(const char* name) { return {Function(name, kOpset), "x", "y", {}}; }
 
@@ -55,6 +58,31 @@ Heads project(Stage& stage, Builder& b, Value normal, Value cosine, Value sine,
 // x + o_proj(mixed)
 void finish_attention(Stage& stage, Builder& b, Value x, Value mixed, const LlamaConfig& config) {
   b.output("y", b.add(x, linear(stage, b, "o_proj", b.named("mixed", mixed), config.dim)));
+}
+
+// 0, 1, …: what positions are compared with.
+Tensor row_numbers(int64_t count) {
+  Tensor rows(DType::kInt32, {count});
+  std::iota(rows.as<int32_t>().begin(), rows.as<int32_t>().end(), 0);
+  return rows;
+}
+
+// [count, K]: of each position the cosines, then the sines.
+Tensor rope_rows(const LlamaConfig& config, int64_t count) {
+  std::vector<int64_t> positions(static_cast<size_t>(count));
+  std::iota(positions.begin(), positions.end(), 0);
+  const RopeTables tables = rope_tables(config, positions);
+  const int64_t pairs = config.head_size / 2;
+  Tensor rows(kType, {count, 2 * pairs});
+  for (int64_t t = 0; t < count; ++t) {
+    for (int64_t i = 0; i < pairs; ++i) {
+      const auto from = static_cast<size_t>(i * count + t);
+      const auto to = static_cast<size_t>(t * 2 * pairs + i);
+      rows.as<float>()[to] = tables.cosine.as<float>()[from];
+      rows.as<float>()[to + static_cast<size_t>(pairs)] = tables.sine.as<float>()[from];
+    }
+  }
+  return rows;
 }
 
 struct Classifier {
@@ -219,6 +247,70 @@ Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity, int64_
   return stage;
 }
 
+Stage cache_filling_attention_stage(const LlamaConfig& config, int64_t sequence) {
+  Stage stage = start("prefill_attention");
+  Builder b(stage.function);
+  const Heads heads = attend(stage, b, config, 1, sequence);
+  const auto as_cache = [&](Value x) {
+    const Value split = b.reshape(x, {1, config.kv_heads, config.head_size, sequence});
+    return b.transpose(split, {0, 1, 3, 2});
+  };
+  b.output("k_cache_out", as_cache(heads.k));
+  b.output("v_cache_out", as_cache(heads.v));
+  return stage;
+}
+
+Stage positioned_embed_stage(const LlamaConfig& config, int64_t capacity) {
+  Stage stage = embed_stage(config, 1);
+  Builder b(stage.function);
+  const int64_t pairs = config.head_size / 2;
+  const Value position = b.input("position", DType::kInt32, {1});
+  const Value rows = b.constant(row_numbers(capacity), "rows");
+  const auto compared = [&](const char* comparison) {
+    return b.cast(b.binary(comparison, rows, position), kType);
+  };
+  b.output("here", b.reshape(compared("equal"), {1, 1, capacity, 1}));
+  b.output("elsewhere", b.reshape(compared("not_equal"), {1, 1, capacity, 1}));
+  b.output("hidden", b.reshape(b.mul(compared("greater"), kHidden), {1, 1, 1, capacity}));
+  const Value table = b.constant(rope_rows(config, capacity), "rope");
+  const Value row = b.op("gather", {{"x", table}, {"indices", position}, {"axis", b.integer(0)}});
+  const std::vector<Value> halves =
+      b.split(b.reshape(row, {1, 2 * pairs, 1, 1}), {pairs, pairs}, 1);
+  b.output("cos", halves[0]);
+  b.output("sin", halves[1]);
+  return stage;
+}
+
+Stage cache_updating_attention_stage(const LlamaConfig& config, int64_t capacity) {
+  Stage stage = start("decode_attention");
+  Builder b(stage.function);
+  const int64_t group = config.heads / config.kv_heads, size = config.head_size;
+  const Value x = b.input("x", kType, {1, config.dim, 1, 1});
+  const Value cosine = b.input("cos", kType, {1, size / 2, 1, 1});
+  const Value sine = b.input("sin", kType, {1, size / 2, 1, 1});
+  const Value here = b.input("here", kType, {1, 1, capacity, 1});
+  const Value elsewhere = b.input("elsewhere", kType, {1, 1, capacity, 1});
+  const Value hidden = b.input("hidden", kType, {1, 1, 1, capacity});
+  const Value normal = rms_norm(stage, b, "input_layernorm", x, config);
+  const Heads heads = project(stage, b, normal, cosine, sine, config);
+  const auto updated = [&](const std::string& name, Value fresh) {
+    const Value cache = b.input(name, kType, {1, config.kv_heads, capacity, size});
+    const Value row = b.reshape(fresh, {1, config.kv_heads, 1, size});
+    const Value result = b.add(b.mul(cache, elsewhere), b.mul(row, here));
+    b.output(name + "_out", result);
+    return result;
+  };
+  const Value keys = updated("k_cache", heads.k), values = updated("v_cache", heads.v);
+  const Value q = b.reshape(heads.q, {1, config.kv_heads, group, size});
+  const double scale = 1 / std::sqrt(static_cast<double>(size));
+  const Value scores = b.add(b.mul(b.matmul(q, keys, false, true), scale), hidden);
+  // Probabilities are about 1/capacity, and products go to an absolute grid in fp16 (ane.c72).
+  const double grid = std::exp2(std::round(std::log2(static_cast<double>(capacity)) / 2));
+  const Value mixed = b.mul(b.matmul(b.mul(b.softmax(scores, -1), grid), values), 1 / grid);
+  finish_attention(stage, b, x, b.reshape(mixed, {1, config.heads * size, 1, 1}), config);
+  return stage;
+}
+
 StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequence, Head head) {
   return assemble(config, attention_stage(config, batch, sequence), batch * sequence, head);
 }
@@ -230,6 +322,17 @@ StageChain llama_decode_chain(const LlamaConfig& config, int64_t capacity, int64
 
 StageChain llama_prefill_chain(const LlamaConfig& config, int64_t sequence) {
   return assemble(config, prefill_attention_stage(config, sequence), sequence, Head::kLastLogits);
+}
+
+StageChain llama_cache_filling_chain(const LlamaConfig& config, int64_t capacity) {
+  return assemble(config, cache_filling_attention_stage(config, capacity), capacity, Head::kLogits);
+}
+
+StageChain llama_cache_updating_chain(const LlamaConfig& config, int64_t capacity) {
+  StageChain chain =
+      assemble(config, cache_updating_attention_stage(config, capacity), 1, Head::kLogits);
+  chain.stages[0] = positioned_embed_stage(config, capacity);
+  return chain;
 }
 
 RopeTables rope_tables(const LlamaConfig& config, const std::vector<int64_t>& positions) {

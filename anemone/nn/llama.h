@@ -37,6 +37,22 @@ Stage decode_attention_stage(const LlamaConfig& config, int64_t capacity, int64_
 // and new_v [1, G*K, 1, S].
 Stage prefill_attention_stage(const LlamaConfig& config, int64_t sequence);
 
+// Programs that keep no memory of their own: caches [1, G, capacity, K] go in and come out.
+
+// The attention of the first `sequence` tokens, with the caches they fill: k_cache_out,
+// v_cache_out.
+Stage cache_filling_attention_stage(const LlamaConfig& config, int64_t sequence);
+
+// One token and its position, int32 [1] both → y [1, D, 1, 1], cos and sin [1, K/2, 1, 1], and by
+// rows of a cache: here [1, 1, capacity, 1], 1 at the position and 0 elsewhere; elsewhere, its
+// complement; hidden [1, 1, 1, capacity], -10000 behind the position and 0 up to it.
+// All that is integer is here: what follows is floats only.
+Stage positioned_embed_stage(const LlamaConfig& config, int64_t capacity);
+
+// x and what positioned_embed_stage says of the position, k_cache and v_cache
+// → y, and k_cache_out and v_cache_out with the token's row in its place.
+Stage cache_updating_attention_stage(const LlamaConfig& config, int64_t capacity);
+
 enum class Head { kLogits, kLastLogits, kLoss, kLossInParts };
 // Training or evaluation of whole sequences.
 StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequence, Head head);
@@ -44,6 +60,10 @@ StageChain llama_chain(const LlamaConfig& config, int64_t batch, int64_t sequenc
 StageChain llama_decode_chain(const LlamaConfig& config, int64_t capacity, int64_t columns = 1);
 // The first `sequence` tokens of a text at once: what a cache needs, and the logits of the last.
 StageChain llama_prefill_chain(const LlamaConfig& config, int64_t sequence);
+// The two of a model whose caches are ports: `capacity` tokens at once, with the logits after each,
+// and one token at a position below `capacity`.
+StageChain llama_cache_filling_chain(const LlamaConfig& config, int64_t capacity);
+StageChain llama_cache_updating_chain(const LlamaConfig& config, int64_t capacity);
 
 // cos(t theta^(-2i/K)) and sin of the same for pairs i and positions t (Su et al. 2021), computed
 // in double: [1, K/2, 1, positions.size()] fp32.

@@ -95,7 +95,8 @@ std::string place(const std::filesystem::path& path, uint64_t offset) {
 bool has_blob_code(DType dtype) { return code_of(dtype).has_value(); }
 
 uint64_t BlobWriter::add(std::shared_ptr<const Tensor> tensor) {
-  const auto known = offsets_.find(tensor.get());
+  const std::tuple key(static_cast<const void*>(tensor->data()), tensor->size(), tensor->dtype());
+  const auto known = offsets_.find(key);
   if (known != offsets_.end()) return known->second;
   if (!has_blob_code(tensor->dtype())) {
     fail("weight file",
@@ -103,7 +104,7 @@ uint64_t BlobWriter::add(std::shared_ptr<const Tensor> tensor) {
   }
   const uint64_t offset = align(end_);
   end_ = offset + sizeof(Metadata) + tensor->bytes();
-  offsets_.emplace(tensor.get(), offset);
+  offsets_.emplace(key, offset);
   blobs_.push_back({offset, std::move(tensor)});
   return offset;
 }

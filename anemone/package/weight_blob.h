@@ -4,9 +4,10 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
+#include <tuple>
 #include <vector>
 
 #include "anemone/base/file.h"
@@ -21,7 +22,7 @@ bool has_blob_code(DType dtype);
 class BlobWriter {
  public:
   // Keeps the tensor until the file is written. Returns the offset of its metadata in bytes, the
-  // one that BLOBFILE names; the same tensor (by address) is stored once.
+  // one that BLOBFILE names; the same memory is stored once, whatever its shapes.
   // Throws Error(kInvalidInput) where has_blob_code() does not hold.
   uint64_t add(std::shared_ptr<const Tensor> tensor);
   size_t size() const { return blobs_.size(); }
@@ -35,7 +36,7 @@ class BlobWriter {
     std::shared_ptr<const Tensor> tensor;
   };
   std::vector<Blob> blobs_;
-  std::unordered_map<const Tensor*, uint64_t> offsets_;
+  std::map<std::tuple<const void*, int64_t, DType>, uint64_t> offsets_;  // of memory that is held
   uint64_t end_ = 64;  // of the last blob's data, or of the header
 };
 

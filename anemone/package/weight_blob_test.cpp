@@ -115,6 +115,16 @@ TEST_F(WeightBlob, CountsThePaddingBitsOfPackedElements) {
   EXPECT_THROW(file.read(64, DType::kUInt3, {4}), Error);
 }
 
+TEST_F(WeightBlob, OneMemoryInTwoShapesIsStoredOnce) {
+  BlobWriter writer;
+  const auto flat = make<float>({4}, {1, 2, 3, 4});
+  const std::shared_ptr<const std::byte> memory(flat, static_cast<const std::byte*>(flat->data()));
+  const uint64_t offset = writer.add(flat);
+  EXPECT_EQ(writer.add(std::make_shared<const Tensor>(DType::kFp32, Shape{2, 2}, memory)), offset);
+  EXPECT_NE(writer.add(std::make_shared<const Tensor>(DType::kFp32, Shape{2}, memory)), offset);
+  EXPECT_EQ(writer.size(), 2u);
+}
+
 TEST_F(WeightBlob, RefusesTypesWithoutACode) {
   BlobWriter writer;
   EXPECT_THROW(writer.add(make<bool>({1}, {true})), Error);

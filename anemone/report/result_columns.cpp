@@ -23,9 +23,11 @@ const std::map<std::string, std::vector<Column>>& all_columns() {
   };
   static const std::map<std::string, std::vector<Column>> columns = {
       {"peak", joined(joined(chain, {{"W(MB)", "weight_mb", 1}, {"GFLOP", "gflop", 2}}), times)},
-      {"inmem",
-       joined({{"channels", "channels", 0}, {"spatial", "spatial", 0}, {"W(MB)", "weight_mb", 1}},
-              times)},
+      {"inmem", joined(joined({{"channels", "channels", 0},
+                               {"spatial", "spatial", 0},
+                               {"W(MB)", "weight_mb", 1}},
+                              times),
+                       {{"package(MB)", "package_mb", 1}, {"load ms", "load_ms", 2}})},
       {"sram", joined(joined({{"probe", "probe", 0},
                               {"channels", "channels", 0},
                               {"spatial", "spatial", 0},

@@ -78,7 +78,7 @@ Tensor uniform(const Shape& shape, uint64_t seed, double low, double high) {
   return tensor.cast(DType::kFp16).cast(DType::kFp32);
 }
 
-Prepared::Prepared(Device& device, const Problem& problem) : device_(device) {
+Prepared::Prepared(Device& device, const Problem& problem, PackageTrip* trip) : device_(device) {
   CompileOptions options;
   std::vector<std::string> in_names, out_names;
   for (size_t i = 0; i < problem.inputs.size(); ++i) in_names.push_back(fmt::format("x{}", i));
@@ -86,7 +86,9 @@ Prepared::Prepared(Device& device, const Problem& problem) : device_(device) {
     in_names.push_back(fmt::format("w{}", i));
     options.weights.push_back(in_names.back());
   }
-  executable_ = device.compile(build_function(problem, device.info().float_type), options);
+  Function function = build_function(problem, device.info().float_type);
+  if (trip) function = through_package(function, *trip);
+  executable_ = device.compile(function, options);
   for (size_t i = 0; i < executable_->outputs().size(); ++i) {
     out_names.push_back(fmt::format("y{}", i));
   }
@@ -134,8 +136,9 @@ std::vector<Tensor> reference(const Problem& problem) {
   return results;
 }
 
-Errors errors_on(Device& device, const Problem& problem) {
-  const std::vector<Tensor> found = Prepared(device, problem).run(), wanted = reference(problem);
+Errors errors_on(Device& device, const Problem& problem, PackageTrip* trip) {
+  const std::vector<Tensor> found = Prepared(device, problem, trip).run();
+  const std::vector<Tensor> wanted = reference(problem);
   Errors errors;
   double sum = 0;
   int64_t count = 0;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "anemone/ops/builder.h"
+#include "anemone/selftest/package_trip.h"
 #include "anemone/selftest/selftest.h"
 #include "anemone/tensor/compare.h"
 
@@ -38,7 +39,8 @@ Function build_function(const Problem& problem, DType dtype);
 // A problem compiled for a device, with its buffers.
 class Prepared {
  public:
-  Prepared(Device& device, const Problem& problem);
+  // With `trip` the program is written as a package first, and what is read again is compiled.
+  Prepared(Device& device, const Problem& problem, PackageTrip* trip = nullptr);
 
   std::vector<Tensor> run();  // results in fp32
   void run_once() { request_->run(); }
@@ -62,7 +64,7 @@ std::vector<Tensor> reference(const Problem& problem);
 struct Errors {
   double max = 0, mean = 0;
 };
-Errors errors_on(Device& device, const Problem& problem);
+Errors errors_on(Device& device, const Problem& problem, PackageTrip* trip = nullptr);
 
 // Whether the device computes as the Neural Engine does: fp16, with its refusals.
 bool is_engine(const Device& device);

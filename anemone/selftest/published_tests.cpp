@@ -31,17 +31,23 @@ double tflops(int64_t channels, int64_t spatial, int64_t depth, double ms) {
 
 const char* simulated(const Device& device) { return device.info().simulated ? " simulated" : ""; }
 
+enum class Through { kMemory, kPackage };
+
 // Times of single convolutions, after the answer of the smallest has been checked.
-Outcome conv_times(Device& device, std::initializer_list<int64_t> sizes) {
+Outcome conv_times(Device& device, std::initializer_list<int64_t> sizes,
+                   Through through = Through::kMemory) {
   constexpr int64_t kSpatial = 64;
-  const Errors errors = errors_on(device, conv_chain(*sizes.begin(), kSpatial, 1));
+  PackageTrip trip;
+  PackageTrip* const taken = through == Through::kPackage ? &trip : nullptr;
+  const Errors errors = errors_on(device, conv_chain(*sizes.begin(), kSpatial, 1), taken);
   if (errors.max > 0.02) return {Verdict::kFail, fmt::format("off by {:.3g}", errors.max)};
   std::string notes;
   for (const int64_t channels : sizes) {
-    Prepared prepared(device, conv_chain(channels, kSpatial, 1));
+    Prepared prepared(device, conv_chain(channels, kSpatial, 1), taken);
     const double ms = prepared.run_ms();
     notes += fmt::format("{}{}ch {:.3f} ms {:.2f} TFLOPS", notes.empty() ? "" : ", ", channels, ms,
                          tflops(channels, kSpatial, 1, ms));
+    if (taken) notes += fmt::format(" (package {:.1f} MB)", trip.package_mb);
   }
   return {Verdict::kPass, notes + simulated(device)};
 }
@@ -168,7 +174,9 @@ Outcome inmem_basic(Device& device) {
   return pass_if(errors.max < 0.02, fmt::format("256ch x 64: max {:.2g}", errors.max));
 }
 
-Outcome inmem_bench(Device& device) { return conv_times(device, {256, 512, 1024, 2048}); }
+Outcome inmem_bench(Device& device) {
+  return conv_times(device, {256, 512, 1024, 2048}, Through::kPackage);
+}
 Outcome sram_bench(Device& device) { return conv_times(device, {256, 1024, 2048}); }
 Outcome sram_probe(Device& device) { return conv_times(device, {256, 512, 1536, 2560}); }
 
@@ -190,7 +198,7 @@ constexpr Selftest kTests[] = {
     {"test_classifier", "4 cases: 0.05, 1.0, 0.01, 1.0", classifier},
     {"test_weight_reload", "fails: weights are baked", weight_reload},
     {"inmem_basic", "compiles from memory, right", inmem_basic},
-    {"inmem_bench", "convolutions from memory", inmem_bench},
+    {"inmem_bench", "convolutions through packages", inmem_bench},
     {"inmem_peak", "chains of convolutions", inmem_peak},
     {"sram_bench", "channels and positions", sram_bench},
     {"sram_probe", "channels", sram_probe},

@@ -41,8 +41,8 @@ TEST(Selftest, HasTheElevenPublishedNamesAndEachOnce) {
 
 TEST_F(SelftestOn, TheCpuPassesWhatIsNotAboutTheEngine) {
   const auto cpu = make_cpu_device(pool);
-  for (const char* name : {"test_rmsnorm_bwd", "inmem_basic", "port_order", "causal_mask",
-                           "grouped_heads", "runtime_weights"}) {
+  for (const char* name : {"test_rmsnorm_bwd", "inmem_basic", "inmem_bench", "port_order",
+                           "causal_mask", "grouped_heads", "runtime_weights"}) {
     EXPECT_EQ(verdict(*cpu, name), Verdict::kPass) << name;
   }
   EXPECT_EQ(verdict(*cpu, "fp16_ceiling"), Verdict::kNotApplicable);

@@ -1,0 +1,58 @@
+#include "cli/convert_model.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "anemone/export/llama_package.h"
+#include "cli/convert_program.h"
+#include "cli/terminal.h"
+
+namespace anemone::cli {
+namespace fs = std::filesystem;
+namespace {
+
+// "stories260K" of a file, the folder's name of a directory.
+std::string name_of(const std::string& model) {
+  fs::path path = fs::path(model).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return one_line(fs::is_directory(path) ? path.filename().string() : path.stem().string());
+}
+
+DType dtype_of(const ModelProgramOptions& options) {
+  const std::string name = options.dtype.value_or("fp16");
+  if (name != "fp16" && name != "fp32") {
+    fail("--dtype", "a program computes in fp16 or fp32, not in " + name);
+  }
+  return *dtype_from_name(name);
+}
+
+// "prefill, decode".
+std::string names_of(const std::vector<Function>& functions) {
+  std::string names;
+  for (const Function& function : functions) {
+    names += (names.empty() ? "" : ", ") + function.name;
+  }
+  return names;
+}
+
+}  // namespace
+
+void convert_model(const std::string& in, const std::string& out,
+                   const ModelProgramOptions& options) {
+  check_program_output(in, out, options.force);
+  const DType dtype = dtype_of(options);
+  const ModelWeights weights = load_weights_of(in, "convert");
+  constexpr int64_t kUsual = 256;
+  const int64_t sequence = options.sequence.value_or(std::min(kUsual, weights.config.max_sequence));
+  ModelPackage package = llama_package(weights, {.sequence = sequence,
+                                                 .dtype = dtype,
+                                                 .decode = options.decode,
+                                                 .states = options.states,
+                                                 .model_name = name_of(in)});
+  write_program(out, package.program, package.info);
+  print(fmt::format("{}: {} parameters in {}, {} tokens, functions {}\n", out,
+                    with_commas(weights.config.parameter_count()), name(dtype), sequence,
+                    names_of(package.program.functions)));
+}
+
+}  // namespace anemone::cli
