@@ -7,7 +7,6 @@
 #include "anemone/package/load_weights.h"
 #include "anemone/package/mlpackage.h"
 #include "anemone/passes/passes.h"
-#include "anemone/programs/program_source.h"
 #include "anemone/text/printer.h"
 #include "cli/terminal.h"
 
@@ -37,7 +36,15 @@ void write_text(const fs::path& file, Program& program) {
   write_file(file, print_mil(program) + "\n");
 }
 
-void check_output(const std::string& in, const std::string& out, bool force) {
+}  // namespace
+
+bool is_program(const std::string& path) {
+  const std::string ending = ending_of(path);
+  return ending == ".mil" || ending == ".mlpackage" || ending == ".mlmodelc" ||
+         ending == ".mlmodel";
+}
+
+void check_program_output(const std::string& in, const std::string& out, bool force) {
   refuse_same_file(in, out);
   const std::string ending = ending_of(out);
   if (ending != ".mil" && ending != ".mlpackage" && ending != ".mlmodelc") {
@@ -53,26 +60,9 @@ void check_output(const std::string& in, const std::string& out, bool force) {
   }
 }
 
-}  // namespace
-
-bool is_program(const std::string& path) {
-  const std::string ending = ending_of(path);
-  return ending == ".mil" || ending == ".mlpackage" || ending == ".mlmodelc" ||
-         ending == ".mlmodel";
-}
-
-void convert_program(const std::string& in, const std::string& out, bool force) {
-  check_output(in, out, force);
-  ProgramSource source = open_program(in);
-  print_notes(source.info.losses);
-  load_weights(source);
+void write_program(const std::string& out, ProgramSource& source) {
   prepare(source);
   const std::string ending = ending_of(out);
-  for (const Function& function : source.program.functions) {
-    if (ending == ".mlpackage" || !is_flexible(function)) continue;
-    note(function.name +
-         ": text keeps no defaults for sizes that are open; give --shape to run it");
-  }
   if (ending == ".mlpackage") {
     write_mlpackage(out, source.program, source.info);
   } else if (ending == ".mil") {
@@ -83,6 +73,19 @@ void convert_program(const std::string& in, const std::string& out, bool force) 
       write_text(folder / "model.mil", source.program);
     });
   }
+}
+
+void convert_program(const std::string& in, const std::string& out, bool force) {
+  check_program_output(in, out, force);
+  ProgramSource source = open_program(in);
+  print_notes(source.info.losses);
+  load_weights(source);
+  for (const Function& function : source.program.functions) {
+    if (ending_of(out) == ".mlpackage" || !is_flexible(function)) continue;
+    note(function.name +
+         ": text keeps no defaults for sizes that are open; give --shape to run it");
+  }
+  write_program(out, source);
   size_t operations = 0;
   for (const Function& function : source.program.functions) {
     operations += function.operations.size();

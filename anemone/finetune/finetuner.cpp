@@ -1,0 +1,193 @@
+#include "anemone/finetune/finetuner.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace anemone {
+namespace {
+
+// Places of operations become places in the program's file.
+template <typename Action>
+auto in_program(const ProgramSource& source, Action&& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidInput || error.where().starts_with("--")) throw;
+    if (error.where().starts_with(source.path)) throw;
+    throw Error(error.code(), source.path + ": " + error.where(), error.message(), error.hint());
+  }
+}
+
+Tensor tensor_like(const Buffer& buffer) {
+  return Tensor(buffer.type().dtype, buffer.type().shape);
+}
+
+}  // namespace
+
+Finetuner::Finetuner(const TrainingPlace& place, ProgramSource& source,
+                     const FinetuneOptions& options, Samples samples)
+    : place_(place),
+      source_(source),
+      options_(options),
+      samples_(std::move(samples)),
+      model_(make_trained_function(source, options, samples_, place.host)),
+      loss_(fit_loss(options, model_.output(), model_.batch, samples_)),
+      order_(samples_.count(), options.run.seed),
+      scale_(first_loss_scale(options.run, place.device)),
+      numbers_(static_cast<size_t>(model_.batch)) {
+  make_parameters();
+  in_program(source, [&] { make_programs(); });
+  updater_.emplace(parameters_, place_.pool, program_->runner());
+}
+
+void Finetuner::make_parameters() {
+  for (size_t i = 0; i < model_.constants.size(); ++i) {
+    const Tensor& numbers = model_.initial[i];
+    Parameter& parameter = parameters_.emplace_back();
+    parameter.name = model_.constants[i];
+    parameter.shape = numbers.shape();
+    parameter.value = place_.host.allocate(Type::tensor(DType::kFp32, numbers.shape()));
+    parameter.value->write(numbers);
+    parameter.become_trained(place_.host);
+    zero_gradients({&parameter, 1});
+  }
+  model_.initial.clear();
+}
+
+Parameter& Finetuner::find(const std::string& name) {
+  for (Parameter& parameter : parameters_) {
+    if (parameter.name == name) return parameter;
+  }
+  fail("parameter '" + name + "'", "there is none");
+}
+
+StageChain Finetuner::chain(Function function, const std::string& output) const {
+  StageChain chain;
+  chain.uses = {{0, function.name, model_.constants}};
+  chain.stages.push_back({std::move(function), "", output, model_.weights});
+  return chain;
+}
+
+void Finetuner::make_programs() {
+  const ParameterLookup values = [&](const std::string& name) { return find(name).value.get(); };
+  const ParameterLookup gradients = [&](const std::string& name) {
+    return find(name).gradient.get();
+  };
+  forward_ = std::make_unique<ForwardProgram>(
+      place_.host, chain(model_.function.clone(), model_.output()->name), values);
+  Function with_loss = model_.function.clone();
+  append_loss(with_loss, loss_);
+  const StageChain training = chain(std::move(with_loss), "loss");
+  check_placement(place_.placement, training, "--pipeline " + options_.run.pipeline);
+  program_ = std::make_unique<TrainingProgram>(
+      TrainingSetup{place_.device, place_.host, place_.placement, options_.run.strict,
+                    place_.timeline},
+      training, values, gradients);
+  for (const std::string& input : model_.inputs) {
+    batch_.push_back(tensor_like(program_->side(input)));
+  }
+  batch_.push_back(tensor_like(program_->side("targets")));
+}
+
+int64_t Finetuner::count() const {
+  int64_t count = 0;
+  for (const Parameter& parameter : parameters_) count += element_count(parameter.shape);
+  return count;
+}
+
+int64_t Finetuner::micro_steps() const { return options_.run.batch / model_.batch; }
+
+void Finetuner::feed(int lane) {
+  order_.next(numbers_);
+  for (size_t i = 0; i < model_.inputs.size(); ++i) {
+    samples_.gather(model_.samples[i], numbers_, batch_[i]);
+    program_->side(model_.inputs[i], lane).write(batch_[i]);
+  }
+  samples_.gather(options_.targets, numbers_, batch_.back());
+  program_->side("targets", lane).write(batch_.back());
+}
+
+UpdateMetrics Finetuner::update() {
+  TaskRunner& runner = program_->runner();
+  const double start = runner.now_ms();
+  if (weights_are_new_) program_->weights_changed();
+  const int64_t count = micro_steps();
+  const auto scale = static_cast<float>(scale_.scale / static_cast<double>(count));
+  UpdateMetrics metrics;
+  metrics.loss = program_->run(count, scale, [&](int lane) { feed(lane); }) /
+                 static_cast<double>(count);
+  weights_are_new_ = updater_->apply(options_.run, step_, scale_, metrics);
+  metrics.step = ++step_;
+  metrics.tokens = options_.run.batch;
+  metrics.ms = runner.now_ms() - start;
+  metrics.simulated = place_.device.info().simulated;
+  return metrics;
+}
+
+Samples Finetuner::fit(Samples samples) const {
+  std::vector<std::string> names = model_.samples;
+  names.push_back(options_.targets);
+  samples.keep(names);
+  for (size_t i = 0; i < model_.inputs.size(); ++i) {
+    samples.convert(model_.samples[i], batch_[i].dtype());
+    samples.require_shape(model_.samples[i], samples_.sample_shape(model_.samples[i]));
+  }
+  fit_loss(options_, model_.output(), model_.batch, samples);
+  return samples;
+}
+
+Evaluation Finetuner::evaluate(const Samples& samples) {
+  const Tensor output = tensor_like(forward_->output());
+  LossSum sum(loss_);
+  for (int64_t first = 0; first < samples.count(); first += model_.batch) {
+    // The last run is filled up with the last sample, which counts once.
+    for (int64_t i = 0; i < model_.batch; ++i) {
+      numbers_[static_cast<size_t>(i)] = std::min(first + i, samples.count() - 1);
+    }
+    for (size_t i = 0; i < model_.inputs.size(); ++i) {
+      samples.gather(model_.samples[i], numbers_, batch_[i]);
+      forward_->side(model_.inputs[i])->write(batch_[i]);
+    }
+    samples.gather(options_.targets, numbers_, batch_.back());
+    forward_->run();
+    forward_->output().read(output);
+    sum.add(output, batch_.back(), std::min(model_.batch, samples.count() - first));
+  }
+  return {sum.mean(), sum.accuracy(), samples.count()};
+}
+
+void Finetuner::store() {
+  Function& function = source_.function(options_.function);
+  for (const Parameter& parameter : parameters_) {
+    Operation& constant = *function.find(parameter.name)->producer;
+    for (Attribute& attribute : constant.attributes) {
+      if (attribute.name != "val") continue;
+      const Type& type = attribute.value.type;
+      Tensor numbers(DType::kFp32, type.shape);
+      parameter.value->read(numbers);
+      Tensor stored = numbers.cast(type.dtype);
+      for (int64_t i = 0; i < stored.size(); ++i) {
+        if (std::isfinite(stored.at(i))) continue;
+        fail("constant '" + parameter.name + "'",
+             fmt::format("it has become {}, which {} does not hold", numbers.at(i),
+                         name(type.dtype)),
+             "a lower --lr may help; nothing is written");
+      }
+      attribute.value = Literal::of(std::move(stored));
+    }
+  }
+}
+
+Placement placement_of_program(const std::string& pipeline) {
+  Placement placement = find_pipeline(pipeline);
+  if (!uses_device(placement)) return placement;
+  placement.lanes = 1;
+  placement.rows = {
+      {{}, {}, {}, {}, true, ""},
+      {{}, {}, {"anemone.cross_entropy", "anemone.cross_entropy_backward"}, {}, false, ""},
+  };
+  return placement;
+}
+
+}  // namespace anemone
