@@ -22,7 +22,7 @@ from coremltools.converters.mil import Builder as mb  # noqa: E402
 from coremltools.converters.mil.frontend.milproto.load import load  # noqa: E402
 
 PROGRAM = pathlib.Path(sys.argv[1]).resolve()
-PLAIN_STEP = ["--steps", "1", "--lr", "1e5", "--eps", "1e5", "--beta1", "0", "--beta2", "0",
+PLAIN_STEP = ["--steps", "1", "--lr", "1e8", "--eps", "1e8", "--beta1", "0", "--beta2", "0",
               "--weight-decay", "0", "--clip", "0"]
 rng = np.random.default_rng(11)
 SAMPLES, CLASSES = 6, 3
@@ -75,7 +75,7 @@ def attention_mil(x, w):
     y = mb.layer_norm(x=x, axes=[-1], gamma=w("gamma"), beta=w("beta"), epsilon=w.number(1e-5))
     q, k, v = (mb.matmul(x=y, y=w(name), transpose_y=True) for name in ("q", "k", "v"))
     shares = mb.softmax(x=mb.mul(x=mb.matmul(x=q, y=k, transpose_y=True),
-                                 y=w.number(8 ** -0.5)), axis=-1)
+                                 y=w.number(0.25)), axis=-1)
     x = mb.add(x=x, y=mb.matmul(x=shares, y=v))
     up = mb.silu(x=mb.linear(x=x, weight=w("up"), bias=w("up_bias")))
     return mb.linear(x=mb.reduce_mean(x=up, axes=[1], keep_dims=False), weight=w("dense"),
@@ -86,7 +86,7 @@ def attention_numpy(x, w):
     y = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
     y = y * w["gamma"] + w["beta"]
     q, k, v = (y @ w[name].T for name in ("q", "k", "v"))
-    scores = q @ k.transpose(0, 2, 1) / np.sqrt(8)
+    scores = q @ k.transpose(0, 2, 1) / 4
     shares = np.exp(scores - scores.max(-1, keepdims=True))
     shares /= shares.sum(-1, keepdims=True)
     x = x + shares @ v
@@ -108,7 +108,7 @@ def recurrent_mil(kind):
         if kind == "lstm":
             start["initial_c"] = w.zeros(1, 4)
         y = getattr(mb, kind)(x=x, weight_ih=w("ih"), weight_hh=w("hh"), bias=w("bias"),
-                              direction="forward", output_sequence=False, **start)[0]
+                              direction="forward", output_sequence=False, **start)[1]
         return mb.linear(x=y, weight=w("dense"), bias=w("dense_bias"), name="logits")
     return build
 
@@ -126,13 +126,13 @@ def lstm_numpy(x, w):  # gates in the order input, forget, output, cell
     return h @ w["dense"].T + w["dense_bias"]
 
 
-def gru_numpy(x, w):  # gates in the order reset, update, output
+def gru_numpy(x, w):  # gates in the order reset, output, update; the reset is before the product
     h = np.zeros((x.shape[1], 4))
     for step in x:
-        r, z, o = np.split(step @ w["ih"].T + w["bias"], 3, axis=1)
-        hr, hz, ho = np.split(w["hh"], 3)
+        r, o, z = np.split(step @ w["ih"].T + w["bias"], 3, axis=1)
+        hr, ho, hz = np.split(w["hh"], 3)
         r, z = sigmoid(r + h @ hr.T), sigmoid(z + h @ hz.T)
-        h = (1 - z) * np.tanh(o + r * (h @ ho.T)) + z * h
+        h = (1 - z) * np.tanh(o + (r * h) @ ho.T) + z * h
     return h @ w["dense"].T + w["dense_bias"]
 
 

@@ -38,6 +38,7 @@ Finetuner::Finetuner(const TrainingPlace& place, ProgramSource& source,
       numbers_(static_cast<size_t>(model_.batch)) {
   make_parameters();
   in_program(source, [&] { make_programs(); });
+  require_compiles();
   updater_.emplace(parameters_, place_.pool, program_->runner());
 }
 
@@ -69,6 +70,14 @@ StageChain Finetuner::chain(Function function, const std::string& output) const 
   return chain;
 }
 
+Placement Finetuner::placement() const {
+  Placement placement = place_.placement;
+  PlacementRow sums{{}, {Part::kWeightGradient}, {}, {}, false, ""};
+  for (const std::string& weight : model_.weights) sums.values.push_back("d" + weight);
+  if (uses_device(placement)) placement.rows.push_back(std::move(sums));
+  return placement;
+}
+
 void Finetuner::make_programs() {
   const ParameterLookup values = [&](const std::string& name) { return find(name).value.get(); };
   const ParameterLookup gradients = [&](const std::string& name) {
@@ -81,13 +90,23 @@ void Finetuner::make_programs() {
   const StageChain training = chain(std::move(with_loss), "loss");
   check_placement(place_.placement, training, "--pipeline " + options_.run.pipeline);
   program_ = std::make_unique<TrainingProgram>(
-      TrainingSetup{place_.device, place_.host, place_.placement, options_.run.strict,
-                    place_.timeline},
+      TrainingSetup{place_.device, place_.host, placement(), options_.run.strict, place_.timeline},
       training, values, gradients);
   for (const std::string& input : model_.inputs) {
     batch_.push_back(tensor_like(program_->side(input)));
   }
   batch_.push_back(tensor_like(program_->side("targets")));
+}
+
+// Before hours of training and not after them.
+void Finetuner::require_compiles() const {
+  const int64_t each = program_->compiles_per_update(), left = place_.device.compiles_left();
+  const int64_t updates = options_.run.steps - 1;  // the constructor has compiled for the first
+  if (each == 0 || updates <= left / each) return;
+  fail("--pipeline " + place_.placement.name,
+       fmt::format("{} compiles {} programs more in this process, and every update takes {}",
+                   place_.device.info().name, left, each),
+       fmt::format("--pipeline dynamic, or --steps {}", left / each + 1));
 }
 
 int64_t Finetuner::count() const {

@@ -48,8 +48,10 @@ class Finetuner {
 
  private:
   void make_parameters();
+  Placement placement() const;
   StageChain chain(Function function, const std::string& output) const;
   void make_programs();
+  void require_compiles() const;
   void feed(int lane);
   Parameter& find(const std::string& name);
 
@@ -72,8 +74,8 @@ class Finetuner {
 };
 
 // Where programs other than our own models run what: host, and for every other pipeline all but the
-// loss and the sums of gradients on the device; `static` ones with trained numbers as constants of
-// its programs.
+// loss on the device; `static` ones with trained numbers as constants of its programs. Gradients are
+// added up on the host, in fp32, whatever a placement says.
 Placement placement_of_program(const std::string& pipeline);
 
 }  // namespace anemone
