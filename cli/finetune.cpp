@@ -5,6 +5,7 @@
 #include "anemone/base/file.h"
 #include "anemone/data/tensor_files.h"
 #include "anemone/devices/all_devices.h"
+#include "anemone/finetune/choose.h"
 #include "anemone/finetune/finetuner.h"
 #include "cli/commands.h"
 #include "cli/convert_program.h"
@@ -59,13 +60,13 @@ Samples read_samples(const std::string& path) { return Samples(path, read_tensor
 std::string headline(Finetuner& tuner, const FinetuneOptions& o, const TrainingPlace& place) {
   const DeviceInfo& device = place.device.info();
   return fmt::format(
-      "{}: {} of {} constants are trained, {} numbers; {} of '{}'\n"
-      "{} samples, {} an update in {} micro-step{} of {}\n"
+      "{}: {} of {} constants are trained, {} numbers: {}\n"
+      "{} of '{}'; {} samples, {} an update in {} micro-step{} of {}\n"
       "on {} ({}), pipeline {}\n",
       tuner.model().function.name, tuner.parameters().size(), tuner.model().constants_in_all,
-      with_commas(tuner.count()),
+      with_commas(tuner.count()), listed(tuner.model().constants),
       o.loss == LossKind::kMeanSquare ? "mean square error" : "cross entropy",
-      tuner.model().output()->name, tuner.samples().count(), o.run.batch, tuner.micro_steps(),
+      tuner.model().output_name, tuner.samples().count(), o.run.batch, tuner.micro_steps(),
       tuner.micro_steps() == 1 ? "" : "s", tuner.model().batch, device.name, device.description,
       place.placement.name);
 }

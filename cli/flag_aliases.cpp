@@ -100,7 +100,7 @@ constexpr Alias kFlags[] = {
 };
 
 constexpr Alias kVerbs[] = {
-    {"fine-tune", "finetune"}, {"sample", "generate"},   {"complete", "generate"},
+    {"fine-tune", "finetune"}, {"sample", "generate"}, {"complete", "generate"},
     {"evaluate", "eval"},      {"benchmark", "bench"}, {"self-test", "selftest"},
 };
 

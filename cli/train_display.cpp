@@ -50,11 +50,11 @@ std::string TrainDisplay::line(const UpdateMetrics& m) const {
 
 std::string TrainDisplay::bar(const UpdateMetrics& m) const {
   const int64_t steps = std::max<int64_t>(steps_, 1);
-  const std::string text =
-      fmt::format(" {:>3}%  step {}/{}  loss {:.4f}  {:.0f} {}/s{}  {} left{}{}",
-                  100 * m.step / steps, m.step, steps_, m.loss,
-                  static_cast<double>(tokens_) / busy_ms_ * 1000, unit_, m.simulated ? " (simulated)" : "",
-                  duration(seconds_left(m.step)), validation_part(m), m.skipped ? "  skipped" : "");
+  const std::string text = fmt::format(
+      " {:>3}%  step {}/{}  loss {:.4f}  {:.0f} {}/s{}  {} left{}{}", 100 * m.step / steps, m.step,
+      steps_, m.loss, static_cast<double>(tokens_) / busy_ms_ * 1000, unit_,
+      m.simulated ? " (simulated)" : "", duration(seconds_left(m.step)), validation_part(m),
+      m.skipped ? "  skipped" : "");
   // A line that wraps could not be written over.
   const int64_t room = terminal_columns() - 1 - static_cast<int64_t>(text.size());
   const int64_t width = std::clamp<int64_t>(room, 0, 30);

@@ -161,8 +161,9 @@ int64_t decide_batch(Function& function, Samples& samples, int64_t wanted, Devic
     }
   }
   if (wanted % batch != 0) {
-    fail("--batch", fmt::format("{} is no multiple of the {} samples that a run of '{}' takes",
-                                wanted, batch, function.name),
+    fail("--batch",
+         fmt::format("{} is no multiple of the {} samples that a run of '{}' takes", wanted, batch,
+                     function.name),
          fmt::format("{} or {}", std::max(batch, wanted / batch * batch),
                      (wanted / batch + 1) * batch));
   }

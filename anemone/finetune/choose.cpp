@@ -5,22 +5,22 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "anemone/base/nearest_name.h"
 #include "anemone/passes/trainable.h"
 
 namespace anemone {
-namespace {
 
-constexpr size_t kMostListed = 8;
-
-// "a, b, c and 12 more".
 std::string listed(const std::vector<std::string>& names) {
-  const size_t shown = std::min(names.size(), kMostListed);
-  const std::string text = fmt::format("{}", fmt::join(names.begin(),
-                                                       names.begin() + static_cast<long>(shown), ", "));
-  return shown < names.size() ? fmt::format("{} and {} more", text, names.size() - shown) : text;
+  constexpr size_t kMost = 8;
+  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kMost));
+  const std::string text = fmt::format("{}", fmt::join(names.begin(), end, ", "));
+  if (names.size() <= kMost) return text;
+  return fmt::format("{} and {} more", text, names.size() - kMost);
 }
+
+namespace {
 
 bool matches(const std::string& pattern, const std::string& name) {
   return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
@@ -39,9 +39,14 @@ std::vector<std::string> names_of_weights(const std::vector<ConstantRole>& roles
   return names;
 }
 
+// Names that are near, or longer: converters append to them ("logits_cast_fp16").
 std::string hint_for(const std::string& name, const std::vector<std::string>& known) {
   const std::string near = suggest(name, {known.begin(), known.end()});
   if (!near.empty()) return near;
+  std::vector<std::string> longer;
+  std::copy_if(known.begin(), known.end(), std::back_inserter(longer),
+               [&](const std::string& other) { return other.starts_with(name); });
+  if (!longer.empty()) return "there are " + listed(longer);
   return known.empty() ? "" : "there are " + listed(known);
 }
 
@@ -73,7 +78,8 @@ Value only_result(const Function& function) {
   if (function.outputs.size() == 1) return function.outputs[0];
   std::vector<std::string> names;
   for (Value output : function.outputs) names.push_back(output->name);
-  fail("--output", fmt::format("'{}' has {} results: {}", function.name, names.size(), listed(names)),
+  fail("--output",
+       fmt::format("'{}' has {} results: {}", function.name, names.size(), listed(names)),
        "say which one the loss is of");
 }
 
@@ -86,8 +92,7 @@ Value named_result(const Function& function, const std::string& name) {
 }  // namespace
 
 Value choose_output(const Function& function, const FinetuneOptions& o) {
-  const Value output =
-      o.output.empty() ? only_result(function) : named_result(function, o.output);
+  const Value output = o.output.empty() ? only_result(function) : named_result(function, o.output);
   const std::string flag = "--output " + output->name;
   if (!output->producer) fail(flag, "it is an input of the program");
   if (!output->type.is_tensor() || !is_float(output->type.dtype)) {

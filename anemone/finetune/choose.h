@@ -22,4 +22,7 @@ std::vector<Value> choose_constants(const Function& function, const Function& wh
 // How many constants of rank 1 and more could be trained.
 int64_t count_trainable(const Function& function);
 
+// "a, b and 12 more".
+std::string listed(const std::vector<std::string>& names);
+
 }  // namespace anemone

@@ -7,18 +7,6 @@
 namespace anemone {
 namespace {
 
-// Places of operations become places in the program's file.
-template <typename Action>
-auto in_program(const ProgramSource& source, Action&& action) {
-  try {
-    return action();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInvalidInput || error.where().starts_with("--")) throw;
-    if (error.where().starts_with(source.path)) throw;
-    throw Error(error.code(), source.path + ": " + error.where(), error.message(), error.hint());
-  }
-}
-
 Tensor tensor_like(const Buffer& buffer) {
   return Tensor(buffer.type().dtype, buffer.type().shape);
 }
@@ -37,7 +25,7 @@ Finetuner::Finetuner(const TrainingPlace& place, ProgramSource& source,
       scale_(first_loss_scale(options.run, place.device)),
       numbers_(static_cast<size_t>(model_.batch)) {
   make_parameters();
-  in_program(source, [&] { make_programs(); });
+  make_programs();
   require_compiles();
   updater_.emplace(parameters_, place_.pool, program_->runner());
 }
@@ -89,9 +77,11 @@ void Finetuner::make_programs() {
   append_loss(with_loss, loss_);
   const StageChain training = chain(std::move(with_loss), "loss");
   check_placement(place_.placement, training, "--pipeline " + options_.run.pipeline);
-  program_ = std::make_unique<TrainingProgram>(
-      TrainingSetup{place_.device, place_.host, placement(), options_.run.strict, place_.timeline},
-      training, values, gradients);
+  const TrainingSetup setup{place_.device, place_.host, placement(), options_.run.strict,
+                            place_.timeline};
+  program_ = in_file(source_.path, [&] {
+    return std::make_unique<TrainingProgram>(setup, training, values, gradients);
+  });
   for (const std::string& input : model_.inputs) {
     batch_.push_back(tensor_like(program_->side(input)));
   }
@@ -134,8 +124,8 @@ UpdateMetrics Finetuner::update() {
   const int64_t count = micro_steps();
   const auto scale = static_cast<float>(scale_.scale / static_cast<double>(count));
   UpdateMetrics metrics;
-  metrics.loss = program_->run(count, scale, [&](int lane) { feed(lane); }) /
-                 static_cast<double>(count);
+  metrics.loss =
+      program_->run(count, scale, [&](int lane) { feed(lane); }) / static_cast<double>(count);
   weights_are_new_ = updater_->apply(options_.run, step_, scale_, metrics);
   metrics.step = ++step_;
   metrics.tokens = options_.run.batch;

@@ -74,8 +74,8 @@ class Finetuner {
 };
 
 // Where programs other than our own models run what: host, and for every other pipeline all but the
-// loss on the device; `static` ones with trained numbers as constants of its programs. Gradients are
-// added up on the host, in fp32, whatever a placement says.
+// loss on the device; `static` ones with trained numbers as constants of its programs. Gradients
+// are added up on the host, in fp32, whatever a placement says.
 Placement placement_of_program(const std::string& pipeline);
 
 }  // namespace anemone

@@ -18,7 +18,8 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::string program(const std::string& inputs, const std::string& body, const std::string& outputs) {
+std::string program(const std::string& inputs, const std::string& body,
+                    const std::string& outputs) {
   return "program(1.3)\n{\n func main<ios17>(" + inputs + ") {\n" + body + "\n} -> (" + outputs +
          ");\n}\n";
 }
@@ -41,17 +42,27 @@ std::string small_cnn(const std::string& type, const std::string& batch = "2") {
           constant(type + ", [3, 8]", "weight",
                    "0.5, -0.25, 0.125, 0.75, -0.5, 0.25, 1, -1, -0.5, 0.5, 0.25, -0.125, 0.75, "
                    "0.375, -0.25, 0.5, 0.25, 0.25, -0.75, 0.5, -0.25, 0.125, 0.5, -0.5") +
-          constant(type + ", [3]", "bias", "0.125, -0.25, 0.5") +
-          "tensor<" + type + ", [" + batch + ", 2, 2, 2]> c = conv(x = x, weight = filter, "
+          constant(type + ", [3]", "bias", "0.125, -0.25, 0.5") + "tensor<" + type + ", [" + batch +
+          ", 2, 2, 2]> c = conv(x = x, weight = filter, "
           "strides = tensor<int32, [2]>([1, 1]), pad_type = string(\"valid\"), "
           "pad = tensor<int32, [4]>([0, 0, 0, 0]), dilations = tensor<int32, [2]>([1, 1]), "
           "groups = int32(1));\n"
-          "tensor<" + type + ", [" + batch + ", 2, 2, 2]> n = batch_norm(x = c, mean = mean, "
-          "variance = variance, gamma = gamma, beta = beta, epsilon = " + type + "(0.001));\n"
-          "tensor<" + type + ", [" + batch + ", 2, 2, 2]> r = relu(x = n);\n"
-          "tensor<" + type + ", [" + batch + ", 8]> flat = reshape(x = r, "
+          "tensor<" +
+          type + ", [" + batch +
+          ", 2, 2, 2]> n = batch_norm(x = c, mean = mean, "
+          "variance = variance, gamma = gamma, beta = beta, epsilon = " +
+          type +
+          "(0.001));\n"
+          "tensor<" +
+          type + ", [" + batch +
+          ", 2, 2, 2]> r = relu(x = n);\n"
+          "tensor<" +
+          type + ", [" + batch +
+          ", 8]> flat = reshape(x = r, "
           "shape = tensor<int32, [2]>([-1, 8]));\n"
-          "tensor<" + type + ", [" + batch + ", 3]> logits = linear(x = flat, weight = weight, "
+          "tensor<" +
+          type + ", [" + batch +
+          ", 3]> logits = linear(x = flat, weight = weight, "
           "bias = bias);",
       "logits");
 }
@@ -95,8 +106,9 @@ void take_plain_steps(TrainOptions& run) {
 class FinetunerTest : public testing::Test {
  protected:
   std::unique_ptr<Finetuner> make(ProgramSource& source, const FinetuneOptions& options) {
-    return std::make_unique<Finetuner>(TrainingPlace{*device_, *device_, pool_, find_pipeline("host")},
-                                       source, options, six_samples());
+    return std::make_unique<Finetuner>(
+        TrainingPlace{*device_, *device_, pool_, find_pipeline("host")}, source, options,
+        six_samples());
   }
   std::string refusal(const std::string& text, const FinetuneOptions& options) {
     ProgramSource source = source_of(text);
@@ -285,8 +297,8 @@ TEST_F(FinetunerTest, TheSameSeedGivesTheSameRun) {
 TEST_F(FinetunerTest, ValuesOfTheProgramMayHaveTheNamesOfGradients) {
   std::string text = small_cnn("fp32");
   const std::pair<std::string, std::string> renamed[] = {
-      {" n ", " dbias "}, {"= n)", "= dbias)"}, {" r ", " loss "}, {"x = r,", "x = loss,"},
-      {" c ", " targets "}, {"x = c,", "x = targets,"}};
+      {" n ", " dbias "},      {"= n)", "= dbias)"}, {" r ", " loss "},
+      {"x = r,", "x = loss,"}, {" c ", " targets "}, {"x = c,", "x = targets,"}};
   for (const auto& [from, to] : renamed) text.replace(text.find(from), from.size(), to);
   expect_slopes(text, options_for({"bias", "gamma"}, LossKind::kCrossEntropy, 6));
 }
@@ -310,8 +322,8 @@ TEST_F(FinetunerTest, AnOutputIsAnyValueOfFloats) {
   EXPECT_THAT(refusal(text, options), AllOf(HasSubstr("--output logit"), HasSubstr("'logits'")));
   options = options_for({"filter"}, LossKind::kMeanSquare, 6);
   options.output = "r";
-  EXPECT_THAT(refusal(text, options), AllOf(HasSubstr("targets 'wanted'"), HasSubstr("[3]"),
-                                            HasSubstr("[2, 2, 2]")));
+  EXPECT_THAT(refusal(text, options),
+              AllOf(HasSubstr("targets 'wanted'"), HasSubstr("[3]"), HasSubstr("[2, 2, 2]")));
   options.train = {"bias"};
   EXPECT_THAT(refusal(text, options), HasSubstr("does not depend on 'bias'"));
 }
@@ -334,9 +346,9 @@ TEST_F(FinetunerTest, WhatHasNoGradientIsNamed) {
                "crop_resize(x = n, boxes = tensor<fp32, [2, 4]>([0, 0, 1, 1, 0, 0, 1, 1]), "
                "box_indices = tensor<int32, [2]>([0, 1]), target_height = int32(2), "
                "target_width = int32(2))");
-  EXPECT_THAT(refusal(text, options_for(kAll, LossKind::kCrossEntropy, 2)),
-              AllOf(HasSubstr("net.mil: "), HasSubstr("crop_resize has no gradient"),
-                    HasSubstr("'r'")));
+  EXPECT_THAT(
+      refusal(text, options_for(kAll, LossKind::kCrossEntropy, 2)),
+      AllOf(HasSubstr("net.mil:"), HasSubstr("crop_resize has no gradient"), HasSubstr("'r'")));
   // Behind it all is well.
   EXPECT_EQ(refusal(text, options_for({"weight"}, LossKind::kCrossEntropy, 2)), "");
 }

@@ -38,9 +38,8 @@ std::vector<size_t> class_axes(const FinetuneOptions& o, Value output, const Sha
   }
   if (!o.class_axis) return axes;
   const int64_t given = normalize_axis(*o.class_axis, output->type.shape.size());
-  std::erase_if(axes, [&](size_t axis) {
-    return static_cast<int64_t>(axis + batch_axes) != given;
-  });
+  std::erase_if(axes,
+                [&](size_t axis) { return static_cast<int64_t>(axis + batch_axes) != given; });
   return axes;
 }
 
@@ -49,9 +48,8 @@ size_t class_axis(const FinetuneOptions& o, Value output, const Shape& sample,
   const Shape targets = samples.sample_shape(o.targets);
   const std::vector<size_t> axes = class_axes(o, output, sample, targets);
   if (axes.size() == 1) return axes[0];
-  const std::string shapes =
-      fmt::format("one sample of them is {}, of '{}' {}", to_string(targets), output->name,
-                  to_string(sample));
+  const std::string shapes = fmt::format("one sample of them is {}, of '{}' {}", to_string(targets),
+                                         output->name, to_string(sample));
   if (axes.empty()) {
     fail(place_of_targets(o, samples), shapes,
          o.class_axis ? "the same without --class-axis is wanted"
@@ -127,9 +125,8 @@ Value mean_square(Builder& b, Value output, const LossShape& s) {
 LossShape fit_loss(const FinetuneOptions& o, Value output, int64_t batch, Samples& samples) {
   const Shape sample = sample_shape(output, batch);
   LossShape shape{o.loss, batch};
-  return o.loss == LossKind::kCrossEntropy
-             ? fit_cross_entropy(o, output, sample, shape, samples)
-             : fit_mean_square(o, output, sample, shape, samples);
+  return o.loss == LossKind::kCrossEntropy ? fit_cross_entropy(o, output, sample, shape, samples)
+                                           : fit_mean_square(o, output, sample, shape, samples);
 }
 
 void append_loss(Function& function, const LossShape& shape) {

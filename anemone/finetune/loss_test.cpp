@@ -78,8 +78,8 @@ std::string refusal_of(const Shape& output, Tensor targets, const FinetuneOption
 
 TEST(FinetuneLoss, CrossEntropyOfEqualLogitsIsTheLogarithmOfTheirNumber) {
   const Tensor logits(DType::kFp32, {2, 4});
-  const double loss = loss_of(logits, Tensor::of<int32_t>({2}, {3, 0}),
-                              options_for(LossKind::kCrossEntropy));
+  const double loss =
+      loss_of(logits, Tensor::of<int32_t>({2}, {3, 0}), options_for(LossKind::kCrossEntropy));
   EXPECT_NEAR(loss, std::log(4), 1e-6);
 }
 
@@ -165,8 +165,8 @@ TEST(FinetuneSamples, MissingUnequalAndEmptyTensorsAreRefusedByName) {
   };
   EXPECT_EQ(keep({"image"}), "");
   EXPECT_THAT(keep({"imag"}), AllOf(HasSubstr("data.npz"), HasSubstr("'image'")));
-  EXPECT_THAT(keep({"image", "label"}), AllOf(HasSubstr("'label'"), HasSubstr("4 samples"),
-                                              HasSubstr("'image' has 3")));
+  EXPECT_THAT(keep({"image", "label"}),
+              AllOf(HasSubstr("'label'"), HasSubstr("4 samples"), HasSubstr("'image' has 3")));
   EXPECT_THAT(keep({"none"}), HasSubstr("no samples"));
   EXPECT_THAT(keep({"number"}), HasSubstr("one number"));
 }

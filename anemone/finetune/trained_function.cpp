@@ -48,9 +48,10 @@ TrainedFunction make_trained_function(ProgramSource& source, const FinetuneOptio
   const Function& whole = source.function(o.function);
   TrainedFunction result;
   const Value output = choose_output(whole, o);
+  result.output_name = output->name;
   result.function = extract(whole, whole.name, {output}, [](Value) { return false; });
   Function& function = result.function;
-  require_straight_line(function);
+  in_file(source.path, [&] { require_straight_line(function); });
   order_arguments(function);
   widen_halves(function);
   std::vector<Value> weights = choose_constants(function, whole, o.train);

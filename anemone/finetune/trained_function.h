@@ -13,9 +13,10 @@
 namespace anemone {
 
 struct TrainedFunction {
-  Function function{"", ""};          // samples, trained numbers → the output
-  std::vector<std::string> samples;   // tensors of the data for its first inputs, in their order
-  std::vector<std::string> inputs;    // the names of these inputs
+  Function function{"", ""};           // samples, trained numbers → the output
+  std::string output_name;             // in the program
+  std::vector<std::string> samples;    // tensors of the data for its first inputs, in their order
+  std::vector<std::string> inputs;     // the names of these inputs
   std::vector<std::string> constants;  // names of the trained constants in the program
   std::vector<std::string> weights;    // of the inputs that stand for them
   std::vector<Tensor> initial;         // their numbers, fp32

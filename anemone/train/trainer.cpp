@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-
 #include "anemone/nn/llama.h"
 
 namespace anemone {
