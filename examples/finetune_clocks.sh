@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A transformer learns to go on with sequences, in about a minute:
+# A transformer learns to go on with sequences, in seconds:
 #   examples/finetune_clocks.sh [FOLDER [SAMPLES [STEPS]]]
 # ANEMONE names the program, DEVICE where it trains (cpu, or sim:m4-max: simulated). Needs python3
 # with NumPy.

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A network of convolutions learns to read digits, in about a minute:
+# A network of convolutions learns to read digits, in less than a minute:
 #   examples/finetune_digits.sh [FOLDER [SAMPLES [STEPS]]]
 # ANEMONE names the program, DEVICE where it trains (cpu, or sim:m4-max: simulated). Needs python3
 # with NumPy.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 anemone=${ANEMONE:-$here/../build/release/cli/anemone}
-folder=${1:-digits} samples=${2:-2000} steps=${3:-150}
+folder=${1:-digits} samples=${2:-2000} steps=${3:-400}
 
 python3 "$here/digits.py" "$folder" "$samples"
 cd "$folder"

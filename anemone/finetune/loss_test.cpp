@@ -171,5 +171,14 @@ TEST(FinetuneSamples, MissingUnequalAndEmptyTensorsAreRefusedByName) {
   EXPECT_THAT(keep({"number"}), HasSubstr("one number"));
 }
 
+TEST(FinetuneSamples, ANaNIsRefusedWithItsSample) {
+  std::map<std::string, Tensor> tensors;
+  tensors.emplace("x", Tensor::of<float>({3, 2}, {0, 1, 2, NAN, 4, 5}));
+  Samples samples("data.npz", std::move(tensors));
+  samples.keep({"x"});
+  EXPECT_THAT(message_of([&] { samples.convert("x", DType::kFp32); }),
+              AllOf(HasSubstr("tensor 'x'"), HasSubstr("sample 1 has a NaN")));
+}
+
 }  // namespace
 }  // namespace anemone

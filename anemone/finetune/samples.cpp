@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 
@@ -56,8 +57,18 @@ void Samples::require_shape(const std::string& name, const Shape& shape) const {
                                 to_string(sample_shape(name)), to_string(shape)));
 }
 
+void Samples::require_numbers(const std::string& name) const {
+  const Tensor& given = tensor(name);
+  if (!is_float(given.dtype())) return;
+  const int64_t each = given.size() / count_;
+  for (int64_t i = 0; i < given.size(); ++i) {
+    if (std::isnan(given.at(i))) fail(place(name), fmt::format("sample {} has a NaN", i / each));
+  }
+}
+
 void Samples::convert(const std::string& name, DType dtype) {
   const Tensor& given = tensor(name);
+  require_numbers(name);
   if (given.dtype() == dtype) return;
   if (!converts(given, dtype)) {
     fail(place(name), fmt::format("it is {}, the program takes {}", anemone::name(given.dtype()),

@@ -29,7 +29,8 @@ class Samples {
   void require_shape(const std::string& name, const Shape& shape) const;
 
   // Turns a tensor into this element type, as `anemone run` does. Throws Error for what is not
-  // converted: a float for an integer, an integer for a float, an integer beyond the type.
+  // converted: a float for an integer, an integer for a float, an integer beyond the type; and for
+  // NaN, naming the sample.
   void convert(const std::string& name, DType dtype);
   // Turns integers of any type into int32; one beyond it becomes the nearest that is.
   void to_int32(const std::string& name);
@@ -40,6 +41,7 @@ class Samples {
 
  private:
   std::string place(const std::string& name) const;
+  void require_numbers(const std::string& name) const;
 
   std::string path_;
   std::map<std::string, Tensor> tensors_;
