@@ -4,6 +4,10 @@
 
 #include <cmath>
 
+#include "anemone/autodiff/stage_gradients.h"
+#include "anemone/passes/passes.h"
+#include "anemone/passes/trainable.h"
+
 namespace anemone {
 namespace {
 
@@ -58,11 +62,18 @@ StageChain Finetuner::chain(Function function, const std::string& output) const 
   return chain;
 }
 
-Placement Finetuner::placement() const {
+Placement Finetuner::placement(const Stage& stage) const {
   Placement placement = place_.placement;
+  if (!uses_device(placement)) return placement;
   PlacementRow sums{{}, {Part::kWeightGradient}, {}, {}, false, ""};
   for (const std::string& weight : model_.weights) sums.values.push_back("d" + weight);
-  if (uses_device(placement)) placement.rows.push_back(std::move(sums));
+  placement.rows.push_back(std::move(sums));
+  const StageGradients parts = differentiate_stage(stage.function, {}, stage.weights);
+  for (const auto& [part, function] : {std::pair(Part::kForward, &parts.forward),
+                                       std::pair(Part::kWeightGradient, &parts.weight_gradient)}) {
+    PlacementRow row{{}, {part}, {}, results_beside_floats(*function), false, ""};
+    if (!row.values.empty()) placement.rows.push_back(std::move(row));
+  }
   return placement;
 }
 
@@ -75,11 +86,12 @@ void Finetuner::make_programs() {
       place_.host, chain(model_.function.clone(), model_.output()->name), values);
   Function with_loss = model_.function.clone();
   append_loss(with_loss, loss_);
+  if (uses_device(place_.placement)) separate_bias(with_loss);
   const StageChain training = chain(std::move(with_loss), "loss");
   check_placement(place_.placement, training, "--pipeline " + options_.run.pipeline);
-  const TrainingSetup setup{place_.device, place_.host, placement(), options_.run.strict,
-                            place_.timeline};
   program_ = in_file(source_.path, [&] {
+    const TrainingSetup setup{place_.device, place_.host, placement(training.stages[0]),
+                              options_.run.strict, place_.timeline};
     return std::make_unique<TrainingProgram>(setup, training, values, gradients);
   });
   for (const std::string& input : model_.inputs) {
@@ -192,10 +204,7 @@ Placement placement_of_program(const std::string& pipeline) {
   Placement placement = find_pipeline(pipeline);
   if (!uses_device(placement)) return placement;
   placement.lanes = 1;
-  placement.rows = {
-      {{}, {}, {}, {}, true, ""},
-      {{}, {}, {"anemone.cross_entropy", "anemone.cross_entropy_backward"}, {}, false, ""},
-  };
+  placement.rows = {{{}, {}, {}, {}, true, ""}};
   return placement;
 }
 

@@ -48,7 +48,7 @@ class Finetuner {
 
  private:
   void make_parameters();
-  Placement placement() const;
+  Placement placement(const Stage& stage) const;
   StageChain chain(Function function, const std::string& output) const;
   void make_programs();
   void require_compiles() const;
@@ -73,9 +73,9 @@ class Finetuner {
   std::vector<int64_t> numbers_;  // of the samples of a run
 };
 
-// Where programs other than our own models run what: host, and for every other pipeline all but the
-// loss on the device; `static` ones with trained numbers as constants of its programs. Gradients
-// are added up on the host, in fp32, whatever a placement says.
+// Where programs other than our own models run what: host, and for every other pipeline all on the
+// device; `static` ones with trained numbers as constants of its programs. Whatever a placement
+// says, gradients are added up on the host in fp32, which also computes with integers and bools.
 Placement placement_of_program(const std::string& pipeline);
 
 }  // namespace anemone

@@ -49,6 +49,19 @@ std::vector<std::string> fused(const Inputs& inputs, const BuildOne& build) {
   return operations(f);
 }
 
+// --- separate_bias ---
+
+TEST(SeparateBias, AConvolutionWithABiasIsOneWithoutAndASum) {
+  const Inputs inputs = {random_tensor({2, 3, 5, 4}, 1), random_tensor({6, 3, 2, 2}, 2),
+                         random_tensor({6}, 3)};
+  Function f = make_function(inputs, [](Builder& b, const auto& v) {
+    return std::vector{b.op("conv", {{"x", v[0]}, {"weight", v[1]}, {"bias", v[2]}})};
+  });
+  EXPECT_TRUE(apply(separate_bias, f, inputs));
+  EXPECT_THAT(operations(f), ElementsAre("conv", "reshape", "add"));
+  EXPECT_FALSE(apply(separate_bias, f, inputs));
+}
+
 // --- fold_constants ---
 
 TEST(FoldConstants, ComputesWhatDependsOnConstantsAlone) {

@@ -101,6 +101,25 @@ std::vector<std::string> result_names(const Function& function) {
   return names;
 }
 
+std::vector<std::string> results_beside_floats(const Function& function) {
+  std::vector<std::string> names;
+  const auto is_float_tensor = [](const Type& type) {
+    return type.is_tensor() && is_float(type.dtype);
+  };
+  for (const auto& op : function.operations) {
+    if (is_constant(*op)) continue;
+    bool beside = false;
+    for_each_operand(*op, [&](const Operand& operand) {
+      beside |= !Operation::constant(operand) && !is_float_tensor(operand.type());
+    });
+    for (Value output : op->outputs) beside |= !is_float_tensor(output->type);
+    for (Value output : op->outputs) {
+      if (beside) names.push_back(output->name);
+    }
+  }
+  return names;
+}
+
 void require_straight_line(const Function& function) {
   for (Value input : function.inputs) {
     if (input->type.kind != Type::Kind::kState) continue;
