@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "anemone/base/file.h"
+#include "anemone/base/scratch_folder.h"
 #include "anemone/data/tensor_files.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/finetune/choose.h"
@@ -136,11 +137,19 @@ void require_given(const std::string& value, const char* flag, const char* hint)
   if (value.empty()) fail(flag, "it is required", hint);
 }
 
+// Makes a folder where the program will be written: before hours of training and not after them.
+void try_place(const std::string& out) {
+  fs::path place = fs::absolute(out).lexically_normal().parent_path();
+  while (!fs::exists(place) && place.has_relative_path()) place = place.parent_path();
+  const ScratchFolder probe(place);
+}
+
 void check_flags(const Flags& flags) {
   require_given(flags.inputs, "--inputs", "a file of samples, by the names of the inputs");
   require_given(flags.options.targets, "--targets", "the name of the tensor with the targets");
   require_given(flags.out, "--out", "the package to write");
   check_program_output(flags.program, flags.out, flags.force);
+  try_place(flags.out);
   check_writable(flags.metrics, {});
 }
 
@@ -180,13 +189,14 @@ void finetune(const Flags& flags) {
 void add_own_flags(CLI::App& app, Flags& o) {
   app.add_option("file", o.program, "FILE.mil, .mlpackage, .mlmodelc or .mlmodel")->required();
   app.add_option("--inputs", o.inputs,
-                 "Samples: .safetensors or .npz with the inputs and targets by name, first axis "
-                 "samples");
+                 "Samples: .safetensors or .npz with inputs and targets by name, whose first axis "
+                 "counts samples");
   app.add_option("--targets", o.options.targets, "Tensor of the samples that is wanted");
   app.add_option("--loss", o.loss, "cross_entropy (targets are classes) or mse")
       ->check(CLI::IsMember({"cross_entropy", "mse"}))
       ->capture_default_str();
-  app.add_option("--output", o.options.output, "Any value that the loss is of; the only result");
+  app.add_option("--output", o.options.output,
+                 "Value that the loss is of, any of the program; without it the only result");
   o.class_axis_given = app.add_option("--class-axis", o.class_axis,
                                       "Axis of the output that counts classes, where its sizes "
                                       "leave that open");
@@ -194,7 +204,8 @@ void add_own_flags(CLI::App& app, Flags& o) {
                  "Constants to train, by name or pattern ('*weight*'); may be repeated")
       ->allow_extra_args(false);
   app.add_option("--eval", o.evaluation, "Held-out samples: loss and accuracy before and after");
-  app.add_option("--function", o.options.function, "Function to train; the model's own choice");
+  app.add_option("--function", o.options.function,
+                 "Function to train; the model's own choice if not given");
   app.add_option("-o,--out", o.out, "What is written: NAME.mlpackage, .mil or .mlmodelc");
   app.add_flag("--force", o.force, "Writes over a program that is there");
   app.add_option("--metrics", o.metrics, "Updates as lines of JSON, appended to a file");

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "anemone/devices/cpu/cpu_device.h"
+#include "anemone/devices/sim/sim_device.h"
 #include "anemone/ir/walk.h"
 #include "anemone/runtime/stage_segments.h"
 #include "anemone/testing/op_testing.h"
@@ -210,6 +211,41 @@ TEST_F(FinetunerTest, RowsOfOneSampleAreNotMixedWithThoseOfOthers) {
   FinetuneOptions options = options_for(kAll, LossKind::kMeanSquare, 2);
   options.targets = "x";
   EXPECT_EQ(make(source, options)->micro_steps(), 2);
+}
+
+// x → linear → gelu → linear on [?, 1, 2, 2].
+std::string small_mlp() {
+  return program(
+      "tensor<fp32, [?, 1, 2, 2]> x",
+      constant("fp32, [3, 4]", "up",
+               "0.5, -0.25, 0.125, 0.75, -0.5, 0.25, 1, -1, 0.5, 0.5, 0.25, 0") +
+          constant("fp32, [3, 3]", "down", "0.5, -0.25, 0.125, 0.75, -0.5, 0.25, 1, -1, 0.5") +
+          constant("fp32, [3]", "bias", "0.125, -0.25, 0.5") +
+          "tensor<fp32, [?, 4]> flat = reshape(x = x, shape = tensor<int32, [2]>([-1, 4]));\n"
+          "tensor<fp32, [?, 3]> h = linear(x = flat, weight = up, bias = bias);\n"
+          "tensor<fp32, [?, 3]> g = gelu(x = h, mode = string(\"EXACT\"));\n"
+          "tensor<fp32, [?, 3]> logits = linear(x = g, weight = down, bias = bias);",
+      "logits");
+}
+
+TEST_F(FinetunerTest, AnEngineRunsBothDirectionsAndLearnsTheSame) {
+  const auto engine = make_sim_device(find_chip("m4-max"), pool_, {});
+  FinetuneOptions options = options_for(kAll, LossKind::kCrossEntropy, 6);
+  options.run.steps = 20;
+  options.run.learning_rate = 0.02;
+  ProgramSource host_source = source_of(small_mlp()), engine_source = source_of(small_mlp());
+  const auto on_host = make(host_source, options);
+  const TrainingPlace place{*engine, *device_, pool_, placement_of_program("dynamic")};
+  Finetuner on_engine(place, engine_source, options, six_samples());
+  EXPECT_THAT(on_engine.program().notes(), testing::IsEmpty());
+  EXPECT_GT(on_engine.program().device_flops(), on_engine.program().flops() / 2);
+  double first = 0, last = 0;
+  while (!on_host->done()) {
+    last = on_host->update().loss;
+    if (first == 0) first = last;
+    EXPECT_NEAR(on_engine.update().loss, last, 5e-3);  // fp16
+  }
+  EXPECT_LT(last, first - 0.1);
 }
 
 // Operations of the weight-gradient part, when these constants are trained.

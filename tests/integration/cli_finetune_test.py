@@ -162,6 +162,10 @@ class Mistakes(FinetuneTest):
         self.refused(*self.base, "--train", "weight", "--out", "out.gguf", says=".mlpackage")
         self.refused(*self.base, "--train", "weight", "--out", "net.mil", "--force", says="net.mil")
 
+    def test_a_place_that_cannot_be_written_is_found_before_training(self):
+        self.refused(*self.base, "--train", "weight", "--steps", 10**9, "--out",
+                     "train.safetensors/out.mlpackage", says="train.safetensors")
+
     def test_samples(self):
         self.refuse("--inputs", "none.safetensors", says="none.safetensors")
         self.refuse("--targets", "lable", says=["lable", "'label'"])
