@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "anemone/ops/verify.h"
+#include "anemone/passes/rebatch.h"
 #include "anemone/passes/specialize_shapes.h"
 
 namespace anemone {
@@ -74,10 +75,13 @@ void give_batch(Function& function, const std::vector<SampledInput>& inputs, int
   specialize_shapes(function, shapes);
 }
 
-// The same function for another number of samples; none where its operations do not allow it.
+// The same function, of runs of `own` samples, for another number of them; none where its
+// operations do not allow it.
 std::optional<Function> with_batch(const Function& function,
-                                   const std::vector<SampledInput>& inputs, int64_t batch) {
+                                   const std::vector<SampledInput>& inputs, int64_t own,
+                                   int64_t batch) {
   Function other = function.clone();
+  rebatch_reshapes(other, own, batch);
   try {
     give_batch(other, inputs, batch);
   } catch (const Error&) {
@@ -154,7 +158,7 @@ int64_t decide_batch(Function& function, Samples& samples, int64_t wanted, Devic
   give_batch(function, inputs, batch);
   if (batch == wanted) return wanted;
   if (!any_whole) {
-    std::optional<Function> large = with_batch(function, inputs, wanted);
+    std::optional<Function> large = with_batch(function, inputs, batch, wanted);
     if (large && computes_the_same(function, *large, batch, wanted, samples, host)) {
       function = std::move(*large);
       return wanted;

@@ -68,9 +68,10 @@ Placement Finetuner::placement(const Stage& stage) const {
   PlacementRow sums{{}, {Part::kWeightGradient}, {}, {}, false, ""};
   for (const std::string& weight : model_.weights) sums.values.push_back("d" + weight);
   placement.rows.push_back(std::move(sums));
-  const StageGradients parts = differentiate_stage(stage.function, {}, stage.weights);
+  StageGradients parts = differentiate_stage(stage.function, {}, stage.weights);
   for (const auto& [part, function] : {std::pair(Part::kForward, &parts.forward),
                                        std::pair(Part::kWeightGradient, &parts.weight_gradient)}) {
+    compare_halves(*function);  // as the parts are that will be placed
     PlacementRow row{{}, {part}, {}, results_beside_floats(*function), false, ""};
     if (!row.values.empty()) placement.rows.push_back(std::move(row));
   }

@@ -174,10 +174,15 @@ TEST_F(FinetunerTest, HalvesAreTrainedAsWideNumbers) {
 }
 
 TEST_F(FinetunerTest, MicroStepsOfTheProgramsOwnBatchAddUp) {
-  // The reshape to [2, 8] holds for runs of two samples alone.
+  // A table for every sample of a run: the same, since their order is shuffled.
   std::string text = small_cnn("fp32");
-  text.replace(text.find("[-1, 8]"), 7, "[2, 8]");
-  expect_slopes(text, options_for(kAll, LossKind::kCrossEntropy, 6));
+  const std::string linear = "tensor<fp32, [2, 3]> logits = linear(x = flat";
+  text.replace(
+      text.find(linear), linear.size(),
+      constant("fp32, [2, 8]", "places", "1, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0") +
+          "tensor<fp32, [2, 8]> placed = add(x = flat, y = places);\n"
+          "tensor<fp32, [2, 3]> logits = linear(x = placed");
+  expect_slopes(text, options_for({"weight", "filter"}, LossKind::kCrossEntropy, 6));
   ProgramSource source = source_of(text);
   EXPECT_EQ(make(source, options_for(kAll, LossKind::kCrossEntropy, 6))->micro_steps(), 3);
   EXPECT_THAT(refusal(text, options_for(kAll, LossKind::kCrossEntropy, 5)),
@@ -191,6 +196,12 @@ TEST_F(FinetunerTest, ABatchIsOneRunWhereSizesAreOpenOrCanBeInferredAgain) {
     const auto tuner = make(source, options_for(kAll, LossKind::kCrossEntropy, 6));
     EXPECT_EQ(tuner->micro_steps(), 1) << batch;
   }
+  // Also where a converter has written the size of the batch that it saw.
+  std::string text = small_cnn("fp32");
+  text.replace(text.find("[-1, 8]"), 7, "[2, 8]");
+  ProgramSource source = source_of(text);
+  EXPECT_EQ(make(source, options_for(kAll, LossKind::kCrossEntropy, 6))->micro_steps(), 1);
+  expect_slopes(text, options_for(kAll, LossKind::kCrossEntropy, 6));
 }
 
 TEST_F(FinetunerTest, RowsOfOneSampleAreNotMixedWithThoseOfOthers) {
@@ -246,6 +257,24 @@ TEST_F(FinetunerTest, AnEngineRunsBothDirectionsAndLearnsTheSame) {
     EXPECT_NEAR(on_engine.update().loss, last, 5e-3);  // fp16
   }
   EXPECT_LT(last, first - 0.1);
+}
+
+TEST_F(FinetunerTest, GradientsOfMaximaReachTheirElementsAcrossPrecisions) {
+  // Batches of convolutions are the host's, in fp32; the maxima of their results the engine's.
+  std::string text = small_cnn("fp32", "?");
+  text.replace(
+      text.find("relu(x = n)"), 11,
+      "max_pool(x = n, kernel_sizes = tensor<int32, [2]>([2, 2]), strides = tensor<int32, "
+      "[2]>([1, 1]), pad_type = string(\"custom\"), pad = tensor<int32, [4]>([0, 1, 0, 1]), "
+      "ceil_mode = bool(false))");
+  const auto engine = make_sim_device(find_chip("m4-max"), pool_, {});
+  const FinetuneOptions options = options_for({"filter"}, LossKind::kCrossEntropy, 6);
+  ProgramSource host_source = source_of(text), engine_source = source_of(text);
+  const TrainingPlace place{*engine, *device_, pool_, placement_of_program("dynamic")};
+  Finetuner on_engine(place, engine_source, options, six_samples());
+  EXPECT_GT(on_engine.program().device_flops(), 0);
+  const double expected = make(host_source, options)->update().gradient_norm;
+  EXPECT_NEAR(on_engine.update().gradient_norm / expected, 1, 1e-2);
 }
 
 // Operations of the weight-gradient part, when these constants are trained.

@@ -104,7 +104,7 @@ std::vector<std::string> result_names(const Function& function) {
 std::vector<std::string> results_beside_floats(const Function& function) {
   std::vector<std::string> names;
   const auto is_float_tensor = [](const Type& type) {
-    return type.is_tensor() && is_float(type.dtype);
+    return type.is_tensor() && type.dtype == DType::kFp32;
   };
   for (const auto& op : function.operations) {
     if (is_constant(*op)) continue;

@@ -33,7 +33,7 @@ void require_straight_line(const Function& function);
 // What a softmax takes whose result is `value`, or a view or cast of it; else null.
 Value softmax_operand(Value value);
 
-// Names of what operations compute that read or make integers or bools, constants aside.
+// Names of what operations compute that read or make anything but fp32, constants aside.
 std::vector<std::string> results_beside_floats(const Function& function);
 
 }  // namespace anemone
