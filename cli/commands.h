@@ -20,6 +20,7 @@ struct Finished {
 using Arguments = std::vector<std::string>;
 
 void add_train(CLI::App& app, const Arguments& arguments);
+void add_finetune(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_data(CLI::App& app);

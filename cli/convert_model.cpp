@@ -49,10 +49,14 @@ void convert_model(const std::string& in, const std::string& out,
                                                  .decode = options.decode,
                                                  .states = options.states,
                                                  .model_name = name_of(in)});
-  write_program(out, package.program, package.info);
+  ProgramSource source;
+  source.path = in;
+  source.program = std::move(package.program);
+  source.info = std::move(package.info);
+  write_program(out, source);
   print(fmt::format("{}: {} parameters in {}, {} tokens, functions {}\n", out,
                     with_commas(weights.config.parameter_count()), name(dtype), sequence,
-                    names_of(package.program.functions)));
+                    names_of(source.program.functions)));
 }
 
 }  // namespace anemone::cli

@@ -7,7 +7,6 @@
 #include "anemone/package/load_weights.h"
 #include "anemone/package/mlpackage.h"
 #include "anemone/passes/passes.h"
-#include "anemone/programs/program_source.h"
 #include "anemone/text/printer.h"
 #include "cli/terminal.h"
 
@@ -61,16 +60,17 @@ void check_program_output(const std::string& in, const std::string& out, bool fo
   }
 }
 
-void write_program(const std::string& out, Program& program, const ModelInfo& info) {
+void write_program(const std::string& out, ProgramSource& source) {
+  prepare(source);
   const std::string ending = ending_of(out);
   if (ending == ".mlpackage") {
-    write_mlpackage(out, program, info);
+    write_mlpackage(out, source.program, source.info);
   } else if (ending == ".mil") {
-    write_text(fs::absolute(out), program);
+    write_text(fs::absolute(out), source.program);
   } else {
     replace_folder(out, [&](const fs::path& folder) {
       fs::create_directories(folder);
-      write_text(folder / "model.mil", program);
+      write_text(folder / "model.mil", source.program);
     });
   }
 }
@@ -80,13 +80,12 @@ void convert_program(const std::string& in, const std::string& out, bool force) 
   ProgramSource source = open_program(in);
   print_notes(source.info.losses);
   load_weights(source);
-  prepare(source);
   for (const Function& function : source.program.functions) {
     if (ending_of(out) == ".mlpackage" || !is_flexible(function)) continue;
     note(function.name +
          ": text keeps no defaults for sizes that are open; give --shape to run it");
   }
-  write_program(out, source.program, source.info);
+  write_program(out, source);
   size_t operations = 0;
   for (const Function& function : source.program.functions) {
     operations += function.operations.size();

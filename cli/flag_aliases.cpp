@@ -100,9 +100,8 @@ constexpr Alias kFlags[] = {
 };
 
 constexpr Alias kVerbs[] = {
-    {"fine-tune", "train"},    {"finetune", "train"}, {"sample", "generate"},
-    {"complete", "generate"},  {"evaluate", "eval"},  {"benchmark", "bench"},
-    {"self-test", "selftest"},
+    {"fine-tune", "finetune"}, {"sample", "generate"}, {"complete", "generate"},
+    {"evaluate", "eval"},      {"benchmark", "bench"}, {"self-test", "selftest"},
 };
 
 bool has_flag(const CLI::App& verb, const std::string& name) {

@@ -36,6 +36,7 @@ int report(const std::string& text, int status) {
 void add_verbs(CLI::App& app, const anemone::cli::Arguments& arguments) {
   using namespace anemone::cli;
   add_train(app, arguments);
+  add_finetune(app);
   add_generate(app);
   add_eval(app);
   add_data(app);

@@ -63,15 +63,6 @@ NamedTensors read_inputs(const Options& o, const std::vector<std::string>& wante
   return tensors;
 }
 
-// Floats of other widths are converted, and NumPy's 64-bit integers that fit.
-bool converts(const Tensor& tensor, DType wanted) {
-  if (is_float(tensor.dtype()) && is_float(wanted)) return true;
-  if (tensor.dtype() != DType::kInt64 || wanted != DType::kInt32) return false;
-  const auto numbers = tensor.as<int64_t>();
-  return std::all_of(numbers.begin(), numbers.end(),
-                     [](int64_t n) { return n == static_cast<int32_t>(n); });
-}
-
 void fill(const Options& o, const NamedTensors& tensors, const Binding& binding) {
   const std::string name(binding.name), where = fmt::format("{}", fmt::join(o.inputs, ", "));
   const auto given = tensors.find(name);

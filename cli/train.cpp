@@ -46,9 +46,7 @@ TrainerState starting_state(const TrainFlags& o, const fs::path& checkpoint) {
     fail(o.given.model.empty() ? "--model" : "--data", "it is required");
   }
   const uint64_t seed = state.options.seed;
-  for (const auto& [option, apply] : o.overrides) {
-    if (option->count() > 0) apply(state.options);
-  }
+  apply_given(o, state.options);
   // Published steps of engines are of one sequence.
   const bool batch_given = o.batch->count() > 0 || !o.resume.empty();
   if (!batch_given && state.options.device != "cpu") state.options.batch = 1;
@@ -79,14 +77,9 @@ void check_tokenizer(const std::string& given, int64_t vocab_size, const TrainOp
   }
 }
 
-// The pipeline by its name or from a file; without either what suits the device.
 Placement placement_of(const TrainOptions& options, const Device& device) {
-  const bool is_cpu = !device.info().simulated && device.info().float_type == DType::kFp32;
-  const std::string name = !options.pipeline.empty() ? options.pipeline
-                           : is_cpu                  ? "host"
-                                                     : "dynamic";
-  if (!name.ends_with(".json")) return find_pipeline(name);
-  return parse_placement(read_file(name), name);
+  const std::string name = pipeline_name(options, device.info());
+  return is_placement_file(name) ? parse_placement(read_file(name), name) : find_pipeline(name);
 }
 
 // "1 program", "2 programs".

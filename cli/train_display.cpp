@@ -28,8 +28,12 @@ int64_t terminal_columns() {
 
 }  // namespace
 
-TrainDisplay::TrainDisplay(Style style, int64_t first, int64_t steps)
-    : style_(style), terminal_(::isatty(STDOUT_FILENO) == 1), first_(first), steps_(steps) {}
+TrainDisplay::TrainDisplay(Style style, int64_t first, int64_t steps, std::string unit)
+    : style_(style),
+      terminal_(::isatty(STDOUT_FILENO) == 1),
+      first_(first),
+      steps_(steps),
+      unit_(std::move(unit)) {}
 
 double TrainDisplay::seconds_left(int64_t step) const {
   return watch_.elapsed_ms() / 1000 * static_cast<double>(steps_ - step) /
@@ -37,20 +41,20 @@ double TrainDisplay::seconds_left(int64_t step) const {
 }
 
 std::string TrainDisplay::line(const UpdateMetrics& m) const {
-  return fmt::format("step {:>{}}/{}  loss {:.4f}  {}  {:>6.0f} tok/s  {:.1f} ms{}  {} left{}\n",
+  return fmt::format("step {:>{}}/{}  loss {:.4f}  {}  {:>6.0f} {}/s  {:.1f} ms{}  {} left{}\n",
                      m.step, std::to_string(steps_).size(), steps_, m.loss, update_part(m),
-                     static_cast<double>(m.tokens) / m.ms * 1000, m.ms,
+                     static_cast<double>(m.tokens) / m.ms * 1000, unit_, m.ms,
                      m.simulated ? " (simulated)" : "", duration(seconds_left(m.step)),
                      validation_part(m));
 }
 
 std::string TrainDisplay::bar(const UpdateMetrics& m) const {
   const int64_t steps = std::max<int64_t>(steps_, 1);
-  const std::string text =
-      fmt::format(" {:>3}%  step {}/{}  loss {:.4f}  {:.0f} tok/s{}  {} left{}{}",
-                  100 * m.step / steps, m.step, steps_, m.loss,
-                  static_cast<double>(tokens_) / busy_ms_ * 1000, m.simulated ? " (simulated)" : "",
-                  duration(seconds_left(m.step)), validation_part(m), m.skipped ? "  skipped" : "");
+  const std::string text = fmt::format(
+      " {:>3}%  step {}/{}  loss {:.4f}  {:.0f} {}/s{}  {} left{}{}", 100 * m.step / steps, m.step,
+      steps_, m.loss, static_cast<double>(tokens_) / busy_ms_ * 1000, unit_,
+      m.simulated ? " (simulated)" : "", duration(seconds_left(m.step)), validation_part(m),
+      m.skipped ? "  skipped" : "");
   // A line that wraps could not be written over.
   const int64_t room = terminal_columns() - 1 - static_cast<int64_t>(text.size());
   const int64_t width = std::clamp<int64_t>(room, 0, 30);

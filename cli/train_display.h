@@ -14,7 +14,8 @@ class TrainDisplay {
   enum class Style { kLines, kBar, kQuiet };
 
   // `first`: updates already done when the run starts.
-  TrainDisplay(Style style, int64_t first, int64_t steps);
+  // `unit`: what an update's numbers of tokens count.
+  TrainDisplay(Style style, int64_t first, int64_t steps, std::string unit = "tok");
 
   void show(const UpdateMetrics& metrics);
   // Leaves the progress bar's line.
@@ -28,6 +29,7 @@ class TrainDisplay {
   Style style_;
   bool terminal_;
   int64_t first_, steps_, last_shown_percent_ = -1;
+  std::string unit_;
   Stopwatch watch_;
   int64_t tokens_ = 0;
   double busy_ms_ = 0;

@@ -41,7 +41,9 @@ void add_run_flags(CLI::App& app, TrainFlags& o) {
       ->capture_default_str();
 }
 
-void add_device_flags(CLI::App& app, TrainFlags& o) {
+}  // namespace
+
+void add_place_flags(CLI::App& app, TrainFlags& o) {
   flag(app, o, "--device", "Where programs run; `anemone devices` lists them", MEMBER(device));
   flag(app, o, "--threads", "CPU threads; 0 takes all", MEMBER(threads));
   flag(app, o, "--dtype", "Of the operands of matrix products on the CPU: fp32 or bf16",
@@ -54,6 +56,12 @@ void add_device_flags(CLI::App& app, TrainFlags& o) {
       app.add_flag("--strict", o.given.strict, "What the device refuses or gets wrong is an error");
   o.overrides.emplace_back(strict, [&o](TrainOptions& t) { t.strict = o.given.strict; });
   flag(app, o, "--loss-scale", "0: dynamic where programs are fp16, else 1", MEMBER(loss_scale));
+}
+
+namespace {
+
+void add_device_flags(CLI::App& app, TrainFlags& o) {
+  add_place_flags(app, o);
   app.add_option("--values", o.values, "off: a simulated device only predicts times")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
@@ -66,11 +74,26 @@ void add_device_flags(CLI::App& app, TrainFlags& o) {
 }
 
 void add_training_flags(CLI::App& app, TrainFlags& o) {
-  flag(app, o, "--steps", "Updates in all", MEMBER(steps));
-  o.batch = flag(app, o, "--batch", "Sequences of a micro-step; 1 on other devices than the CPU",
-                 MEMBER(batch));
+  add_batch_flag(app, o, "Sequences of a micro-step; 1 on other devices than the CPU");
   flag(app, o, "--seq", "Tokens of a sequence", MEMBER(sequence));
   flag(app, o, "--accum", "Micro-steps of an update", MEMBER(accumulation));
+  add_update_flags(app, o);
+  CLI::Option* order = app.add_option("--order", o.order, "random or sequential")
+                           ->check(CLI::IsMember({"random", "sequential"}))
+                           ->capture_default_str();
+  o.overrides.emplace_back(order, [&o](TrainOptions& t) {
+    t.order = o.order == "sequential" ? Order::kSequential : Order::kRandom;
+  });
+}
+
+}  // namespace
+
+void add_batch_flag(CLI::App& app, TrainFlags& o, const char* help) {
+  o.batch = flag(app, o, "--batch", help, MEMBER(batch));
+}
+
+void add_update_flags(CLI::App& app, TrainFlags& o) {
+  flag(app, o, "--steps", "Updates in all", MEMBER(steps));
   flag(app, o, "--lr", "Learning rate", MEMBER(learning_rate));
   o.min_lr = flag(app, o, "--min-lr", "Where the cosine ends", MEMBER(minimum_learning_rate));
   flag(app, o, "--warmup", "Updates of linear warm-up", MEMBER(warmup));
@@ -86,17 +109,9 @@ void add_training_flags(CLI::App& app, TrainFlags& o) {
   o.overrides.emplace_back(schedule, [&o](TrainOptions& t) {
     t.schedule = o.schedule == "cosine" ? Schedule::Kind::kCosine : Schedule::Kind::kConstant;
   });
-  CLI::Option* order = app.add_option("--order", o.order, "random or sequential")
-                           ->check(CLI::IsMember({"random", "sequential"}))
-                           ->capture_default_str();
-  o.overrides.emplace_back(order, [&o](TrainOptions& t) {
-    t.order = o.order == "sequential" ? Order::kSequential : Order::kRandom;
-  });
 }
 
 #undef MEMBER
-
-}  // namespace
 
 void add_flags(CLI::App& app, TrainFlags& flags) {
   add_run_flags(app, flags);
@@ -104,7 +119,18 @@ void add_flags(CLI::App& app, TrainFlags& flags) {
   add_training_flags(app, flags);
 }
 
-void note_flags_without_effect(const TrainFlags& flags, const TrainOptions& o) {
+std::string pipeline_name(const TrainOptions& options, const DeviceInfo& device) {
+  if (!options.pipeline.empty()) return options.pipeline;
+  return !device.simulated && device.float_type == DType::kFp32 ? "host" : "dynamic";
+}
+
+void apply_given(const TrainFlags& flags, TrainOptions& options) {
+  for (const auto& [option, apply] : flags.overrides) {
+    if (option->count() > 0) apply(options);
+  }
+}
+
+void note_update_flags_without_effect(const TrainFlags& flags, const TrainOptions& o) {
   const bool cosine = o.schedule == Schedule::Kind::kCosine;
   if (o.warmup > o.steps && o.steps > 0) {
     note(
@@ -119,6 +145,10 @@ void note_flags_without_effect(const TrainFlags& flags, const TrainOptions& o) {
   if (!cosine && flags.min_lr->count() > 0) {
     note("--min-lr has no effect without --schedule cosine");
   }
+}
+
+void note_flags_without_effect(const TrainFlags& flags, const TrainOptions& o) {
+  note_update_flags_without_effect(flags, o);
   if (flags.only_time() || !o.validation.empty()) return;
   if (o.eval_every > 0) note("--eval-every has no effect without --val");
   if (flags.eval_windows->count() > 0) note("--eval-windows has no effect without --val");

@@ -28,9 +28,20 @@ struct TrainFlags {
 };
 
 void add_flags(CLI::App& app, TrainFlags& flags);
+void add_batch_flag(CLI::App& app, TrainFlags& flags, const char* help);
+// Those about updates: steps, learning rate, AdamW, seed.
+void add_update_flags(CLI::App& app, TrainFlags& flags);
+// Those about where programs run.
+void add_place_flags(CLI::App& app, TrainFlags& flags);
+// The pipeline's name or file as given; without it what suits the device.
+std::string pipeline_name(const TrainOptions& options, const DeviceInfo& device);
+inline bool is_placement_file(const std::string& pipeline) { return pipeline.ends_with(".json"); }
+// What the given flags say, over `options`.
+void apply_given(const TrainFlags& flags, TrainOptions& options);
 
 // A note for each flag whose value is taken but does nothing, or another thing than expected.
 // `options`: those of the run, which --resume may bring.
+void note_update_flags_without_effect(const TrainFlags& flags, const TrainOptions& options);
 void note_flags_without_effect(const TrainFlags& flags, const TrainOptions& options);
 
 }  // namespace anemone::cli

@@ -13,4 +13,6 @@ if ! [ -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import coremltools' >
   "$venv/bin/pip" install --quiet --disable-pip-version-check coremltools==9.0 'numpy<2.4'
 fi
 # What it prints of parts that only a Mac has is of no interest.
-"$venv/bin/python" tools/check_packages.py "$program" 2>"$venv/log" || { cat "$venv/log" >&2; exit 1; }
+for check in check_packages check_finetune; do
+  "$venv/bin/python" "tools/$check.py" "$program" 2>"$venv/log" || { cat "$venv/log" >&2; exit 1; }
+done

@@ -57,7 +57,10 @@ class Sweep {
     }
     if (!any || !has_active_operand(op)) return;
     const OpDef& def = get_op(op);
-    if (!def.grad) OpArgs(op).refuse(fmt::format("{} has no gradient", op.type));
+    if (!def.grad) {
+      OpArgs(op).refuse(
+          fmt::format("{} has no gradient, and '{}' needs one", op.type, op.outputs[0]->name));
+    }
     GradArgs args(op, builder_, output_gradients, active_);
     for (const auto& [value, contribution] : def.grad(args)) add(value, contribution);
   }

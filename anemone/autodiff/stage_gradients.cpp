@@ -63,7 +63,10 @@ Joint build_joint(const Function& stage, const std::vector<std::string>& data,
   ValueSet reserved = joint.forward_values;
   for (size_t i = 0; i < wanted.size(); ++i) {
     const std::string& name = wanted[i]->name;
-    if (!gradients[i]) fail("stage '" + stage.name + "'", "its outputs do not depend on " + name);
+    if (!gradients[i]) {
+      fail("stage '" + stage.name + "'", "its outputs do not depend on " + name + " by gradients",
+           "integers, comparisons, rounding and quantize pass none");
+    }
     Value gradient = gradients[i];
     if (i < data.size()) {
       gradient = as_output(builder, gradient, "d" + name, reserved);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <zip.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -207,6 +208,14 @@ void write_tensors(const fs::path& path,
          "write a .npz or .safetensors file");
   }
   write_file(path, npy_bytes(tensors[0].second, path.string()));
+}
+
+bool converts(const TensorView& tensor, DType wanted) {
+  if (tensor.dtype == wanted || (is_float(tensor.dtype) && is_float(wanted))) return true;
+  if (tensor.dtype != DType::kInt64 || wanted != DType::kInt32) return false;
+  const auto numbers = tensor.as<int64_t>();
+  return std::all_of(numbers.begin(), numbers.end(),
+                     [](int64_t n) { return n == static_cast<int32_t>(n); });
 }
 
 }  // namespace anemone

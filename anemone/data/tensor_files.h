@@ -21,4 +21,8 @@ std::map<std::string, Tensor> read_tensors(const std::filesystem::path& path);
 void write_tensors(const std::filesystem::path& path,
                    const std::vector<std::pair<std::string, TensorView>>& tensors);
 
+// Whether what a file holds may stand for a port of type `wanted`: the same type, floats of any
+// width for each other, and NumPy's 64-bit integers where all fit into 32 bits.
+bool converts(const TensorView& tensor, DType wanted);
+
 }  // namespace anemone

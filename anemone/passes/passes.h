@@ -35,6 +35,15 @@ bool unpack_weights(Function& function);
 // and bias, where all of them are known.
 bool fold_batch_norm(Function& function);
 
+// The bias of a conv or conv_transpose becomes an addition of its own: what engines want that add
+// no bias in a convolution.
+bool separate_bias(Function& function);
+
+// equal of fp32 values compares them rounded to fp16. The gradients of maxima find the greatest
+// element by comparing it with the result, and where one of the two was computed in fp16 they are
+// equal in nothing more.
+bool compare_halves(Function& function);
+
 // sum + reshape(matmul(x, y)) becomes matmul_add, and sum + scatter-add into zeros becomes
 // scatter-add into sum (anemone.classifier_weight_gradient likewise), where `sum` is an input of
 // the function: gradients that are accumulated in place. One pass over the memory less, and for

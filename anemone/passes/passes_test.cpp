@@ -49,6 +49,38 @@ std::vector<std::string> fused(const Inputs& inputs, const BuildOne& build) {
   return operations(f);
 }
 
+// --- compare_halves ---
+
+TEST(CompareHalves, AMaximumInFp16IsEqualToTheElementThatItIsOf) {
+  const Tensor x = Tensor::of<float>({3}, {0.1F, 0.3F, 0.2F});
+  Tensor maximum = Tensor::of<float>({1}, {0.3F}).cast(DType::kFp16).cast(DType::kFp32);
+  Function f("main", "ios17");
+  Builder b(f);
+  b.output("same", b.cast(b.binary("equal", b.input("x", DType::kFp32, {3}),
+                                   b.input("y", DType::kFp32, {1})),
+                          DType::kFp32));
+  NamedTensors inputs;
+  inputs["x"] = x.clone();
+  inputs["y"] = maximum.clone();
+  EXPECT_THAT(values(evaluate(f, inputs).at("same")), ElementsAre(0, 0, 0));
+  EXPECT_TRUE(compare_halves(f));
+  EXPECT_THAT(verify(f), testing::IsEmpty());
+  EXPECT_THAT(values(evaluate(f, inputs).at("same")), ElementsAre(0, 1, 0));
+}
+
+// --- separate_bias ---
+
+TEST(SeparateBias, AConvolutionWithABiasIsOneWithoutAndASum) {
+  const Inputs inputs = {random_tensor({2, 3, 5, 4}, 1), random_tensor({6, 3, 2, 2}, 2),
+                         random_tensor({6}, 3)};
+  Function f = make_function(inputs, [](Builder& b, const auto& v) {
+    return std::vector{b.op("conv", {{"x", v[0]}, {"weight", v[1]}, {"bias", v[2]}})};
+  });
+  EXPECT_TRUE(apply(separate_bias, f, inputs));
+  EXPECT_THAT(operations(f), ElementsAre("conv", "reshape", "add"));
+  EXPECT_FALSE(apply(separate_bias, f, inputs));
+}
+
 // --- fold_constants ---
 
 TEST(FoldConstants, ComputesWhatDependsOnConstantsAlone) {

@@ -13,18 +13,6 @@ namespace anemone {
 namespace fs = std::filesystem;
 namespace {
 
-// Places in a program become places in its file.
-template <typename Action>
-auto in_file(const std::string& file, Action&& action) {
-  try {
-    return action();
-  } catch (const Error& error) {
-    if (error.where().starts_with(file)) throw;
-    throw Error(error.code(), file + (error.where().empty() ? "" : ":" + error.where()),
-                error.message(), error.hint());
-  }
-}
-
 // Whether the bytes are MIL text: a model file begins with the tag of its first field.
 bool is_text(const std::string& content) {
   for (const char c : content.substr(0, 256)) {

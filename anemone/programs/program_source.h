@@ -5,10 +5,23 @@
 #include <filesystem>
 #include <string>
 
+#include "anemone/base/error.h"
 #include "anemone/package/model_info.h"
 #include "anemone/passes/specialize_shapes.h"
 
 namespace anemone {
+
+// Runs `action` and makes places in a program, of the errors that it throws, places in its file.
+template <typename Action>
+auto in_file(const std::string& file, Action&& action) {
+  try {
+    return action();
+  } catch (const Error& error) {
+    if (error.where().starts_with(file)) throw;
+    throw Error(error.code(), file + (error.where().empty() ? "" : ":" + error.where()),
+                error.message(), error.hint());
+  }
+}
 
 struct ProgramSource {
   enum class Kind : uint8_t { kText, kPackage, kCompiled, kModelFile };

@@ -64,6 +64,11 @@ void number_labels(std::vector<StageSegment>& segments) {
   }
 }
 
+// Whether some values are computed in fp16 and others in fp32.
+bool mixes_precisions(const Placement& placement, const Device& device) {
+  return uses_device(placement) && device.info().float_type == DType::kFp16;
+}
+
 // Segments of one part, with what the device refuses moved to the host.
 class PartSegments {
  public:
@@ -155,6 +160,7 @@ StageSegments segment_stage(const Stage& stage, const Placement& placement, cons
   for (const auto& [part, function] : parts) {
     if (part == Part::kBackward && stage.data_input.empty()) continue;
     separate_classifier(*function);
+    if (mixes_precisions(placement, device)) compare_halves(*function);
     PartSegments segments(stage, part, placement, device, strict);
     for (StageSegment& segment : segments.make(*function, result.fallbacks)) {
       result.segments.push_back(std::move(segment));

@@ -157,7 +157,7 @@ class StepBuilder {
       return copy;
     }
     Buffer*& side = step_.sides[input->name];
-    if (!side) side = allocate(in_.setup.host, input->type);
+    if (!side) side = allocate(in_.setup.host, host_type(input->type));
     return side;
   }
 

@@ -34,12 +34,12 @@ double Schedule::at(int64_t step) const {
   return minimum + (learning_rate - minimum) / 2 * (1 + std::cos(std::numbers::pi * done));
 }
 
-double gradient_norm(ParameterSet& parameters, ThreadPool& pool) {
+double gradient_norm(std::span<const Parameter> parameters, ThreadPool& pool) {
   double sum = 0;
   // Sums of blocks of chunks, added up in order.
   constexpr size_t kBlock = 256;
   double partial[kBlock];
-  for (const Parameter& parameter : parameters.all()) {
+  for (const Parameter& parameter : parameters) {
     const float* gradient = floats(parameter.gradient);
     const size_t size = size_of(parameter), chunks = (size + kChunk - 1) / kChunk;
     for (size_t first = 0; first < chunks; first += kBlock) {
@@ -56,7 +56,7 @@ double gradient_norm(ParameterSet& parameters, ThreadPool& pool) {
   return std::sqrt(sum);
 }
 
-void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions& options,
+void adamw_update(std::span<Parameter> parameters, ThreadPool& pool, const AdamWOptions& options,
                   double learning_rate, double norm, int64_t step, double loss_scale) {
   const auto t = static_cast<double>(step + 1);
   simd::AdamW update{};
@@ -69,7 +69,7 @@ void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions
   update.epsilon = static_cast<float>(options.epsilon);
   const double clipped = options.clip > 0 ? std::min(1.0, options.clip / (norm + 1e-6)) : 1.0;
   update.gradient_scale = static_cast<float>(clipped / loss_scale);
-  for (Parameter& parameter : parameters.all()) {
+  for (Parameter& parameter : parameters) {
     const double decay = parameter.decays() ? learning_rate * options.weight_decay : 0;
     update.keep = static_cast<float>(1 - decay);
     float *value = floats(parameter.value), *gradient = floats(parameter.gradient);
@@ -84,8 +84,8 @@ void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions
   }
 }
 
-void zero_gradients(ParameterSet& parameters) {
-  for (Parameter& parameter : parameters.all()) parameter.gradient->clear();
+void zero_gradients(std::span<Parameter> parameters) {
+  for (Parameter& parameter : parameters) parameter.gradient->clear();
 }
 
 }  // namespace anemone

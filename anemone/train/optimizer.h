@@ -1,6 +1,8 @@
 // AdamW, the learning rate's schedule, and gradient clipping.
 #pragma once
 
+#include <span>
+
 #include "anemone/base/threads.h"
 #include "anemone/train/parameters.h"
 
@@ -24,14 +26,14 @@ struct AdamWOptions {
 
 // Square root of the sum of squares of all gradients, summed in double in an order that does not
 // depend on the number of threads.
-double gradient_norm(ParameterSet& parameters, ThreadPool& pool);
+double gradient_norm(std::span<const Parameter> parameters, ThreadPool& pool);
 
 // One update, number `step` from 0, of torch.optim.AdamW. Gradients are `loss_scale` times the true
 // ones, whose norm is `norm`; they are clipped by min(1, clip / (norm + 1e-6)), and zeroed.
-void adamw_update(ParameterSet& parameters, ThreadPool& pool, const AdamWOptions& options,
+void adamw_update(std::span<Parameter> parameters, ThreadPool& pool, const AdamWOptions& options,
                   double learning_rate, double norm, int64_t step, double loss_scale = 1);
 
-void zero_gradients(ParameterSet& parameters);
+void zero_gradients(std::span<Parameter> parameters);
 
 // What the two cost a host.
 inline constexpr double kNormBytesPerParameter = 4, kAdamWBytesPerParameter = 28;

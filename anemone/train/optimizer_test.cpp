@@ -65,9 +65,9 @@ class OptimizerTest : public testing::Test {
         Parameter& parameter = set.find(i < 6 ? kMatrix : kVector);
         floats(*parameter.gradient)[static_cast<size_t>(i < 6 ? i : i - 6)] = gradient_of(step, i);
       }
-      const double norm = gradient_norm(set, pool);
+      const double norm = gradient_norm(set.all(), pool);
       EXPECT_NEAR(norm, norms[step], 1e-6);
-      adamw_update(set, pool, options, rates[step], norm, step);
+      adamw_update(set.all(), pool, options, rates[step], norm, step);
       for (Parameter& parameter : set.all()) {
         for (float value : floats(*parameter.gradient)) ASSERT_EQ(value, 0) << parameter.name;
       }
@@ -132,10 +132,10 @@ TEST_F(OptimizerTest, NormIsTheRootOfTheSumOfSquaresWhateverTheThreads) {
     }
   }
   ThreadPool one(1), three(3);
-  const double norm = gradient_norm(large, one);
+  const double norm = gradient_norm(large.all(), one);
   EXPECT_NEAR(norm / std::sqrt(sum), 1, 1e-6);
-  EXPECT_EQ(gradient_norm(large, pool), norm);
-  EXPECT_EQ(gradient_norm(large, three), norm);
+  EXPECT_EQ(gradient_norm(large.all(), pool), norm);
+  EXPECT_EQ(gradient_norm(large.all(), three), norm);
 }
 
 }  // namespace

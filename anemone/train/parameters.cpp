@@ -34,6 +34,12 @@ void write(const Parameter& parameter, const TensorView& numbers) {
 
 }  // namespace
 
+void Parameter::become_trained(Device& device) {
+  for (auto* memory : {&gradient, &first_moment, &second_moment}) {
+    *memory = device.allocate(Type::tensor(DType::kFp32, shape));
+  }
+}
+
 ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored)
     : config_(weights.config) {
   ANEMONE_CHECK(!trained || stored == DType::kFp32);
@@ -62,11 +68,7 @@ Parameter& ParameterSet::add(Device& device, const TensorShape& shape, bool trai
   if (is_matrix && stored == DType::kInt8) {
     parameter.scale = device.allocate(Type::tensor(DType::kFp32, {shape.shape[0]}));
   }
-  if (trained) {
-    parameter.gradient = device.allocate(type);
-    parameter.first_moment = device.allocate(type);
-    parameter.second_moment = device.allocate(type);
-  }
+  if (trained) parameter.become_trained(device);
   index_[parameter.name] = parameters_.size();
   return parameters_.emplace_back(std::move(parameter));
 }

@@ -21,6 +21,8 @@ struct Parameter {
   std::unique_ptr<Buffer> scale = nullptr;
 
   bool decays() const { return shape.size() >= 2; }
+  // Gives it a gradient and moments, which are zero.
+  void become_trained(Device& device);
 };
 
 class ParameterSet {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "anemone/nn/llama.h"
 
 namespace anemone {
@@ -25,11 +23,6 @@ TrainerState checked(TrainerState state, const LlamaConfig& config) {
   state.options.validate();
   check_sequence(state.options, config);
   return state;
-}
-
-LossScale first_loss_scale(const TrainOptions& options, const Device& device) {
-  if (options.loss_scale > 0) return LossScale::fixed(options.loss_scale);
-  return device.info().float_type == DType::kFp16 ? LossScale::automatic() : LossScale::fixed(1);
 }
 
 // A run that goes on keeps its scale, unless its options or its device want another kind now.
@@ -78,8 +71,7 @@ Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights we
       chain, parameters_.values(),
       [&](const std::string& name) { return parameters_.find(name).gradient.get(); });
   data_event_ = runner().name_id("read tokens", "data");
-  norm_event_ = runner().name_id("gradient norm", "adam");
-  adamw_event_ = runner().name_id("AdamW", "adam");
+  updater_.emplace(parameters_.all(), place_.pool, runner());
   validation_event_ = runner().name_id("validation", "validation");
   add_up();
 }
@@ -117,41 +109,6 @@ double Trainer::run_micro_steps() {
   return loss / static_cast<double>(count);
 }
 
-// After gradients that are not finite.
-void Trainer::require_smaller_loss_scale(const UpdateMetrics& metrics) const {
-  const LossScale& scale = *state_.loss_scale;
-  if (scale.dynamic && scale.scale > LossScale::kLeast) return;
-  const bool overflow = scale.scale > 1 && std::isfinite(metrics.loss);
-  fail(fmt::format("update {}", state_.step + 1),
-       overflow ? fmt::format("the gradients overflow at loss scale {}", scale.scale)
-                : fmt::format("training diverged: loss {}, gradient norm {}", metrics.loss,
-                              metrics.gradient_norm),
-       overflow ? "a smaller --loss-scale, or 0, which finds one; nothing is saved from here on"
-                : "a lower --lr, more --warmup or --clip may help; nothing is saved from here on");
-}
-
-// Returns whether the update went ahead.
-bool Trainer::apply_gradients(UpdateMetrics& metrics) {
-  const TrainOptions& options = state_.options;
-  const auto count = static_cast<double>(parameters_.count());
-  const double scale = metrics.loss_scale = state_.loss_scale->scale;
-  runner().run_host(norm_event_, {.elementwise_bytes = count * kNormBytesPerParameter}, [&] {
-    metrics.gradient_norm = std::abs(gradient_norm(parameters_, place_.pool) / scale);  // no -nan
-  });
-  const bool finite = std::isfinite(metrics.loss) && std::isfinite(metrics.gradient_norm);
-  if (!finite) require_smaller_loss_scale(metrics);
-  // Skipped updates do not count for the moments.
-  const int64_t adam_step = state_.step - state_.loss_scale->skipped;
-  metrics.skipped = !state_.loss_scale->update(finite);
-  metrics.learning_rate = options.make_schedule().at(state_.step);
-  runner().run_host(adamw_event_, {.elementwise_bytes = count * kAdamWBytesPerParameter}, [&] {
-    if (metrics.skipped) return zero_gradients(parameters_);
-    adamw_update(parameters_, place_.pool, options.optimizer, metrics.learning_rate,
-                 metrics.gradient_norm, adam_step, scale);
-  });
-  return !metrics.skipped;
-}
-
 void Trainer::bring_weights_to_device() {
   if (!weights_are_new_) return;
   if (!values_ && must_restart()) {
@@ -170,7 +127,7 @@ UpdateMetrics Trainer::update() {
   const double before = state_.totals.train_ms + program_->compile_ms() + restart_ms_;
   bring_weights_to_device();
   metrics.loss = run_micro_steps();
-  if (apply_gradients(metrics)) weights_are_new_ = true;
+  if (updater_->apply(options, state_.step, *state_.loss_scale, metrics)) weights_are_new_ = true;
   metrics.step = ++state_.step;
   if (batches_) state_.position = batches_->position();
   metrics.tokens = options.batch * options.sequence * options.accumulation;

@@ -8,21 +8,9 @@
 #include "anemone/runtime/training_program.h"
 #include "anemone/train/checkpoint.h"
 #include "anemone/train/evaluate_loss.h"
+#include "anemone/train/update.h"
 
 namespace anemone {
-
-// One update, as it goes to the terminal and to metrics.jsonl.
-struct UpdateMetrics {
-  int64_t step = 0;  // from 1: updates done
-  double loss = 0;   // mean over all targets of the update, before it
-  double gradient_norm = 0, learning_rate = 0;
-  int64_t tokens = 0;  // seen by this update
-  double ms = 0;
-  bool simulated = false;  // ms
-  double loss_scale = 1;
-  bool skipped = false;  // the gradients were not finite: nothing has changed but the loss scale
-  std::optional<double> validation_loss;
-};
 
 // Where a trainer runs. All must outlive it.
 struct TrainingPlace {
@@ -65,8 +53,6 @@ class Trainer {
  private:
   void open_data();
   double run_micro_steps();
-  bool apply_gradients(UpdateMetrics& metrics);
-  void require_smaller_loss_scale(const UpdateMetrics& metrics) const;
   void bring_weights_to_device();
   bool evaluates_now() const;
   TaskRunner& runner() { return program_->runner(); }
@@ -80,6 +66,7 @@ class Trainer {
   std::optional<TokenShard> shard_, validation_;
   std::optional<Batches> batches_;
   std::unique_ptr<TrainingProgram> program_;
+  std::optional<Updater> updater_;
   std::unique_ptr<LossEvaluator> evaluator_;
   Tensor tokens_, targets_;
   TensorView token_view_, target_view_;             // of the two
@@ -87,7 +74,7 @@ class Trainer {
   double counted_ms_ = 0, counted_compile_ms_ = 0;  // what the totals already hold
   int64_t counted_compiles_ = 0;
   double restart_ms_ = 0;  // in this process's updates
-  size_t data_event_ = 0, norm_event_ = 0, adamw_event_ = 0, validation_event_ = 0;
+  size_t data_event_ = 0, validation_event_ = 0;
 };
 
 }  // namespace anemone

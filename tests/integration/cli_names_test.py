@@ -69,7 +69,7 @@ class OtherNames(CliTest):
         self.assertIn("docs/command-line.md", self.ok("--help"))
 
     def test_verbs(self):
-        for other, verb in (("evaluate", "eval"), ("sample", "generate"), ("finetune", "train"),
+        for other, verb in (("evaluate", "eval"), ("sample", "generate"), ("fine-tune", "finetune"),
                             ("benchmark", "bench")):
             self.assertEqual(self.ok(other, "--help"), self.ok(verb, "--help"))
 
