@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # A transformer learns to go on with sequences, in seconds:
 #   examples/finetune_clocks.sh [FOLDER [SAMPLES [STEPS]]]
-# ANEMONE names the program, DEVICE where it trains (cpu, or sim:m4-max: simulated). Needs python3
-# with NumPy.
+# ANEMONE names the program, DEVICE where it trains (cpu, or sim:m4-max: simulated). Needs
+# python3 with NumPy: the first of PYTHON, python3 and /usr/bin/python3 that has it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 anemone=${ANEMONE:-$here/../build/release/cli/anemone}
 folder=${1:-clocks} samples=${2:-2000} steps=${3:-300}
 
-python3 "$here/clocks.py" "$folder" "$samples"
+for python in "${PYTHON:-python3}" /usr/bin/python3; do
+  "$python" -c 'import numpy' 2>/dev/null && break
+done
+"$python" "$here/clocks.py" "$folder" "$samples"
 cd "$folder"
 "$anemone" convert clocks.mil clocks.mlpackage --force
 # Everything but the mask, which is a constant too.
