@@ -1,9 +1,9 @@
-# anemone_module(NAME [DEPENDS target...] [TEST_DEPENDS target...])
+# anemone_module(NAME [DEPENDS target...] [TEST_DEPENDS target...] [BENCH_DEPENDS target...])
 #
 # One folder = one module = one static library `anemone_NAME` made of the folder's *.cpp.
 # `*_test.cpp` beside the code become the program `NAME_test`, `*_bench.cpp` become `NAME_bench`.
 function(anemone_module name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPENDS;TEST_DEPENDS;BENCH_DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cpp kernels/*.cpp)
   set(tests ${sources})
   set(benches ${sources})
@@ -20,7 +20,7 @@ function(anemone_module name)
   endif()
   if(benches AND ANEMONE_BENCHMARKS)
     add_executable(${name}_bench ${benches})
-    target_link_libraries(${name}_bench PRIVATE anemone_${name} benchmark::benchmark_main
+    target_link_libraries(${name}_bench PRIVATE anemone_${name} ${ARG_BENCH_DEPENDS} benchmark::benchmark_main
                                                 anemone_flags)
   endif()
 endfunction()

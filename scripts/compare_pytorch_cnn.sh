@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Lays ResNet-50 and MobileNetV2 beside the same networks in eager PyTorch: batch 1, forward, in
-# turns, on the same threads.
+# Lays ResNet-50 and MobileNetV2 beside the same networks in eager PyTorch: batch 1, forward or (with
+# --update) an update by AdamW, in turns, on the same threads.
 #
-#   scripts/compare_pytorch_cnn.sh [--threads N] [--rounds N] [--repetitions N] [--patience S]
+#   scripts/compare_pytorch_cnn.sh [--update] [--threads N] [--rounds N] [--repetitions N] [--patience S]
 #
 # PYTHON   a python that has PyTorch already, instead of an environment of its own (a download of
 #          some hundred megabytes)
@@ -20,5 +20,5 @@ fi
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 export PYTHONDONTWRITEBYTECODE=1
 cmake --preset release >/dev/null
-cmake --build --preset release --target cpu_bench >&2
+cmake --build --preset release --target cpu_bench finetune_bench >&2
 exec "$PYTHON" tools/compare_pytorch_cnn.py "$@"

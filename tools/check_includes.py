@@ -19,7 +19,7 @@ def read_modules():
     for path in sorted((ROOT / "anemone").rglob("CMakeLists.txt")):
         found = MODULE.search(path.read_text())
         if found:
-            depends = found.group(2).split("TEST_DEPENDS")[0]
+            depends = re.split("TEST_DEPENDS|BENCH_DEPENDS", found.group(2))[0]
             names = re.findall(r"anemone_(\w+)", depends)
             modules[path.parent.relative_to(ROOT).as_posix()] = (found.group(1), names)
     return modules

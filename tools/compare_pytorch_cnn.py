@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the networks of cpu_bench and tools/pytorch_cnn.py interleaved and prints what one is of the other.
+"""Runs the networks of cpu_bench (finetune_bench with --update) and tools/pytorch_cnn.py interleaved and prints what one is of the other.
 
 Run by scripts/compare_pytorch_cnn.sh, which sees to it that both are there and the environment is
 fair. A turn is short, so that both see the same minute of a shared machine; its time is the median
@@ -17,7 +17,9 @@ NETWORKS = {"resnet50": "ResNet50", "mobilenet_v2": "MobileNetV2"}
 
 
 def own_turn(args, network, dtype):
-    done, foreign = run([args.bench, f"--benchmark_filter=^{NETWORKS[network]}/{dtype}/threads:{args.threads}/",
+    kind = "update/" if args.update else ""
+    done, foreign = run([args.bench,
+                         f"--benchmark_filter=^{NETWORKS[network]}/{kind}{dtype}/threads:{args.threads}/",
                          "--benchmark_format=json", "--benchmark_min_time=0.1",
                          f"--benchmark_repetitions={args.repetitions}"])
     times = [each["real_time"] for each in done["benchmarks"] if each["run_type"] == "iteration"]
@@ -26,19 +28,24 @@ def own_turn(args, network, dtype):
 
 def peer_turn(args, network, layout):
     done, foreign = run([sys.executable, PEER, "--network", network, "--threads", args.threads,
-                         *(["--channels-last"] if layout == "channels-last" else [])])
+                         *(["--channels-last"] if layout == "channels-last" else []),
+                         *(["--update"] if args.update else [])])
     args.version = done["torch"]
     return done["ms"], foreign
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bench", default="build/release/anemone/devices/cpu/cpu_bench")
+    parser.add_argument("--update", action="store_true", help="train instead of a forward pass")
+    parser.add_argument("--bench", help="default: the program that has the networks")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--patience", type=float, default=5, help="seconds to wait for a quiet one")
     args = parser.parse_args()
+    if not args.bench:
+        program = "finetune/finetune_bench" if args.update else "devices/cpu/cpu_bench"
+        args.bench = f"build/release/anemone/{program}"
     for network in NETWORKS:
         turns = {"fp32": lambda: own_turn(args, network, "fp32"),
                  "fp16": lambda: own_turn(args, network, "fp16"),
@@ -52,7 +59,8 @@ def main():
                 medians[name].append(statistics.median(times))
                 fastest[name].append(min(times))
                 others[name].append(foreign)
-        print(f"{network}, batch 1, {args.threads} threads, PyTorch {args.version}, "
+        what = "update" if args.update else "forward"
+        print(f"{network}, {what}, batch 1, {args.threads} threads, PyTorch {args.version}, "
               f"{args.rounds} rounds", flush=True)
         for name in turns:
             ratio = statistics.median(a / b for a, b in zip(medians[name], medians["fp32"]))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The peer of the networks in cpu_bench: ResNet-50 and MobileNetV2 forward in eager PyTorch.
+"""The peer of the networks in cpu_bench and finetune_bench: ResNet-50 and MobileNetV2 in eager PyTorch.
 
 pytorch_cnn.py --network resnet50 --threads 2 --seconds 2   times of forward passes, as JSON
+pytorch_cnn.py --network resnet50 --update                  of updates by AdamW
 """
 import argparse
 import json
@@ -71,12 +72,32 @@ def mobilenet_v2():
     return nn.Sequential(*layers, conv(channels, 1280, 1, activation=nn.ReLU6), *head(1280))
 
 
+def forward_pass(model, image):
+    def run():
+        with torch.inference_mode():
+            model(image)
+    return run
+
+
+def update(model, image):
+    """Batch norm stays in its inference form, as in a package."""
+    target = torch.tensor([7])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
+
+    def run():
+        optimizer.zero_grad(set_to_none=True)
+        nn.functional.cross_entropy(model(image), target).backward()
+        optimizer.step()
+    return run
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", choices=("resnet50", "mobilenet_v2"), required=True)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--channels-last", action="store_true", help="the layout it likes better")
+    parser.add_argument("--update", action="store_true", help="train instead of a forward pass")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -86,14 +107,14 @@ def main():
         model = model.to(memory_format=torch.channels_last)
         image = image.to(memory_format=torch.channels_last)
     times = []
-    with torch.inference_mode():
-        for _ in range(WARM_UP):
-            model(image)
-        end = time.perf_counter() + args.seconds
-        while time.perf_counter() < end or len(times) < 3:
-            begin = time.perf_counter()
-            model(image)
-            times.append(1e3 * (time.perf_counter() - begin))
+    run = (update if args.update else forward_pass)(model, image)
+    for _ in range(WARM_UP):
+        run()
+    end = time.perf_counter() + args.seconds
+    while time.perf_counter() < end or len(times) < 3:
+        begin = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - begin))
     print(json.dumps({"torch": torch.__version__, "ms": times}))
 
 
