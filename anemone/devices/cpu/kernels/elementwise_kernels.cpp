@@ -59,6 +59,7 @@ std::unique_ptr<Kernel> conversion() {
 // From one float type to another.
 std::unique_ptr<Kernel> cast(const OpArgs& args) {
   const Type &from = args.type("x"), &to = args.op().outputs[0]->type;
+  if (from.dtype == DType::kBool && to.dtype == DType::kFp32) return cast_of_bool();
   if (!from.is_tensor() || !is_float(from.dtype)) return nullptr;
   if (from.dtype == DType::kFp32) {
     if (to.dtype == DType::kBf16) return conversion<float, BFloat16, simd::to_bf16>();

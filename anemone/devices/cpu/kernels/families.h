@@ -28,8 +28,12 @@ KernelFamily pooling_kernels();
 KernelFamily reduction_kernels();
 KernelFamily normalization_kernels();
 KernelFamily copy_kernels();
+KernelFamily logic_kernels();
 // All of them.
 const KernelFamily& all_kernels();
+
+// From bool to fp32.
+std::unique_ptr<Kernel> cast_of_bool();
 
 // Of conv and conv_transpose with any window.
 std::unique_ptr<Kernel> window_conv(const OpArgs& args);
