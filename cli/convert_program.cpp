@@ -7,6 +7,7 @@
 #include "anemone/package/load_weights.h"
 #include "anemone/package/mlpackage.h"
 #include "anemone/passes/passes.h"
+#include "anemone/programs/flexible_text.h"
 #include "anemone/text/printer.h"
 #include "cli/terminal.h"
 
@@ -20,9 +21,14 @@ std::string ending_of(const std::string& path) {
   return name.extension().string();
 }
 
-// Composites become MIL, whose names have no dots.
-void prepare(ProgramSource& source) {
-  for (Function& function : source.program.functions) decompose_composites(function);
+// Composites become MIL, whose names have no dots. Open sizes are described by the text or by the
+// package around the program.
+void prepare(ProgramSource& source, bool as_text) {
+  for (Function& function : source.program.functions) {
+    decompose_composites(function);
+    const FunctionInfo* known = source.info.find(function.name);
+    set_flexible_inputs(function, known && as_text ? known->inputs : std::vector<Feature>());
+  }
 }
 
 // FILE.mil with its weights beside it, as a folder or next to the file.
@@ -61,8 +67,8 @@ void check_program_output(const std::string& in, const std::string& out, bool fo
 }
 
 void write_program(const std::string& out, ProgramSource& source) {
-  prepare(source);
   const std::string ending = ending_of(out);
+  prepare(source, ending != ".mlpackage");
   if (ending == ".mlpackage") {
     write_mlpackage(out, source.program, source.info);
   } else if (ending == ".mil") {
@@ -81,9 +87,9 @@ void convert_program(const std::string& in, const std::string& out, bool force) 
   print_notes(source.info.losses);
   load_weights(source);
   for (const Function& function : source.program.functions) {
-    if (ending_of(out) == ".mlpackage" || !is_flexible(function)) continue;
-    note(function.name +
-         ": text keeps no defaults for sizes that are open; give --shape to run it");
+    const FunctionInfo* known = source.info.find(function.name);
+    if (ending_of(out) == ".mlpackage" || !is_flexible(function) || known) continue;
+    note(function.name + ": nothing says which sizes its open ones have; give --shape to run it");
   }
   write_program(out, source);
   size_t operations = 0;

@@ -7,6 +7,7 @@
 #include "anemone/ops/verify.h"
 #include "anemone/package/load_weights.h"
 #include "anemone/package/mlpackage.h"
+#include "anemone/programs/flexible_text.h"
 #include "anemone/text/parser.h"
 
 namespace anemone {
@@ -32,6 +33,12 @@ void take(ProgramSource& source, Package package, ProgramSource::Kind kind) {
 void open_text(ProgramSource& source, const fs::path& file) {
   const std::string text = read_file(file);
   source.program = in_file(file.string(), [&] { return parse_mil(text); });
+  for (const Function& function : source.program.functions) {
+    FunctionInfo info;
+    info.name = function.name;
+    info.inputs = flexible_inputs(function);
+    if (!info.inputs.empty()) source.info.functions.push_back(std::move(info));
+  }
   source.folder = file.parent_path();
 }
 
@@ -44,29 +51,6 @@ void open_folder(ProgramSource& source) {
   }
   source.kind = ProgramSource::Kind::kCompiled;
   open_text(source, path / "model.mil");
-}
-
-// The size of a list of tensors, one for each input with open sizes, as the function's attribute
-// FlexibleShapeInformation in compiled models has it.
-InputShapes defaults_in_text(const Function& function) {
-  InputShapes shapes;
-  for (const Attribute& attribute : function.attributes) {
-    if (attribute.name != "FlexibleShapeInformation") continue;
-    for (const Literal& entry : attribute.value.items) {
-      const bool is_default = entry.items.size() == 2 && !entry.items[0].strings.empty() &&
-                              entry.items[0].strings[0] == "DefaultShapes";
-      if (!is_default) continue;
-      const std::vector<Literal>& pairs = entry.items[1].items;
-      for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
-        if (pairs[i].strings.empty() || !pairs[i + 1].tensor) continue;
-        Shape& shape = shapes[pairs[i].strings[0]];
-        for (int64_t at = 0; at < pairs[i + 1].tensor->size(); ++at) {
-          shape.push_back(static_cast<int64_t>(pairs[i + 1].tensor->at(at)));
-        }
-      }
-    }
-  }
-  return shapes;
 }
 
 }  // namespace
@@ -103,7 +87,6 @@ void load_weights(ProgramSource& source) {
 InputShapes shapes_for(const ProgramSource& source, const Function& function,
                        const InputShapes& shapes) {
   InputShapes wanted = source.info.default_shapes(function.name);
-  for (auto& [name, shape] : defaults_in_text(function)) wanted.emplace(name, shape);
   for (const auto& [name, shape] : shapes) wanted[name] = shape;
   for (Value input : function.inputs) {
     // What is fixed needs no default.

@@ -29,7 +29,7 @@ struct ProgramSource {
   Kind kind = Kind::kText;
   std::string path;  // as it was given: what messages name
   Program program;
-  ModelInfo info;                // empty for text
+  ModelInfo info;                // of text: what it says of open sizes
   std::filesystem::path folder;  // what "@model_path" stands for
 
   // The function to take where none is named: the description's, or the only one, or "main".
