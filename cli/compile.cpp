@@ -142,8 +142,8 @@ void compile(const Options& o) {
   }
   if (invalid.empty()) return;
   for (const Diagnostic& found : invalid) {
-    print_error(Error(ErrorCode::kInvalidInput, o.program.file + ":" + found.where, found.message,
-                      found.hint));
+    print_error(Error(ErrorCode::kInvalidInput, place_in(o.program.file, found.where),
+                      found.message, found.hint));
   }
   throw Finished{2};
 }

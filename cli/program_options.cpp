@@ -88,7 +88,7 @@ LooseProgram load_loosely(const ProgramOptions& options) {
 std::string lines_of(const std::vector<Diagnostic>& findings, const std::string& file) {
   std::string text;
   for (const Diagnostic& found : findings) {
-    text += fmt::format("  {}:{}: {}{}{}\n", file, found.where, found.message,
+    text += fmt::format("  {}: {}{}{}\n", place_in(file, found.where), found.message,
                         found.hint.empty() ? "" : "; ", found.hint);
   }
   return text;

@@ -199,5 +199,29 @@ TEST(ProgramSource, DecidesOpenSizes) {
               HasSubstr("[3, 5] does not fit"));
 }
 
+TEST(ProgramSource, RefusesSizesThatTheDescriptionExcludes) {
+  const TestDirectory directory;
+  const fs::path path = directory.path() / "m.mil";
+  const auto load = [&](const std::string& part, const Shape& shape) {
+    write_file(
+        path,
+        "program(1.3) { func main<ios17>(tensor<fp32, [1, ?]> x) [FlexibleShapeInformation = "
+        "tuple<tuple<string, dict<string, tensor<int32, [?]>>>, " +
+            part + ")))] {\ntensor<fp32, [1, ?]> y = relu(x = x);\n} -> (y); }");
+    load_program(path.string(), {{"x", shape}});
+  };
+  const std::string ranges =
+      "tuple<string, dict<string, list<tensor<int32, [2]>, ?>>>>(((\"DefaultShapes\", {{\"x\", "
+      "[1, 8]}}), (\"RangeDims\", {{\"x\", [[1, 1], [2, 16]]}}";
+  EXPECT_NO_THROW(load(ranges, {1, 16}));
+  EXPECT_THAT(error_of([&] { load(ranges, {1, 17}); }), HasSubstr("it takes 2 to 16"));
+  const std::string choices =
+      "tuple<string, dict<string, dict<string, tensor<int32, [?]>>>>>(((\"DefaultShapes\", "
+      "{{\"x\", "
+      "[1, 8]}}), (\"EnumeratedShapes\", {{\"0\", {{\"x\", [1, 8]}}}, {\"1\", {{\"x\", [1, 4]}}}}";
+  EXPECT_NO_THROW(load(choices, {1, 4}));
+  EXPECT_THAT(error_of([&] { load(choices, {1, 5}); }), HasSubstr("they are [1, 8], [1, 4]"));
+}
+
 }  // namespace
 }  // namespace anemone

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
 #include "anemone/ops/verify.h"
@@ -84,10 +86,43 @@ void load_weights(ProgramSource& source) {
   in_file(source.path, [&] { load_weights(source.program, source.folder); });
 }
 
+namespace {
+
+std::string listed(const std::vector<Shape>& shapes) {
+  std::string text;
+  for (const Shape& shape : shapes) text += (text.empty() ? "" : ", ") + to_string(shape);
+  return text;
+}
+
+// Throws where the description of the input does not allow the shape.
+void require_allowed(const Feature& input, const Shape& shape) {
+  const std::string where = "input '" + input.name + "'";
+  const auto& choices = input.enumerated;
+  if (!choices.empty() && std::find(choices.begin(), choices.end(), shape) == choices.end()) {
+    fail(where, to_string(shape) + " is none of the shapes that the model takes",
+         "they are " + listed(choices));
+  }
+  for (size_t i = 0; i < std::min(shape.size(), input.ranges.size()); ++i) {
+    const auto& [least, most] = input.ranges[i];
+    if (shape[i] >= least && (most < 0 || shape[i] <= most)) continue;
+    fail(where, fmt::format("size {} of {} is outside the model's range", i, to_string(shape)),
+         most < 0 ? fmt::format("it takes {} and more", least)
+                  : fmt::format("it takes {} to {}", least, most));
+  }
+}
+
+}  // namespace
+
 InputShapes shapes_for(const ProgramSource& source, const Function& function,
                        const InputShapes& shapes) {
   InputShapes wanted = source.info.default_shapes(function.name);
-  for (const auto& [name, shape] : shapes) wanted[name] = shape;
+  const FunctionInfo* info = source.info.find(function.name);
+  for (const auto& [name, shape] : shapes) {
+    wanted[name] = shape;
+    for (const Feature& input : info ? info->inputs : std::vector<Feature>()) {
+      if (input.name == name) in_file(source.path, [&, &s = shape] { require_allowed(input, s); });
+    }
+  }
   for (Value input : function.inputs) {
     // What is fixed needs no default.
     if (input->type.is_tensor() && is_static(input->type.shape) && !shapes.contains(input->name)) {
@@ -116,7 +151,7 @@ void require_valid(const ProgramSource& source, const Function& function) {
   }
   const bool compiled = source.kind == ProgramSource::Kind::kCompiled;
   const std::string file = source.path + (compiled ? "/model.mil" : "");
-  fail(file + ":" + findings[0].where, message, findings[0].hint);
+  fail(place_in(file, findings[0].where), message, findings[0].hint);
 }
 
 ProgramSource load_program(const std::string& path, const InputShapes& shapes) {

@@ -11,6 +11,13 @@
 
 namespace anemone {
 
+// "model.mil:3:14", or "Net.mlpackage: input 'x'".
+inline std::string place_in(const std::string& file, const std::string& where) {
+  if (where.empty()) return file;
+  const bool is_line = where[0] >= '0' && where[0] <= '9';
+  return file + (is_line ? ":" : ": ") + where;
+}
+
 // Runs `action` and makes places in a program, of the errors that it throws, places in its file.
 template <typename Action>
 auto in_file(const std::string& file, Action&& action) {
@@ -18,8 +25,7 @@ auto in_file(const std::string& file, Action&& action) {
     return action();
   } catch (const Error& error) {
     if (error.where().starts_with(file)) throw;
-    throw Error(error.code(), file + (error.where().empty() ? "" : ":" + error.where()),
-                error.message(), error.hint());
+    throw Error(error.code(), place_in(file, error.where()), error.message(), error.hint());
   }
 }
 
@@ -45,7 +51,8 @@ ProgramSource open_program(const std::string& path);
 void load_weights(ProgramSource& source);
 
 // The shapes that the inputs of one function get: `shapes` as given, else the description's
-// defaults. Inputs of known sizes and those that nothing decides are not among them.
+// defaults. Inputs of known sizes and those that nothing decides are not among them. Throws
+// Error(kInvalidInput) for a shape that the description does not allow.
 InputShapes shapes_for(const ProgramSource& source, const Function& function,
                        const InputShapes& shapes);
 
