@@ -14,7 +14,9 @@ int64_t whole_lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 }  // namespace
 
 DepthwiseConv::DepthwiseConv(const ConvShape& shape)
-    : shape_(shape), plane_(shape.has_large_window() ? shape.swapped() : shape) {}
+    : shape_(shape), plane_(shape.has_large_window() ? shape.swapped() : shape) {
+  if (DepthwiseLanes::takes(shape)) lanes_.emplace(shape);
+}
 
 // A plane, and sums of all its positions.
 size_t DepthwiseConv::thread_floats() const {
@@ -23,11 +25,13 @@ size_t DepthwiseConv::thread_floats() const {
 }
 
 size_t DepthwiseConv::scratch_floats(int threads) const {
+  if (lanes_) return lanes_->scratch_floats(threads);
   return static_cast<size_t>(threads) * thread_floats();
 }
 
 void DepthwiseConv::run(ThreadPool& pool, const float* x, const float* weight, float* out,
                         const ConvFinish& finish, float* scratch) const {
+  if (lanes_) return lanes_->run(pool, x, weight, out, finish, scratch);
   const int64_t large = volume(shape_.large), small = volume(shape_.small);
   const int64_t each = shape_.small_in_group();
   const auto planes = static_cast<size_t>(shape_.batch * shape_.large_channels);

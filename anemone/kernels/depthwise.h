@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 #include "anemone/base/threads.h"
 #include "anemone/kernels/conv_shape.h"
+#include "anemone/kernels/depthwise_lanes.h"
 #include "anemone/kernels/simd_conv.h"
 
 namespace anemone {
@@ -31,6 +33,7 @@ class DepthwiseConv {
 
   ConvShape shape_;
   SplitPlane plane_;
+  std::optional<DepthwiseLanes> lanes_;  // where it has the better way
 };
 
 }  // namespace anemone

@@ -245,6 +245,53 @@ void Depthwise(const float* plane, const int64_t* offsets, const float* weights,
   if (i < n) DepthwiseAt<1>(plane + n - lanes, offsets, weights, taps, finish, out + n - lanes);
 }
 
+// --- a channel in each lane ---
+
+// kPositions of the output at once: as many sums that do not wait for each other.
+template <int kPositions, int64_t kRows, int64_t kColumns>
+void LanesAt(const LaneRow& r, int64_t first) {
+  const D d;
+  const int64_t lanes = Lanes();
+  const int64_t rows = kRows > 0 ? kRows : r.kernel_rows;
+  const int64_t columns = kColumns > 0 ? kColumns : r.kernel_columns;
+  V sums[kPositions];
+  ANEMONE_UNROLL
+  for (int p = 0; p < kPositions; ++p) sums[p] = hn::Zero(d);
+  for (int64_t k = 0; k < rows; ++k) {
+    const float* row = r.rows[k] + first * r.step * lanes;
+    for (int64_t j = 0; j < columns; ++j) {
+      const V weight = hn::LoadU(d, r.weights + (k * columns + j) * lanes);
+      const float* from = row + j * r.dilation * lanes;
+      ANEMONE_UNROLL
+      for (int p = 0; p < kPositions; ++p) {
+        sums[p] = hn::MulAdd(weight, hn::LoadU(d, from + p * r.step * lanes), sums[p]);
+      }
+    }
+  }
+  const V bias = hn::LoadU(d, r.bias);
+  ConvFinish finish = *r.finish;
+  finish.bias = nullptr;
+  ANEMONE_UNROLL
+  for (int p = 0; p < kPositions; ++p) {
+    const V sum = hn::Add(sums[p], bias);
+    hn::StoreU(Finished(d, sum, finish, 0, nullptr), d, r.out + (first + p) * lanes);
+  }
+}
+
+template <int64_t kRows, int64_t kColumns>
+void LanesBy(const LaneRow& r) {
+  int64_t i = 0;
+  for (; i + 6 <= r.count; i += 6) LanesAt<6, kRows, kColumns>(r, i);
+  for (; i + 2 <= r.count; i += 2) LanesAt<2, kRows, kColumns>(r, i);
+  for (; i < r.count; ++i) LanesAt<1, kRows, kColumns>(r, i);
+}
+
+void DepthwiseLanes(const LaneRow& r) {
+  if (r.kernel_rows == 3 && r.kernel_columns == 3) return LanesBy<3, 3>(r);
+  if (r.kernel_rows == 5 && r.kernel_columns == 5) return LanesBy<5, 5>(r);
+  LanesBy<0, 0>(r);
+}
+
 void FinishConv(float* x, int64_t n, const ConvFinish& finish) {
   if (!finish.bias && !finish.rounds && !finish.has_limits) return;
   Each(static_cast<size_t>(n), [&](auto d, size_t i) HWY_ATTR {
@@ -268,6 +315,7 @@ namespace anemone::simd {
 HWY_EXPORT(Lanes);
 HWY_EXPORT(Multiply);
 HWY_EXPORT(Depthwise);
+HWY_EXPORT(DepthwiseLanes);
 HWY_EXPORT(FinishConv);
 HWY_EXPORT(AddScaled);
 
@@ -277,6 +325,7 @@ void depthwise(const float* plane, const int64_t* offsets, const float* weights,
                const ConvFinish& finish, float* out, int64_t n) {
   HWY_DYNAMIC_DISPATCH(Depthwise)(plane, offsets, weights, taps, finish, out, n);
 }
+void depthwise_lanes(const LaneRow& row) { HWY_DYNAMIC_DISPATCH(DepthwiseLanes)(row); }
 void finish_conv(float* x, int64_t n, const ConvFinish& finish) {
   HWY_DYNAMIC_DISPATCH(FinishConv)(x, n, finish);
 }

@@ -89,6 +89,18 @@ void conv_tile(const ConvTile& tile);
 // vector of them.
 void depthwise(const float* plane, const int64_t* offsets, const float* weights, int64_t taps,
                const ConvFinish& finish, float* out, int64_t n);
+// One row of a depthwise convolution with a channel in each lane: everything is [..][conv_lanes()].
+// out[i] = finish(bias + sum of weights[k, j] * rows[k][i * step + j * dilation]). finish->bias is
+// not looked at.
+struct LaneRow {
+  const float* rows[16];
+  const float *weights, *bias;
+  int64_t kernel_rows, kernel_columns, step, dilation, count;
+  const ConvFinish* finish;
+  float* out;
+};
+void depthwise_lanes(const LaneRow& row);
+
 // x[i] = finish(x[i]) for n numbers of one channel.
 void finish_conv(float* x, int64_t n, const ConvFinish& finish);
 // out[i] += factor * x[i]

@@ -228,9 +228,50 @@ HWY_INLINE void TransposeFour(const float* const*, int64_t, int64_t, float*) {}
 constexpr int64_t kBlock = INT64_MAX;
 #endif
 
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+constexpr int kSide = 16;
+
+// A square: in each of four passes the lowest bit of the row's number and that of the column's
+// change places and go to the top, so that behind the last one all have.
+HWY_INLINE void TransposeSquare(const float* const* columns, int64_t k, int64_t width, float* to) {
+  const hn::CappedTag<float, kSide> d;
+  hn::Vec<decltype(d)> a[kSide], b[kSide];
+  const auto pass = [&](const auto* from, auto* into) HWY_ATTR {
+    ANEMONE_UNROLL
+    for (int i = 0; i < kSide / 2; ++i) {
+      into[i] = hn::ConcatEven(d, from[2 * i + 1], from[2 * i]);
+      into[i + kSide / 2] = hn::ConcatOdd(d, from[2 * i + 1], from[2 * i]);
+    }
+  };
+  ANEMONE_UNROLL
+  for (int i = 0; i < kSide; ++i) a[i] = hn::LoadU(d, columns[i] + k);
+  pass(a, b);
+  pass(b, a);
+  pass(a, b);
+  pass(b, a);
+  ANEMONE_UNROLL
+  for (int i = 0; i < kSide; ++i) hn::StoreU(a[i], d, to + i * width);
+}
+
+// As many whole squares as there are; returns the columns done.
+int64_t TransposeSquares(const float* const* columns, int64_t n, int64_t count, int64_t width,
+                         float* to) {
+  int64_t column = 0;
+  for (; count >= kSide && column + kSide <= n; column += kSide) {
+    for (int64_t k = 0; k < count; k += kSide) {
+      const int64_t at = std::min(k, count - kSide);  // the last ones once more
+      TransposeSquare(columns + column, at, width, to + at * width + column);
+    }
+  }
+  return column;
+}
+#else
+int64_t TransposeSquares(const float* const*, int64_t, int64_t, int64_t, float*) { return 0; }
+#endif
+
 void TransposeColumns(const float* const* columns, int64_t n, int64_t count, int64_t width,
                       float* to) {
-  int64_t column = 0;
+  int64_t column = TransposeSquares(columns, n, count, width, to);
   for (; count >= kBlock && column + kBlock <= n; column += kBlock) {
     int64_t k = 0;
     for (; k + kBlock <= count; k += kBlock) {
