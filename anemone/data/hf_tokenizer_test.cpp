@@ -19,14 +19,19 @@ namespace {
 using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 // Made by make_tokenizers.py with the library that defines the format.
 const std::filesystem::path kGolden = ANEMONE_SOURCE_DIR "/tests/golden/tokenizers";
-constexpr const char* kShapes[] = {"gpt2",    "llama3", "qwen2",  "llama2",
-                                   "mistral", "gemma",  "digits", "metaspace"};
+constexpr const char* kShapes[] = {"gpt2",  "llama3", "qwen2",     "llama2",  "mistral",
+                                   "gemma", "digits", "metaspace", "unigram", "unigram_bytes"};
 
 json golden(const std::string& name) { return json::parse(read_file(kGolden / (name + ".json"))); }
+
+// Whether the library gave U+FFFD for stray bytes, which here stay bytes.
+bool has_stray_bytes(const json& one) {
+  constexpr const char* kReplacement = "\uFFFD";
+  return one["decoded"].get<std::string>().find(kReplacement) != std::string::npos;
+}
 
 // A byte-pair tokenizer of few tokens; `parts` are added to the file.
 json small_file(const json& parts = json::object()) {
@@ -67,6 +72,7 @@ TEST(HfTokenizer, IdsAndTextsAreThoseOfTheLibrary) {
       const auto ids = one["ids"].get<std::vector<int>>();
       EXPECT_EQ(tokenizer->encode(one["text"].get<std::string>(), true), ids)
           << shape << ": " << one["text"];
+      if (has_stray_bytes(one)) continue;
       EXPECT_EQ(tokenizer->decode(ids), one["decoded"].get<std::string>())
           << shape << ": " << one["text"];
     }
@@ -126,6 +132,23 @@ json added(const std::string& content, json more = json::object()) {
   return token;
 }
 
+TEST(HfTokenizer, OfEqualScoresTheLongestLastPieceWins) {
+  json file = small_file();
+  file["model"] = {
+      {"type", "Unigram"},
+      {"unk_id", 0},
+      {"vocab", json::parse(R"([["?", 0], ["a", -1], ["c", -1], ["ab", -1], ["bc", -1]])")}};
+  EXPECT_THAT(tokenizer_of(file)->encode("abc", false), ElementsAre(1, 4));
+  // Unknown neighbours are one token.
+  EXPECT_THAT(tokenizer_of(file)->encode("axyc", false), ElementsAre(1, 0, 2));
+  file["model"]["unk_id"] = nullptr;
+  EXPECT_THROW(tokenizer_of(file)->encode("x", false), Error);
+  file["model"]["unk_id"] = 5;
+  EXPECT_THAT(error_of(file.dump()), HasSubstr("model.unk_id: 5 is no integer in [0, 4]"));
+  file["model"]["vocab"][1] = json::array({"a"});
+  EXPECT_THAT(error_of(file.dump()), HasSubstr("model.vocab[1]: is no piece with its score"));
+}
+
 TEST(HfTokenizer, AddedTokensHaveTheModelsIdsOrTheNextOnes) {
   // The ids in the file, all 77, do not count.
   const json parts = {{"added_tokens", {added("<x>"), added("c"), added("<y>")}}};
@@ -169,6 +192,7 @@ TEST(HfTokenizer, StreamingGivesTheSameText) {
   for (const char* shape : kShapes) {
     const auto tokenizer = load_tokenizer(kGolden / (std::string(shape) + ".json"));
     for (const json& one : golden(std::string(shape) + ".cases")) {
+      if (has_stray_bytes(one)) continue;
       StreamDecoder stream(*tokenizer);
       std::string text;
       for (const json& id : one["ids"]) text += stream.next(id.get<int>());

@@ -4,6 +4,7 @@
 
 #include "anemone/base/strict_json.h"
 #include "anemone/data/bpe.h"
+#include "anemone/data/unigram.h"
 
 namespace anemone {
 
@@ -18,7 +19,8 @@ void TokenList::add(const std::string& token, int id, const JsonNode& entry) {
   }
   tokens_[at] = token;
   there_[at] = true;
-  ids_.emplace(token, id);
+  // Of a token that is there twice, as a list of pieces may have it, the last id counts.
+  ids_[token] = id;
 }
 
 int TokenList::find(std::string_view token) const {
@@ -34,8 +36,9 @@ std::unique_ptr<TokenModel> read_token_model(const JsonNode& model) {
   // Files of the first versions name no type.
   const std::string type = model.text_or("type", model.find("merges") ? "BPE" : "");
   if (type == "BPE") return std::make_unique<Bpe>(model);
+  if (type == "Unigram") return std::make_unique<Unigram>(model);
   if (type.empty()) model.refuse("has no \"type\"");
-  model.refuse(fmt::format("the model \"{}\" is not read", type), "BPE is");
+  model.refuse(fmt::format("the model \"{}\" is not read", type), "BPE and Unigram are");
 }
 
 }  // namespace anemone

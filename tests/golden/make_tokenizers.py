@@ -62,9 +62,9 @@ def byte_level_model(pattern, **changes):
     return {**model, **changes}
 
 
-def byte_fallback_model(specials, alphabet=60, **changes):
+def byte_fallback_model(specials, **changes):
     fixed = specials + [f"<0x{byte:02X}>" for byte in range(256)]
-    model = train(pre_tokenizers.Metaspace(), 520, special_tokens=fixed, limit_alphabet=alphabet)
+    model = train(pre_tokenizers.Metaspace(), 520, special_tokens=fixed)
     return {**model, "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True, **changes}
 
 
@@ -90,7 +90,9 @@ def with_ids(parts):
     """Added tokens with the ids that the library gives them."""
     next_id = len(parts["model"]["vocab"])
     for token in parts["added_tokens"]:
-        known = parts["model"]["vocab"].get(token["content"])
+        vocab = parts["model"]["vocab"]
+        pieces = list(vocab) if isinstance(vocab, dict) else [piece for piece, _ in vocab]
+        known = pieces.index(token["content"]) if token["content"] in pieces else None
         token["id"] = next_id if known is None else known
         next_id += known is None
     return parts
@@ -202,7 +204,31 @@ def metaspace():
                    pre_tokenizer=mark, post_processor=begins_with("<s>", 1), decoder=mark)
 
 
-MAKERS = (gpt2, llama3, qwen2, llama2, mistral, gemma, digits, metaspace)
+def unigram_model(byte_fallback):
+    """The pieces of a byte-pair vocabulary, scored by their place and length: many are equal."""
+    fixed = [f"<0x{byte:02X}>" for byte in range(256)] if byte_fallback else []
+    pieces = list(byte_fallback_model(LLAMA2_SPECIALS)["vocab"])[3 + 256:]
+    vocab = [[piece, 0.0] for piece in LLAMA2_SPECIALS + fixed]
+    vocab += [[piece, -2.0 - i // 40 - len(piece) / 2] for i, piece in enumerate(pieces)]
+    return {"type": "Unigram", "unk_id": 0, "vocab": vocab, "byte_fallback": byte_fallback}
+
+
+def unigram():
+    mark = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": "always", "split": True}
+    return file_of(unigram_model(False), [added(name) for name in LLAMA2_SPECIALS],
+                   normalizer=sequence("normalizers", {"type": "Nmt"}, {"type": "NFKC"}),
+                   pre_tokenizer=sequence("pretokenizers", {"type": "WhitespaceSplit"}, mark),
+                   post_processor=begins_with("<s>", 1), decoder=mark)
+
+
+def unigram_bytes():
+    mark = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": "first", "split": False}
+    return file_of(unigram_model(True), [added(name) for name in LLAMA2_SPECIALS],
+                   pre_tokenizer=mark, post_processor=begins_with("<s>", 1),
+                   decoder=sequence("decoders", *FALLBACK, STRIP))
+
+
+MAKERS = (gpt2, llama3, qwen2, llama2, mistral, gemma, digits, metaspace, unigram, unigram_bytes)
 
 
 def cases_of(tokenizer):
