@@ -73,7 +73,8 @@ def compare(path, arguments):
     for text, (ids, decoded) in zip(texts, results, strict=True):
         expected = library.encode(text).ids
         expected_text = library.decode(expected)
-        if ids == expected and decoded == expected_text:
+        # Bytes that end no character stay bytes here (docs/tokenizers.md).
+        if ids == expected and (decoded == expected_text or "\ufffd" in expected_text):
             continue
         different += 1
         if different <= arguments.show:

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <queue>
 
 #include "anemone/base/error.h"
@@ -10,6 +11,8 @@
 
 namespace anemone {
 namespace {
+
+constexpr int64_t kMostGaps = 1 << 16;
 
 uint64_t pair_key(int left, int right) {
   return static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right);
@@ -44,14 +47,17 @@ void Bpe::read_settings(const JsonNode& model) {
 
 void Bpe::read_vocabulary(const JsonNode& vocabulary) {
   if (!vocabulary.value().is_object()) vocabulary.refuse("is no JSON object");
+  // Gaps are few: one damaged digit must not take all memory.
+  const auto highest = std::min<int64_t>(
+      kMaxTokenId, 2 * static_cast<int64_t>(vocabulary.value().size()) + kMostGaps);
   for (const auto& [token, id] : vocabulary.value().get_ref<const nlohmann::json::object_t&>()) {
-    const bool plain = id.is_number_unsigned() && id <= kMaxTokenId;
+    const bool plain = id.is_number_unsigned() && id <= highest;
     if (plain && !tokens_.has(id.get<int>())) {
       tokens_.add(token, id.get<int>(), vocabulary);
       continue;
     }
     const JsonNode entry = vocabulary.at(token);
-    tokens_.add(token, static_cast<int>(entry.integer(0, kMaxTokenId)), entry);
+    tokens_.add(token, static_cast<int>(entry.integer(0, highest)), entry);
   }
   if (tokens_.count() == 0) vocabulary.refuse("is empty");
 }

@@ -22,6 +22,13 @@ bool has_category(char32_t point, uint32_t mask) {
   return (U_GET_GC_MASK(icu_point(point)) & mask) != 0;
 }
 
+// Whether a version of Unicode, up to 16, has it.
+bool is_known_to(int version, char32_t point) {
+  UVersionInfo age;
+  u_charAge(icu_point(point), age);
+  return age[0] > 0 && age[0] <= version;
+}
+
 // The normalizers of all forms, held to Unicode 9; they live as long as the process.
 struct Normalizers {
   icu::UnicodeSet known;
@@ -97,10 +104,10 @@ bool is_number(char32_t point) { return has_category(point, U_GC_N_MASK); }
 
 bool is_punctuation(char32_t point) {
   if (point < 0x80) return point > ' ' && point < 0x7F && u_isalnum(icu_point(point)) == 0;
-  return has_category(point, U_GC_P_MASK);
+  return has_category(point, U_GC_P_MASK) && is_known_to(8, point);
 }
 
-bool is_mark(char32_t point) { return has_category(point, U_GC_M_MASK); }
+bool is_mark(char32_t point) { return has_category(point, U_GC_M_MASK) && is_known_to(9, point); }
 
 bool is_word_character(char32_t point) {
   return u_isUAlphabetic(icu_point(point)) != 0 || point == 0x200C || point == 0x200D ||

@@ -29,11 +29,11 @@ bool is_single_word(std::string_view text, size_t begin, size_t end) {
   return !left && !right;
 }
 
-// Where the white space that ends at `end` begins, not before `least`.
-size_t white_space_before(std::string_view text, size_t end, size_t least) {
-  while (end > least) {
+// Where the white space that ends at `end` begins.
+size_t white_space_before(std::string_view text, size_t end) {
+  while (end > 0) {
     const Character c = last_character(text.substr(0, end));
-    if (!is_white_space(c.point) || c.bytes > end - least) break;
+    if (!is_white_space(c.point)) break;
     end -= c.bytes;
   }
   return end;
@@ -52,7 +52,7 @@ size_t white_space_behind(std::string_view text, size_t at) {
 
 HfAddedTokens::HfAddedTokens(const std::optional<JsonNode>& list, const TokenList& model,
                              const HfNormalizer& normalizer)
-    : raw_(256), normalized_(256) {
+    : next_id_(static_cast<int>(model.count())), raw_(256), normalized_(256) {
   if (list) read(*list, model);
   for (AddedToken& token : tokens_) {
     TextPiece piece{.text = token.content};
@@ -79,19 +79,16 @@ void HfAddedTokens::read(const JsonNode& list, const TokenList& model) {
 }
 
 void HfAddedTokens::add(AddedToken token, const TokenList& model) {
-  const auto same = std::find_if(tokens_.begin(), tokens_.end(), [&](const AddedToken& other) {
-    return other.content == token.content;
-  });
-  if (same != tokens_.end()) {
-    token.id = same->id;
-    *same = std::move(token);
+  const auto [place, is_new] = places_.try_emplace(token.content, tokens_.size());
+  if (!is_new) {
+    AddedToken& same = tokens_[place->second];
+    token.id = same.id;
+    same = std::move(token);
     return;
   }
   token.id = model.find(token.content);
-  if (token.id < 0) {
-    token.id = static_cast<int>(model.count());
-    for (const AddedToken& other : tokens_) token.id = std::max(token.id, other.id + 1);
-  }
+  if (token.id < 0) token.id = next_id_;
+  next_id_ = std::max(next_id_, token.id + 1);
   tokens_.push_back(std::move(token));
 }
 
@@ -115,8 +112,10 @@ std::vector<Section> HfAddedTokens::sections(std::string_view text, bool normali
     const AddedToken& token = *found;
     size_t begin = at, end = at += token.searched.size();
     if (token.single_word && !is_single_word(text, begin, end)) continue;
-    if (token.lstrip) begin = white_space_before(text, begin, std::min(done, begin));
+    if (token.lstrip) begin = std::max(white_space_before(text, begin), done);
     if (token.rstrip) end = white_space_behind(text, end);
+    // One that takes what is before it is nothing where the one before has taken all of it.
+    if (begin >= end) continue;
     if (done < begin) all.push_back({done, begin, -1});
     all.push_back({begin, end, token.id});
     done = end;

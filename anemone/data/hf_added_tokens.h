@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "anemone/data/hf_normalizer.h"
@@ -49,6 +50,8 @@ class HfAddedTokens {
   static const AddedToken* find_at(const Index& index, std::string_view text);
 
   std::vector<AddedToken> tokens_;
+  std::unordered_map<std::string, size_t> places_;  // in tokens_, by content
+  int next_id_;
   Index raw_, normalized_;
 };
 

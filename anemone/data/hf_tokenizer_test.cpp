@@ -253,6 +253,9 @@ TEST(HfTokenizer, NamesWhatIsDamagedByItsPlace) {
       {{{"model", {{"vocab", {{"b", -1}}}}}}, "model.vocab.b: -1 is no integer in"},
       {{{"model", {{"vocab", {{"b", 1e9}}}}}}, "model.vocab.b: 1000000000.0 is no integer in"},
       {{{"model", {{"vocab", {{"b", 4000000000}}}}}}, "model.vocab.b: 4000000000 is no integer"},
+      // It would take all memory.
+      {{{"model", {{"vocab", {{"b", 5000000}}}}}},
+       "model.vocab.b: 5000000 is no integer in [0, 65"},
       {{{"model", {{"vocab", "b"}}}}, "model.vocab: is no JSON object"},
       {{{"model", {{"merges", {"a b", "a"}}}}}, "model.merges[1]: \"a\" is not two tokens"},
       {{{"model", {{"merges", {"a b", 1}}}}}, "model.merges[1]: is no string"},

@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view kSpaces =
     "\\x09-\\x0D \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}"
     "\\x{3000}";
-// Oniguruma's words hold six numbers of Latin-1 that are no digits, and no others of theirs.
+// Word characters inside a class; alone they hold six numbers of Latin-1 too.
+constexpr std::string_view kClassWords = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
 constexpr std::string_view kWords =
     "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
 
@@ -141,7 +142,7 @@ class Translator {
   std::string class_in_class(char c) const {
     if (c == 's') return std::string(kSpaces);
     if (c == 'S') return "\\S\\x{180E}";
-    if (c == 'w') return std::string(kWords);
+    if (c == 'w') return std::string(kClassWords);
     if (c == 'v') return "\\x0B";
     if (c == 'h') return "0-9A-Fa-f";
     refuse(fmt::format("\"\\{}\" in a class", c));
