@@ -39,7 +39,8 @@ def random_text(chooser, tokens):
         if chooser.random() < 0.08:
             parts.append(chooser.choice(tokens))
         else:
-            parts.append(chr(chooser.randint(*chooser.choice(RANGES))) * chooser.choice((1, 1, 1, 2, 3)))
+            times = chooser.choice((1, 1, 1, 2, 3))
+            parts.append(chr(chooser.randint(*chooser.choice(RANGES))) * times)
     return "".join(parts)
 
 
