@@ -48,7 +48,8 @@ std::vector<fs::path> tokenizer_files(const std::string& model) {
   std::vector<fs::path> files;
   for (const char* name :
        {"tokenizer.model", "tokenizer.bin", "tokenizer.json", "tokenizer_config.json",
-        "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"}) {
+        "special_tokens_map.json", "generation_config.json", "added_tokens.json", "vocab.json",
+        "merges.txt"}) {
     const fs::path path = fs::path(model) / name;
     if (fs::is_regular_file(path)) files.push_back(path);
   }

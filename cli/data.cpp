@@ -18,7 +18,7 @@ struct Options {
 };
 
 void tokenize(const Options& o) {
-  for (const std::string& in : {o.in, o.tokenizer}) {
+  for (const std::string& in : {o.in, tokenizer_file(o.tokenizer).string()}) {
     refuse_same_file(in, o.out);
     refuse_same_file(in, metadata_path(o.out));
   }
@@ -85,8 +85,7 @@ void add_data(CLI::App& app) {
 
   CLI::App* verb = command->add_subcommand("tokenize", "Text to a token shard");
   verb->add_option("text", o->in, "Text file, stories separated by <|endoftext|>")->required();
-  verb->add_option("--tokenizer", o->tokenizer, "tokenizer.bin or SentencePiece .model")
-      ->required();
+  verb->add_option("--tokenizer", o->tokenizer, kTokenizerHelp)->required();
   verb->add_option("-o,--output", o->out, "Shard to write")->required();
   verb->add_flag("--json", o->json, "One JSON object on standard output");
   verb->callback([o] { tokenize(*o); });

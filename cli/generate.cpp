@@ -2,7 +2,7 @@
 #include <memory>
 #include <optional>
 
-#include "anemone/data/tokenizer.h"
+#include "anemone/data/stream_decoder.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/generate/draft.h"
 #include "anemone/train/parameters.h"
@@ -90,6 +90,24 @@ std::optional<Loaded> load_draft(Device& device, const Options& o, const Loaded&
   return draft;
 }
 
+// The ids of the prompt. Without any there is nothing to continue, so an empty text begins as texts
+// of the vocabulary do.
+std::vector<int> prompt_ids(const Options& o, const Tokenizer& tokenizer) {
+  std::vector<int> ids = tokenizer.encode(o.prompt, /*add_bos=*/true);
+  if (!ids.empty()) return ids;
+  if (tokenizer.bos() >= 0) return {tokenizer.bos()};
+  fail("--prompt", "it is empty, and the tokenizer has no BOS to begin with", "give some text");
+}
+
+// BOS, and all that end a text.
+std::vector<int> stops_of(const Tokenizer& tokenizer) {
+  std::vector<int> stops;
+  for (int id = 0; id < tokenizer.vocab_size(); ++id) {
+    if (id == tokenizer.bos() || tokenizer.is_end(id)) stops.push_back(id);
+  }
+  return stops;
+}
+
 std::string summary(size_t prompt, const Generated& result) {
   const std::string right = result.drafted == 0 ? ""
                                                 : fmt::format("; of {} drafted {} were right",
@@ -111,7 +129,7 @@ void run(const Options& o) {
   // Rows of the model beyond the tokenizer's tokens fill it up, and are no text.
   SamplerOptions sampling = o.sampling;
   sampling.vocabulary = tokenizer->vocab_size();
-  const std::vector<int> prompt = tokenizer->encode(o.prompt, /*add_bos=*/true);
+  const std::vector<int> prompt = prompt_ids(o, *tokenizer);
   const int64_t tokens = token_budget(o, prompt.size(), config.max_sequence);
   // The last token is only picked, not fed; a draft may go beyond it.
   const int64_t wanted = static_cast<int64_t>(prompt.size()) + tokens + o.draft_tokens;
@@ -123,17 +141,16 @@ void run(const Options& o) {
     draft_model->generate_up_to(*device, std::min(capacity, draft_model->config().max_sequence));
     draft.emplace(*draft_model->generator, o.draft_tokens, sampling);
   }
-  DecodeState text;
+  StreamDecoder text(*tokenizer);
   std::string beginning;
-  for (int id : prompt) beginning += tokenizer->decode_next(text, id);
+  for (int id : prompt) beginning += text.next(id);
   if (!o.json) print(beginning);
-  const std::vector<int> stops = {tokenizer->bos(), tokenizer->eos()};
   const auto show = [&](int id) {
-    if (!o.json) print(tokenizer->decode_next(text, id));
+    if (!o.json) print(text.next(id));
   };
-  const Generated result =
-      generate(*model.generator, prompt, tokens, sampling, stops, show, draft ? &*draft : nullptr);
-  if (!o.json) return print(summary(prompt.size(), result));
+  const Generated result = generate(*model.generator, prompt, tokens, sampling,
+                                    stops_of(*tokenizer), show, draft ? &*draft : nullptr);
+  if (!o.json) return print(text.finish() + summary(prompt.size(), result));
   std::vector<int> all = prompt;
   all.insert(all.end(), result.ids.begin(), result.ids.end());
   print_json({{"prompt_ids", prompt},
@@ -151,7 +168,7 @@ void add_generate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("generate", "Continue a text");
   auto o = std::make_shared<Options>();
   command->add_option("--model", o->model, "Model file or directory, run")->required();
-  command->add_option("--tokenizer", o->tokenizer, "tokenizer.bin or SentencePiece .model");
+  command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp);
   command->add_option("--prompt", o->prompt, "Text to continue; empty starts from BOS");
   CLI::Option* tokens =
       command->add_option("--tokens", o->tokens, "New tokens at most")->capture_default_str();

@@ -6,6 +6,7 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/threads.h"
+#include "anemone/data/tokenizer.h"
 
 namespace anemone::cli {
 namespace fs = std::filesystem;
@@ -90,10 +91,8 @@ void require_fp32(const DeviceInfo& device) {
 
 std::string tokenizer_path(const std::string& given, const std::string& model) {
   if (!given.empty()) return given;
-  for (const char* name : {"tokenizer.model", "tokenizer.bin"}) {
-    const fs::path beside = fs::path(model) / name;
-    if (fs::exists(beside)) return beside.string();
-  }
+  const fs::path beside = tokenizer_file(model);
+  if (fs::is_directory(model) && beside != model) return beside.string();
   fail("--tokenizer", "it is needed: the model does not come with one");
 }
 

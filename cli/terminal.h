@@ -52,7 +52,11 @@ struct DeviceOptions {
 // Throws Error for a device whose programs are not fp32: evaluation and generation are.
 void require_fp32(const DeviceInfo& device);
 
-// `given`, or the tokenizer that a training run keeps beside its checkpoints.
+// What --tokenizer takes.
+inline constexpr const char* kTokenizerHelp =
+    "tokenizer.json, SentencePiece .model or llama2.c tokenizer.bin, or the directory of one";
+
+// `given`, or the tokenizer beside the model: a training run keeps one with its checkpoints.
 std::string tokenizer_path(const std::string& given, const std::string& model);
 
 }  // namespace anemone::cli

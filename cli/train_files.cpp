@@ -5,6 +5,9 @@
 #include <cerrno>
 
 #include "anemone/base/file.h"
+#include "anemone/data/file_kind.h"
+#include "anemone/data/text_borders.h"
+#include "anemone/data/tokenizer.h"
 #include "anemone/train/efficiency_report.h"
 #include "cli/metrics_file.h"
 #include "cli/output_name.h"
@@ -16,12 +19,27 @@ namespace {
 
 constexpr const char* kReport = "report.json";
 
+void keep_file(const fs::path& file, const fs::path& copy) {
+  std::error_code ignored;
+  if (!fs::equivalent(file, copy, ignored)) write_file(copy, read_file(file));
+}
+
+// Under the name by which it is found again; a tokenizer.json with the files that name its BOS and
+// EOS.
 void keep_tokenizer(const std::string& given, const fs::path& out) {
   if (given.empty()) return;
-  const bool sentencepiece = fs::path(given).extension() == ".model";
-  const fs::path copy = out / (sentencepiece ? "tokenizer.model" : "tokenizer.bin");
-  std::error_code ignored;
-  if (!fs::equivalent(given, copy, ignored)) write_file(copy, read_file(given));
+  const fs::path file = tokenizer_file(given);
+  const bool json = file_kind(read_file(file)) == FileKind::kTokenizerJson;
+  if (!json) {
+    const bool sentencepiece = file.extension() == ".model";
+    return keep_file(file, out / (sentencepiece ? "tokenizer.model" : "tokenizer.bin"));
+  }
+  keep_file(file, out / "tokenizer.json");
+  for (const char* name : kBorderFiles) {
+    if (fs::is_regular_file(file.parent_path() / name)) {
+      keep_file(file.parent_path() / name, out / name);
+    }
+  }
 }
 
 }  // namespace

@@ -10,6 +10,15 @@ pkg_check_modules(HWY_CONTRIB IMPORTED_TARGET libhwy-contrib)
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+
+# Homebrew keeps ICU out of the way of the system's own.
+if(APPLE)
+  execute_process(COMMAND brew --prefix icu4c OUTPUT_VARIABLE ICU_PREFIX ERROR_QUIET
+                  OUTPUT_STRIP_TRAILING_WHITESPACE)
+  list(APPEND CMAKE_PREFIX_PATH "${ICU_PREFIX}")
+endif()
+pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)
 
 # Debian's libsentencepiece.so exports a protobuf of its own, older than libprotobuf.so: with both
 # in one process the dynamic linker mixes them, which ends it before main(). So ours is linked

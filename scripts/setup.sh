@@ -7,12 +7,12 @@ debian_packages=(
   g++ cmake ninja-build ccache pkg-config git ca-certificates
   libdnnl-dev libhwy-dev libfmt-dev nlohmann-json3-dev libcli11-dev libsentencepiece-dev
   libprotobuf-dev protobuf-compiler libzip-dev
-  libxxhash-dev
+  libxxhash-dev libpcre2-dev libicu-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   clang-format python3 python3-numpy gnuplot-nox
 )
 brew_formulas=(cmake ninja ccache pkg-config highway fmt nlohmann-json cli11 sentencepiece protobuf libzip xxhash
-  googletest google-benchmark clang-format numpy gnuplot)
+  pcre2 icu4c googletest google-benchmark clang-format numpy gnuplot)
 
 install_homebrew() {
   local missing=() formula

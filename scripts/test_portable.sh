@@ -28,7 +28,8 @@ install_arm64() {
   mkdir -p "$debs"
   (cd "$debs" && apt-get download -qq {libdnnl2,libdnnl-dev,libhwy1,libhwy-dev}:arm64 \
     {libfmt9,libfmt-dev,libsentencepiece0,libsentencepiece-dev,libgtest-dev,libgmock-dev}:arm64 \
-    {libxxhash0,libxxhash-dev}:arm64 nlohmann-json3-dev libcli11-dev)
+    {libxxhash0,libxxhash-dev,libpcre2-8-0,libpcre2-dev,libicu72,libicu-dev}:arm64 \
+    nlohmann-json3-dev libcli11-dev)
   local deb
   for deb in "$debs"/*.deb; do dpkg -x "$deb" "$sysroot"; done
   rm -r "$debs"

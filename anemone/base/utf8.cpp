@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 namespace anemone {
 namespace {
 
 bool is_continuation(char c) { return (c & 0xC0) == 0x80; }
 
-// Bytes of the character at the beginning of `text`, which is not empty; 0: it is none.
+}  // namespace
+
 size_t character_bytes(std::string_view text) {
   const auto first = static_cast<uint8_t>(text[0]);
   const size_t bytes = first < 0x80   ? 1
@@ -28,7 +30,22 @@ size_t character_bytes(std::string_view text) {
   return overlong || surrogate || too_large ? 0 : bytes;
 }
 
-}  // namespace
+size_t unfinished_bytes(std::string_view text) {
+  for (size_t bytes = 1; bytes <= std::min<size_t>(3, text.size()); ++bytes) {
+    std::string end(text.substr(text.size() - bytes));
+    if (is_continuation(end[0])) continue;
+    // The smallest and the largest continuation: the second byte may be held to a part of them.
+    for (char more : {'\x80', '\xBF'}) {
+      std::string whole = end;
+      while (whole.size() < 4) {
+        whole += more;
+        if (character_bytes(whole) == whole.size()) return bytes;
+      }
+    }
+    return 0;
+  }
+  return 0;
+}
 
 bool is_valid_utf8(std::string_view text) {
   while (!text.empty()) {

@@ -27,5 +27,18 @@ TEST(Utf8, ACutComesBeforeTheCharacterThatDoesNotFit) {
   EXPECT_EQ(whole_characters("\x80\x80\x80\x80\x80\x80", 4), 4u);
 }
 
+TEST(Utf8, UnfinishedIsWhatMoreBytesCanComplete) {
+  for (const auto& [text, bytes] :
+       {std::pair("", 0), std::pair("a", 0), std::pair("a\xC3", 1), std::pair("\xE2\x96", 2),
+        std::pair("\xE2\x96\x81", 0), std::pair("\xF0\x9F\x90", 3), std::pair("\xE0", 1),
+        std::pair("\xF4\x8F", 2)}) {
+    EXPECT_EQ(unfinished_bytes(text), static_cast<size_t>(bytes)) << text;
+  }
+  // Nothing makes these whole: a continuation alone, overlong, a surrogate, no first byte.
+  for (const char* text : {"\x80", "\xE0\x80", "\xED\xA0", "\xC0", "\xFF", "\xF4\x90"}) {
+    EXPECT_EQ(unfinished_bytes(text), 0u) << text;
+  }
+}
+
 }  // namespace
 }  // namespace anemone

@@ -8,6 +8,7 @@
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
 #include "anemone/base/strict_json.h"
+#include "anemone/data/tokenizer.h"
 
 namespace anemone {
 namespace fs = std::filesystem;
@@ -97,7 +98,7 @@ void check_metadata_place(const fs::path& shard) {
 void check_made_with(const fs::path& shard, const fs::path& tokenizer) {
   const std::optional<ShardMetadata> metadata = read_shard_metadata(shard);
   if (!metadata || metadata->tokenizer_hash.empty()) return;
-  if (content_hash(read_file(tokenizer)) == metadata->tokenizer_hash) return;
+  if (content_hash(read_file(tokenizer_file(tokenizer))) == metadata->tokenizer_hash) return;
   fail(shard.string(),
        fmt::format("was made with another tokenizer, {}, than {}", metadata->tokenizer_name,
                    tokenizer.string()),

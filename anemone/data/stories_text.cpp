@@ -52,8 +52,9 @@ ShardMetadata metadata_of(const StoryCounts& counts, const Tokenizer& tokenizer,
                          .bos = tokenizer.bos(),
                          .eos = tokenizer.eos()};
   if (!tokenizer_path.empty()) {
-    metadata.tokenizer_hash = content_hash(read_file(tokenizer_path));
-    metadata.tokenizer_name = tokenizer_path.filename().string();
+    const std::filesystem::path file = tokenizer_file(tokenizer_path);
+    metadata.tokenizer_hash = content_hash(read_file(file));
+    metadata.tokenizer_name = file.filename().string();
   }
   return metadata;
 }
@@ -97,6 +98,8 @@ StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenize
   check_metadata_place(shard_path);
   StoryCounts counts{.bytes = static_cast<int64_t>(text.size())};
   FileWriter writer(shard_path);
+  // Some border has to be between two stories.
+  const bool ends_stories = tokenizer.encode("", /*add_bos=*/true).empty() && tokenizer.eos() >= 0;
   for_each_story(text, [&](std::string_view story) {
     if (story.size() > kMaxStoryBytes) {
       fail(text_path.string(),
@@ -104,7 +107,8 @@ StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenize
                        kMaxStoryBytes),
            fmt::format("put {} between the documents", kStorySeparator));
     }
-    const std::vector<int> ids = tokenizer.encode(story, /*add_bos=*/true);
+    std::vector<int> ids = tokenizer.encode(story, /*add_bos=*/true);
+    if (ends_stories) ids.push_back(tokenizer.eos());
     token_bytes(tokenizer.vocab_size()) == 2 ? write_ids<uint16_t>(writer, ids)
                                              : write_ids<uint32_t>(writer, ids);
     ++counts.stories;

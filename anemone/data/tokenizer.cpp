@@ -5,10 +5,12 @@
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
 #include "anemone/data/file_kind.h"
+#include "anemone/data/hf_tokenizer.h"
 #include "anemone/data/llama2c_tokenizer.h"
 #include "anemone/data/sentencepiece_tokenizer.h"
 
 namespace anemone {
+namespace fs = std::filesystem;
 namespace {
 
 // A SentencePiece model is a protocol buffer: field 1, the first piece, with its length. A llama2.c
@@ -17,7 +19,8 @@ bool is_sentencepiece(std::string_view file) {
   return file.size() > 1 && file[0] == '\x0A' && file[1] != '\0';
 }
 
-constexpr const char* kReadable = "a llama2.c tokenizer.bin or a SentencePiece .model is read";
+constexpr const char* kReadable =
+    "a tokenizer.json, a SentencePiece .model or a llama2.c tokenizer.bin is read";
 
 // What to do with a file that is no tokenizer that we read.
 std::string hint_for(FileKind kind) {
@@ -26,8 +29,9 @@ std::string hint_for(FileKind kind) {
       return "fetch the file with: git lfs pull";
     case FileKind::kWebPage:
       return "download the file itself, not the page about it";
-    case FileKind::kTokenizerJson:
-      return std::string("it is not read yet; ") + kReadable;
+    case FileKind::kMerges:
+    case FileKind::kTiktoken:
+      return "give the tokenizer.json that holds it";
     case FileKind::kLlama2cModel:
     case FileKind::kSafetensors:
     case FileKind::kGguf:
@@ -37,9 +41,13 @@ std::string hint_for(FileKind kind) {
   }
 }
 
-std::unique_ptr<Tokenizer> read_tokenizer(std::string_view file, const std::string& where) {
+std::unique_ptr<Tokenizer> read_tokenizer(std::string_view file, const fs::path& path) {
+  const std::string where = path.string();
   if (file.empty()) fail(where, "the tokenizer file is empty");
   const FileKind kind = file_kind(file);
+  if (kind == FileKind::kTokenizerJson) {
+    return std::make_unique<HfTokenizer>(file, where, read_named_borders(path.parent_path()));
+  }
   const bool ours = kind == FileKind::kUnknown || kind == FileKind::kSentencePiece ||
                     kind == FileKind::kLlama2cTokenizer;
   if (!ours) {
@@ -71,20 +79,40 @@ std::string Tokenizer::decode_next(DecodeState& state, int id) const {
     fail("decode", fmt::format("token {} is outside the vocabulary of {}", id, vocab_size()),
          "are the tokens from another tokenizer?");
   }
-  std::string_view text = piece(id);
-  if (text.starts_with(' ') && drops_space(state, id)) text.remove_prefix(1);
+  std::string text = text_of_next(state, id);
   state.begun = state.begun || !text.empty();
   state.previous = id;
+  return text;
+}
+
+std::string Tokenizer::text_of_next(DecodeState& state, int id) const {
+  std::string_view text = piece(id);
+  if (text.starts_with(' ') && drops_space(state, id)) text.remove_prefix(1);
   return std::string(text);
 }
 
 bool Tokenizer::drops_space(DecodeState&, int) const { return false; }
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, int model_vocab) {
+fs::path tokenizer_file(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) return path;
+  for (const char* name : {"tokenizer.model", "tokenizer.bin", "tokenizer.json"}) {
+    if (fs::is_regular_file(path / name, ignored)) return path / name;
+  }
+  return path;
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& given, int model_vocab) {
+  const fs::path path = tokenizer_file(given);
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    fail(path.string(), "holds no tokenizer",
+         "tokenizer.model, tokenizer.bin or tokenizer.json is looked for");
+  }
   const MappedFile file(path);
   const std::span<const std::byte> bytes = file.bytes();
   auto tokenizer =
-      read_tokenizer({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.string());
+      read_tokenizer({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
   if (model_vocab > 0 && tokenizer->vocab_size() > model_vocab) {
     fail(path.string(),
          fmt::format("has {} tokens, the model {}", tokenizer->vocab_size(), model_vocab),

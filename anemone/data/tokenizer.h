@@ -14,6 +14,7 @@ namespace anemone {
 struct DecodeState {
   int previous = -1;   // the id before; -1: none
   bool begun = false;  // text has come
+  int dropped = 0;     // characters that decoding has dropped at the beginning
 };
 
 // Safe to use from several threads at once.
@@ -22,32 +23,47 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   virtual int vocab_size() const = 0;
+  // The tokens that begin and end a text; -1: the vocabulary has none.
   virtual int bos() const = 0;
-  virtual int eos() const = 0;  // -1: the vocabulary has none
+  virtual int eos() const = 0;
 
-  // Any bytes are valid text: what the vocabulary lacks becomes byte tokens.
+  // Whether a text ends with `id`: with eos(), and a vocabulary may have more of them.
+  virtual bool is_end(int id) const { return id >= 0 && id == eos(); }
+
+  // Any bytes are valid text: what the vocabulary lacks becomes byte tokens. `add_bos` adds what
+  // the vocabulary begins a text with, which may be nothing.
   virtual std::vector<int> encode(std::string_view text, bool add_bos) const = 0;
 
-  // The text of all ids. BOS and EOS give nothing, and the space that encode() puts in front of a
-  // text is dropped again. Throws Error(kInvalidInput) for an id outside the vocabulary.
+  // The text of all ids. BOS, EOS and their like give nothing, and the space that encode() puts in
+  // front of a text is dropped again. Throws Error(kInvalidInput) for an id outside the vocabulary.
   std::string decode(std::span<const int> ids) const;
 
-  // What `id` adds to the text after the ids that `state` has seen: for streaming.
-  // A byte token gives one byte, which need not be a whole character.
+  // What `id` adds to the text after the ids that `state` has seen: for streaming. It need not be
+  // whole characters (stream_decoder.h holds halves back).
   std::string decode_next(DecodeState& state, int id) const;
 
  protected:
   // The bytes that `id`, inside the vocabulary, stands for; nothing for BOS and EOS.
   virtual std::string_view piece(int id) const = 0;
 
+  // What `id`, inside the vocabulary, adds to the text; says in `state` what later ids need.
+  virtual std::string text_of_next(DecodeState& state, int id) const;
+
   // Whether the space that the piece of `id` begins with is dropped after `state`; says in
   // `state` when no other one will be. Here it never is.
   virtual bool drops_space(DecodeState& state, int id) const;
 };
 
-// Reads a llama2.c `tokenizer.bin` or a SentencePiece `.model`; the content tells which. A model of
-// `model_vocab` (> 0) rows may have more of them than the tokenizer has tokens, not fewer.
-// Throws Error when the file is neither, with what it looks like, is damaged, or has more tokens.
+// The file of the tokenizer: `path` itself, or what a directory holds of tokenizer.model,
+// tokenizer.bin and tokenizer.json, the first of them; `path` where it holds none.
+std::filesystem::path tokenizer_file(const std::filesystem::path& path);
+
+// Reads a llama2.c `tokenizer.bin`, a SentencePiece `.model` or Hugging Face's `tokenizer.json`,
+// with the files beside it that name BOS and EOS; the content tells which. A directory stands for
+// the tokenizer in it. A model of `model_vocab` (> 0) rows may have more of them than the tokenizer
+// has tokens, not fewer.
+// Throws Error when the file is none of them, with what it looks like, is damaged, or has more
+// tokens.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& path, int model_vocab = 0);
 
 }  // namespace anemone

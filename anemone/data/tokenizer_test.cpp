@@ -189,7 +189,7 @@ TEST(LoadTokenizer, SaysWhatIsWrongWithAFile) {
   EXPECT_EQ(error_of(file, 259), "has 260 tokens, the model 259");
   EXPECT_EQ(error_of(file, 32000), "no error");  // rows that fill the model up
   EXPECT_THAT(error_of(""), HasSubstr("empty"));
-  EXPECT_THAT(error_of("{\"version\": \"1.0\"}"), HasSubstr("tokenizer.json"));
+  EXPECT_THAT(error_of("{\"version\": \"1.0\"}"), HasSubstr("has no \"model\""));
   EXPECT_THAT(error_of(file + "abc"), HasSubstr("ends in the middle of a token at byte"));
   EXPECT_THAT(error_of(file + raw(0.0f) + raw(int32_t{5}) + "ab"), HasSubstr("length of 5"));
   EXPECT_THAT(error_of(file + raw(0.0f) + raw(int32_t{-5})), HasSubstr("length of -5"));
@@ -206,7 +206,7 @@ TEST(LoadTokenizer, SaysWhatAFileOfAnotherKindLooksLike) {
       {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "a Git LFS pointer"},
       {"<!DOCTYPE html>\n<html><head>", "a web page"},
       {"IQ== 0\nIg== 1\nIw== 2\n", "a tiktoken vocabulary"},
-      {"{\"version\": \"1.0\", \"model\": {}, \"added_tokens\": []}", "tokenizer.json"},
+      {"#version: 0.2\na b\n", "the merges.txt of a byte-pair tokenizer"},
       {"{\"a\": 1}", "looks like JSON"},
       {std::string("\x89PNG\r\n\x1A\n\0\0\0\rIHDR", 16), "a PNG image"},
       {std::string("PK\x03\x04") + std::string(40, '\0'), "a zip archive"},
