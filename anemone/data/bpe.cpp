@@ -47,6 +47,7 @@ void Bpe::read_settings(const JsonNode& model) {
 
 void Bpe::read_vocabulary(const JsonNode& vocabulary) {
   if (!vocabulary.value().is_object()) vocabulary.refuse("is no JSON object");
+  tokens_.reserve(vocabulary.value().size());
   // Gaps are few: one damaged digit must not take all memory.
   const auto highest = std::min<int64_t>(
       kMaxTokenId, 2 * static_cast<int64_t>(vocabulary.value().size()) + kMostGaps);
@@ -66,12 +67,15 @@ void Bpe::read_merges(const JsonNode& merges) {
   const size_t count = merges.size();
   const bool pairs = count > 0 && merges.value()[0].is_array();
   int rank = 0;
+  merges_.reserve(count);
   for (size_t i = 0; i < count; ++i) {
     const nlohmann::json& merge = merges.value()[i];
     if (pairs) {
-      if (!merge.is_array() || merge.size() != 2) merges.at(i).refuse("is no pair of tokens");
-      const JsonNode pair = merges.at(i);
-      add_merge(pair.at(size_t{0}).text(), pair.at(size_t{1}).text(), rank++, merges, i);
+      const bool plain =
+          merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string();
+      if (!plain) merges.at(i).refuse("is no pair of tokens");
+      add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(),
+                rank++, merges, i);
       continue;
     }
     if (!merge.is_string()) merges.at(i).refuse("is no string like the first one");

@@ -170,6 +170,17 @@ TEST(HfTokenizer, AddedTokensTakeBlanksAndStandAlone) {
   EXPECT_THAT(ids_with(word, "b c bc"), ElementsAre(1, 0, 2, 5));
 }
 
+TEST(HfTokenizer, WhiteSpaceThatOneTokenTakesCanStillHoldAnother) {
+  const json blanks = {{"added_tokens", {added("<m>", {{"rstrip", true}}), added("\n")}}};
+  EXPECT_THAT(ids_with(blanks, "<m>\n\na"), ElementsAre(6, 7, 7, 0));
+  // Not one that itself takes what is before it: nothing is left of it. (At two line ends the
+  // library panics.)
+  const json both = {
+      {"added_tokens", {added("<m>", {{"rstrip", true}}), added("\n", {{"lstrip", true}})}}};
+  EXPECT_THAT(ids_with(both, "<m>\na"), ElementsAre(6, 0));
+  EXPECT_THAT(ids_with(both, "<m>\n\na"), ElementsAre(6, 0));
+}
+
 TEST(HfTokenizer, NormalizedAddedTokensAreFoundInNormalizedText) {
   const json parts = {{"normalizer", {{"type", "Lowercase"}}},
                       {"added_tokens", {added("HI", {{"normalized", true}}), added("Ho")}}};

@@ -20,6 +20,8 @@ class TokenList {
   // Throws for an id that is there already, naming `entry` of the JSON.
   void add(const std::string& token, int id, const JsonNode& entry);
 
+  void reserve(size_t count) { ids_.reserve(count); }
+
   int find(std::string_view token) const;  // -1: it is none
   // Empty, also for the ids of gaps.
   const std::string& token(int id) const { return tokens_[static_cast<size_t>(id)]; }
