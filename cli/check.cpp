@@ -214,21 +214,31 @@ size_t stopping_rules(const Report& report) {
   return count;
 }
 
+// "compile refused, 2 rules stop it".
+std::string summary(const Report& report) {
+  const size_t stopping = stopping_rules(report), invalid = report.invalid.size();
+  if (!stops(report)) return "no known rule stops it";
+  std::string text = verdict(report);
+  if (invalid > 0) {
+    text += fmt::format(", {} {} set aside", invalid,
+                        invalid == 1 ? "operation or size" : "operations or sizes");
+  }
+  if (stopping > 0) {
+    text += fmt::format(", {} {} it", stopping, stopping == 1 ? "rule stops" : "rules stop");
+  }
+  return text;
+}
+
 std::string to_text(const Report& report, const Options& o, bool narrowed) {
-  const size_t stopping = stopping_rules(report);
-  std::string text =
-      fmt::format("{} on {}, macOS {}: ", o.program.file, report.chip->title, o.macos);
-  text += stopping == 0 ? "no known rule stops it"
-                        : fmt::format("{}, {} {} it", verdict(report), stopping,
-                                      stopping == 1 ? "rule stops" : "rules stop");
-  text += "\n";
+  std::string text = fmt::format("{} on {}, macOS {}: {}\n", o.program.file, report.chip->title,
+                                 o.macos, summary(report));
   if (!report.invalid.empty()) {
     text += "\ninvalid  not checked, and what they give taken as inputs\n" +
             lines_of(report.invalid, o.program.file);
   }
   for (const auto& group : by_rule(report.findings)) text += describe(group);
   text += fmt::format("\nPredicted{}{} (simulated: a model fitted to published measurements)\n",
-                      stopping > 0 ? " as if it ran" : "", narrowed ? ", in fp16" : "");
+                      stops(report) ? " as if it ran" : "", narrowed ? ", in fp16" : "");
   return text + describe(report.time);
 }
 

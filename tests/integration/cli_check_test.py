@@ -117,11 +117,14 @@ class Check(CliTest):
         status, out = self.check(ROOT / "tests" / "errors" / "clip_bounds.mil", "--chip", "m4")
         self.assertEqual(status, 1)
         self.assertIn("clip_bounds.mil:5:34: clip.c1", out)
+        self.assertIn(": invalid, 1 operation or size set aside", out)
+        self.assertNotIn("no known rule stops it", out)
+        self.assertIn("Predicted as if it ran", out)
         program = self.path("mixed.mil", MIXED)
         status, out = self.check(program, "--chip", "m4-max")
         self.assertEqual(status, 1)
         for text in (":3:50: input 'x' has open sizes", "--shape x=1,64", ":4:41: unknown operation",
-                     "frobnicate", ":5:41: ", "ane.c8", "invalid, 1 rule stops it"):
+                     "frobnicate", ":5:41: ", "ane.c8", "invalid, 3 operations or sizes set aside, 1 rule stops it"):
             self.assertIn(text, out)
         status, out = self.check(program, "--chip", "m4-max", "--json", "--shape", "x=1,8,1,64")
         report = json.loads(out)
