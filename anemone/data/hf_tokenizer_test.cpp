@@ -139,7 +139,7 @@ TEST(HfTokenizer, OfEqualScoresTheLongestLastPieceWins) {
       {"unk_id", 0},
       {"vocab", json::parse(R"([["?", 0], ["a", -1], ["c", -1], ["ab", -1], ["bc", -1]])")}};
   EXPECT_THAT(tokenizer_of(file)->encode("abc", false), ElementsAre(1, 4));
-  // Unknown neighbours are one token.
+  // Adjacent unknown characters are one token.
   EXPECT_THAT(tokenizer_of(file)->encode("axyc", false), ElementsAre(1, 0, 2));
   file["model"]["unk_id"] = nullptr;
   EXPECT_THROW(tokenizer_of(file)->encode("x", false), Error);

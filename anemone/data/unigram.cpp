@@ -73,7 +73,7 @@ std::vector<Unigram::Way> Unigram::best_ways(std::string_view text) const {
   return ways;
 }
 
-// Unknown neighbours are one piece.
+// Adjacent unknown characters are one piece.
 std::vector<std::string_view> Unigram::best_pieces(std::string_view text) const {
   const std::vector<Way> ways = best_ways(text);
   std::vector<std::string_view> pieces;

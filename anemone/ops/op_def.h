@@ -99,7 +99,7 @@ struct GradArgs : OpArgs {
 // (value, its gradient) for every operand that has one, fresh values each; the sweep adds them up.
 using Grads = std::vector<std::pair<Value, Value>>;
 
-// What an operation is to whoever does not care which one it is. A row may have several.
+// What passes and devices ask of an operation without knowing its name. A row may have several.
 enum class Trait : uint16_t {
   kNone = 0,
   kConstant = 1 << 0,        // depends on no input: const and constexpr_…

@@ -1,29 +1,24 @@
 // equal(x, y) of fp32 compares x and y rounded to fp16.
-#include "anemone/ops/op_args.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/rewrite.h"
 
 namespace anemone {
 namespace {
 
+bool is_fp32(const OpArgs& args, const char* name) {
+  return args.value(name) && args.type(name).dtype == DType::kFp32;
+}
+
 Value rounded(Builder& b, Value x) { return b.cast(b.cast(x, DType::kFp16), DType::kFp32); }
 
-bool compares_floats(const Operation& op) {
-  const OpArgs args(op);
-  return op.type == "equal" && args.value("x") && args.value("y") &&
-         args.type("x").dtype == DType::kFp32 && args.type("y").dtype == DType::kFp32;
+Replacement compare(Builder& b, const OpArgs& args) {
+  if (!is_fp32(args, "x") || !is_fp32(args, "y")) return std::nullopt;
+  const Value x = rounded(b, args.value("x")), y = rounded(b, args.value("y"));
+  return std::vector{b.binary("equal", x, y)};
 }
 
 }  // namespace
 
-bool compare_halves(Function& function) {
-  return rewrite(function,
-                 [](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
-                   if (!compares_floats(op)) return std::nullopt;
-                   const OpArgs args(op);
-                   const Value x = rounded(b, args.value("x")), y = rounded(b, args.value("y"));
-                   return std::vector<Value>{b.binary("equal", x, y)};
-                 });
-}
+bool compare_halves(Function& function) { return rewrite(function, {{"equal", compare}}); }
 
 }  // namespace anemone

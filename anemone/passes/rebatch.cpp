@@ -1,5 +1,7 @@
 #include "anemone/passes/rebatch.h"
 
+#include "anemone/ir/walk.h"
+
 namespace anemone {
 namespace {
 
@@ -16,9 +18,8 @@ std::shared_ptr<const Literal> with_first(const Operand& sizes, int64_t from, in
 }  // namespace
 
 void rebatch_reshapes(Function& function, int64_t from, int64_t to) {
-  for (const auto& op : function.operations) {
-    if (op->type != "reshape") continue;
-    for (Argument& argument : op->arguments) {
+  for_each_of_type(function, "reshape", [&](Operation& op) {
+    for (Argument& argument : op.arguments) {
       if (argument.name != "shape" || argument.is_tuple) continue;
       Operand& sizes = argument.operands[0];
       if (auto changed = with_first(sizes, from, to)) {
@@ -26,7 +27,7 @@ void rebatch_reshapes(Function& function, int64_t from, int64_t to) {
         sizes.value = nullptr;
       }
     }
-  }
+  });
 }
 
 }  // namespace anemone

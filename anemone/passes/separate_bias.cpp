@@ -1,14 +1,10 @@
 // conv(x, w, bias) becomes conv(x, w) + bias.
-#include "anemone/ops/op_args.h"
+#include "anemone/ops/query.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/rewrite.h"
 
 namespace anemone {
 namespace {
-
-bool is_convolution(const Operation& op) {
-  return op.type == "conv" || op.type == "conv_transpose";
-}
 
 // [C] as [1, C, 1, …], of the rank of the result.
 Value along_channels(Builder& b, Value bias, size_t rank) {
@@ -17,20 +13,17 @@ Value along_channels(Builder& b, Value bias, size_t rank) {
   return b.reshape(bias, shape);
 }
 
+Replacement separate(Builder& b, const Operation& conv) {
+  const Value bias = is_convolution(conv) ? OpArgs(conv).value("bias") : nullptr;
+  if (!bias) return std::nullopt;
+  std::vector<Argument> rest = conv.arguments;
+  std::erase_if(rest, [](const Argument& a) { return a.name == "bias"; });
+  const Value product = b.op(conv.type, std::move(rest));
+  return std::vector{b.add(product, along_channels(b, bias, product->type.shape.size()))};
+}
+
 }  // namespace
 
-bool separate_bias(Function& function) {
-  return rewrite(function,
-                 [](Builder& b, const Operation& op) -> std::optional<std::vector<Value>> {
-                   if (!is_convolution(op)) return std::nullopt;
-                   const Value bias = OpArgs(op).value("bias");
-                   if (!bias) return std::nullopt;
-                   std::vector<Argument> rest = op.arguments;
-                   std::erase_if(rest, [](const Argument& a) { return a.name == "bias"; });
-                   const Value product = b.op(op.type, std::move(rest));
-                   const size_t rank = product->type.shape.size();
-                   return std::vector<Value>{b.add(product, along_channels(b, bias, rank))};
-                 });
-}
+bool separate_bias(Function& function) { return rewrite(function, separate); }
 
 }  // namespace anemone
