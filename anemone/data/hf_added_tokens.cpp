@@ -99,9 +99,9 @@ const AddedToken* HfAddedTokens::find_at(const Index& index, std::string_view te
   return nullptr;
 }
 
-std::vector<Section> HfAddedTokens::sections(std::string_view text, bool normalized) const {
+std::vector<TextSection> HfAddedTokens::sections(std::string_view text, bool normalized) const {
   const Index& index = normalized ? normalized_ : raw_;
-  std::vector<Section> all;
+  std::vector<TextSection> all;
   size_t done = 0;
   for (size_t at = 0; at < text.size();) {
     const AddedToken* found = find_at(index, text.substr(at));

@@ -23,7 +23,7 @@ struct AddedToken {
 };
 
 // A stretch of a text: an added token, or what lies between two.
-struct Section {
+struct TextSection {
   size_t begin, end;
   int id;  // -1: text
 };
@@ -39,7 +39,7 @@ class HfAddedTokens {
 
   // Cuts `text` at the tokens that are looked for before (after) normalizing: the leftmost, and the
   // longest of one place.
-  std::vector<Section> sections(std::string_view text, bool normalized) const;
+  std::vector<TextSection> sections(std::string_view text, bool normalized) const;
 
  private:
   // By the first byte, longest first.

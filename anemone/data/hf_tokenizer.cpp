@@ -29,7 +29,7 @@ class HfTokenizer::Encoding {
         ids_(ids) {}
 
   void append(std::string_view text) {
-    for (const Section& section : tokenizer_.added_.sections(text, /*normalized=*/false)) {
+    for (const TextSection& section : tokenizer_.added_.sections(text, /*normalized=*/false)) {
       if (section.id >= 0) {
         ids_.push_back(section.id);
       } else {
@@ -42,8 +42,8 @@ class HfTokenizer::Encoding {
  private:
   void append_normalized(TextPiece piece) {
     tokenizer_.normalizer_.apply(piece);
-    const std::vector<Section> sections = tokenizer_.added_.sections(piece.text, true);
-    for (const Section& section : sections) {
+    const std::vector<TextSection> sections = tokenizer_.added_.sections(piece.text, true);
+    for (const TextSection& section : sections) {
       if (section.id >= 0) {
         ids_.push_back(section.id);
       } else if (sections.size() == 1) {

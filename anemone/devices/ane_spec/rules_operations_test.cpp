@@ -26,8 +26,8 @@ TEST(Rules, C3AttentionTakesNoMask) {
 }
 
 TEST(Rules, C4ConvTakesNoBias) {
-  const Conv plain = {.x = {1, 4, 1, 16}, .weight = {8, 4, 1, 1}, .y = {1, 8, 1, 16}};
-  Conv biased = plain;
+  const ConvCase plain = {.x = {1, 4, 1, 16}, .weight = {8, 4, 1, 1}, .y = {1, 8, 1, 16}};
+  ConvCase biased = plain;
   biased.begin = "tensor<fp16, [8]> b = const()[val = tensor<fp16, [8]>([1,1,1,1,1,1,1,1])];\n";
   biased.more = ", bias = b";
   EXPECT_THAT(broken(4, conv(biased)), ElementsAre(4));
@@ -154,7 +154,7 @@ TEST(Rules, C69PadReflectsFromM2On) {
 // --- weights as inputs ---
 
 TEST(Rules, C14RuntimeWeightsAreNotGroupedOnM1) {
-  Conv grouped = {.x = {1, 8, 1, 16}, .weight = {8, 4, 1, 1}, .y = {1, 8, 1, 16}};
+  ConvCase grouped = {.x = {1, 8, 1, 16}, .weight = {8, 4, 1, 1}, .y = {1, 8, 1, 16}};
   grouped.more = ", groups = int32(2)";
   EXPECT_THAT(broken(1, conv(grouped)), IsEmpty());
   grouped.runtime = true;
@@ -176,7 +176,7 @@ TEST(Rules, C15ContractionIsAMultipleOf32OnM1) {
 }
 
 TEST(Rules, C16RuntimeWeightsOfConvAreNotReshapedOnM1) {
-  Conv c = {.x = {1, 8, 1, 16}, .weight = {4, 8, 1, 1}, .y = {1, 4, 1, 16}};
+  ConvCase c = {.x = {1, 8, 1, 16}, .weight = {4, 8, 1, 1}, .y = {1, 4, 1, 16}};
   const auto reshaped = [] {
     return parse_body(
         "tensor<fp16, [1, 8, 1, 16]> x, tensor<fp16, [4, 8]> flat",
@@ -191,7 +191,7 @@ TEST(Rules, C16RuntimeWeightsOfConvAreNotReshapedOnM1) {
 }
 
 TEST(Rules, C63RuntimeWeightsTakeBatch1) {
-  Conv c = {.x = {2, 8, 1, 16}, .weight = {4, 8, 1, 1}, .y = {2, 4, 1, 16}};
+  ConvCase c = {.x = {2, 8, 1, 16}, .weight = {4, 8, 1, 1}, .y = {2, 4, 1, 16}};
   EXPECT_THAT(broken(5, conv(c)), IsEmpty());
   c.runtime = true;
   EXPECT_THAT(broken(5, conv(c)), ElementsAre(63));

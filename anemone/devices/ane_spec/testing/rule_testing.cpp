@@ -52,7 +52,7 @@ std::string ints(const std::vector<int64_t>& values) {
   return "tensor<int32, [" + std::to_string(values.size()) + "]>(" + to_string(values) + ")";
 }
 
-Function conv(const Conv& c) {
+Function conv(const ConvCase& c) {
   const std::string weight = to_string(Type::tensor(DType::kFp16, c.weight));
   std::string parameters = to_string(Type::tensor(DType::kFp16, c.x)) + " x";
   std::string body = c.begin;

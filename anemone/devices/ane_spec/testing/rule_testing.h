@@ -28,12 +28,12 @@ Function one_op(const std::vector<Shape>& inputs, const Shape& output, const std
 std::string ints(const std::vector<int64_t>& values);
 
 // A convolution of input "x".
-struct Conv {
+struct ConvCase {
   Shape x, weight, y;
   std::string more = "";   // after the weight
   bool runtime = false;    // the weight is an input
   std::string begin = "";  // operations in front
 };
-Function conv(const Conv& c);
+Function conv(const ConvCase& c);
 
 }  // namespace anemone
