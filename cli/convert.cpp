@@ -1,7 +1,7 @@
 #include <filesystem>
 
 #include "anemone/base/file.h"
-#include "anemone/weights/load_model.h"
+#include "anemone/checkpoint/load_model.h"
 #include "cli/commands.h"
 #include "cli/convert_model.h"
 #include "cli/convert_program.h"
@@ -106,7 +106,7 @@ void convert(const Options& o) {
   const std::vector<fs::path> tokenizer = tokenizer_files(o.in);
   write_model(o, weights, tokenizer);
   print(fmt::format("{}: {} parameters, {} layers, dim {}, vocabulary {}, {} in {}\n", o.out,
-                    with_commas(weights.config.parameter_count()), weights.config.layers,
+                    with_commas(parameter_count(weights.config)), weights.config.layers,
                     weights.config.dim, weights.config.vocab_size, name(weights_dtype(o)),
                     is_file_name(o.out) ? "a llama2.c file" : "safetensors"));
   print(tokenizer_line(o, tokenizer));

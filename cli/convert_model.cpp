@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "anemone/export/llama_package.h"
+#include "anemone/export/transformer_package.h"
 #include "cli/convert_program.h"
 #include "cli/terminal.h"
 
@@ -44,18 +44,18 @@ void convert_model(const std::string& in, const std::string& out,
   const ModelWeights weights = load_weights_of(in, "convert");
   constexpr int64_t kUsual = 256;
   const int64_t sequence = options.sequence.value_or(std::min(kUsual, weights.config.max_sequence));
-  ModelPackage package = llama_package(weights, {.sequence = sequence,
-                                                 .dtype = dtype,
-                                                 .decode = options.decode,
-                                                 .states = options.states,
-                                                 .model_name = name_of(in)});
+  ModelPackage package = transformer_package(weights, {.sequence = sequence,
+                                                       .dtype = dtype,
+                                                       .decode = options.decode,
+                                                       .states = options.states,
+                                                       .model_name = name_of(in)});
   ProgramSource source;
   source.path = in;
   source.program = std::move(package.program);
   source.info = std::move(package.info);
   write_program(out, source);
   print(fmt::format("{}: {} parameters in {}, {} tokens, functions {}\n", out,
-                    with_commas(weights.config.parameter_count()), name(dtype), sequence,
+                    with_commas(parameter_count(weights.config)), name(dtype), sequence,
                     names_of(source.program.functions)));
 }
 

@@ -19,7 +19,7 @@ void evaluate(const Options& o) {
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
   ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false);
-  const LlamaConfig& config = parameters.config();
+  const TransformerConfig& config = parameters.config();
   if (o.sequence < 1 || o.sequence > config.max_sequence) {
     fail("--seq", fmt::format("{} is outside [1, {}], the model's positions", o.sequence,
                               config.max_sequence));

@@ -66,7 +66,7 @@ struct Loaded {
       : parameters(std::make_unique<ParameterSet>(device, other.parameters->weights(), type)),
         stored(type) {}
 
-  const LlamaConfig& config() const { return parameters->config(); }
+  const TransformerConfig& config() const { return parameters->config(); }
   void generate_up_to(Device& device, int64_t capacity) {
     generator =
         std::make_unique<Generator>(device, config(), capacity, parameters->values(), stored);
@@ -122,7 +122,7 @@ void run(const Options& o) {
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
   Loaded model(*device, o.model, *dtype_from_name(o.dtype), "--model");
-  const LlamaConfig& config = model.config();
+  const TransformerConfig& config = model.config();
   std::optional<Loaded> draft_model = load_draft(*device, o, model);
   const auto tokenizer =
       load_tokenizer(tokenizer_path(o.tokenizer, o.model), static_cast<int>(config.vocab_size));

@@ -4,7 +4,7 @@
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/base/file.h"
 #include "anemone/ir/walk.h"
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 #include "anemone/ops/op_def.h"
 #include "anemone/package/load_weights.h"
 #include "anemone/package/weight_blob.h"
@@ -51,7 +51,7 @@ void write_program(const fs::path& out, Function function, bool plain) {
 }
 
 void write_stages(const Options& o) {
-  const LlamaConfig config = config_of(o.model);
+  const TransformerConfig config = config_of(o.model);
   constexpr int64_t kMostRows = 1 << 16;
   if (o.batch < 1 || o.batch > kMostRows) {
     fail("--batch", fmt::format("{} is outside [1, {}]", o.batch, kMostRows));
@@ -62,7 +62,7 @@ void write_stages(const Options& o) {
   }
   check_directory_name("-o", o.out, "give a directory: each program becomes a file in it");
   make_writable_directory(o.out);
-  for (const Stage& stage : llama_chain(config, o.batch, o.sequence, Head::kLoss).stages) {
+  for (const Stage& stage : training_chain(config, o.batch, o.sequence, OutputHead::kLoss).stages) {
     std::vector<std::string> data;
     if (!stage.data_input.empty()) data.push_back(stage.data_input);
     StageGradients programs =

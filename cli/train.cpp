@@ -5,11 +5,11 @@
 
 #include "anemone/base/process.h"
 #include "anemone/base/scratch_folder.h"
+#include "anemone/checkpoint/load_model.h"
 #include "anemone/data/shard_metadata.h"
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
 #include "anemone/train/efficiency_report.h"
-#include "anemone/weights/load_model.h"
 #include "cli/commands.h"
 #include "cli/metrics_file.h"
 #include "cli/terminal.h"
@@ -56,10 +56,10 @@ TrainerState starting_state(const TrainFlags& o, const fs::path& checkpoint) {
 }
 
 ModelWeights starting_weights(const TrainOptions& options, const fs::path& checkpoint) {
-  if (!checkpoint.empty()) return load_model(checkpoint);
+  if (!checkpoint.empty()) return read_checkpoint_weights(checkpoint);
   if (options.from_scratch) {
     std::vector<std::string> notes;
-    const LlamaConfig config = config_of(options.model, &notes);
+    const TransformerConfig config = config_of(options.model, &notes);
     print_notes(notes);
     return initial_weights(config, options.seed);
   }
@@ -95,7 +95,7 @@ std::string padded_to(const Trainer& trainer) {
 
 std::string headline(const Trainer& trainer, const TrainingPlace& place) {
   const TrainOptions& t = trainer.state().options;
-  const LlamaConfig& config = trainer.parameters().config();
+  const TransformerConfig& config = trainer.parameters().config();
   const DeviceInfo& device = place.device.info();
   const ProgramCounts programs = trainer.program().counts();
   const double compile_ms = trainer.program().compile_ms();
@@ -104,7 +104,7 @@ std::string headline(const Trainer& trainer, const TrainingPlace& place) {
       "{} x {} tokens{} a micro-step, {} an update\n"
       "on {} ({}{})\n"
       "pipeline {}: {}{}\n",
-      with_commas(config.parameter_count()), config.layers, config.dim, config.heads,
+      with_commas(parameter_count(config)), config.layers, config.dim, config.heads,
       config.kv_heads, config.vocab_size, t.batch, t.sequence, padded_to(trainer),
       counted(t.accumulation, "micro-step"), device.name, device.description,
       device.threads > 0 ? fmt::format(", {} threads", device.threads) : "", place.placement.name,

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "anemone/autodiff/reverse_sweep.h"
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 #include "anemone/ops/query.h"
 #include "anemone/ops/verify.h"
 #include "anemone/tensor/compare.h"
@@ -229,8 +229,8 @@ TEST(StageGradients, RefusesAWeightThatTheOutputDoesNotDependOn) {
 
 // --- the stages of a Llama, in fp64 ---
 
-LlamaConfig tiny_config() {
-  LlamaConfig config;
+TransformerConfig tiny_config() {
+  TransformerConfig config;
   config.vocab_size = 7;
   config.dim = 6;
   config.hidden_dim = 5;
@@ -259,7 +259,7 @@ void widen(Function& function) {
 
 TEST(StageGradients, OfEveryStageOfALlamaWithSharedKeyHeads) {
   constexpr int64_t kBatch = 2, kSequence = 3;
-  StageChain chain = llama_chain(tiny_config(), kBatch, kSequence, Head::kLoss);
+  StageChain chain = training_chain(tiny_config(), kBatch, kSequence, OutputHead::kLoss);
   for (Stage& stage : chain.stages) {
     SCOPED_TRACE(stage.function.name);
     widen(stage.function);
@@ -273,7 +273,7 @@ TEST(StageGradients, OfEveryStageOfALlamaWithSharedKeyHeads) {
 }
 
 TEST(StageGradients, AFirstStageHasNoDataAndItsTapsAreOnlyInputs) {
-  const Stage embed = embed_stage(tiny_config(), 4);
+  const Stage embed = embed_stage(tiny_config(), 4).stage;
   const StageGradients parts = differentiate_stage(embed.function, {}, embed.weights);
   EXPECT_THAT(parts.backward.outputs, IsEmpty());
   EXPECT_THAT(parts.forward_taps, IsEmpty());

@@ -21,7 +21,7 @@ constexpr int kTokensARound = 8;  // between two looks at the machine
 constexpr int kToken = 1;
 
 // Linear layers and the classifier; the embedding's one row is nothing beside them.
-double weight_bytes(const LlamaConfig& c, DType stored) {
+double weight_bytes(const TransformerConfig& c, DType stored) {
   const auto dim = static_cast<double>(c.dim), hidden = static_cast<double>(c.hidden_dim);
   const auto q = static_cast<double>(c.heads * c.head_size);
   const auto kv = static_cast<double>(c.kv_heads * c.head_size);
@@ -42,7 +42,7 @@ void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
   settings.recorder = &ops;
   const auto cpu = make_device("cpu", pool, settings);
   ParameterSet parameters(*cpu, weights_for(options, true), /*trained=*/false, options.stored);
-  const LlamaConfig& config = parameters.config();
+  const TransformerConfig& config = parameters.config();
   const int64_t capacity =
       std::min<int64_t>(config.max_sequence, kWarmUp + kTokensARound * options.measure.rounds);
   Generator generator(*cpu, config, capacity, parameters.values(), options.stored);

@@ -20,7 +20,7 @@ constexpr size_t kPassFloats = 1 << 26;  // of a pass over memory: 256 MiB
 
 // Each product of the linear layers forward and twice backward, and the six of attention over the
 // full square, as the field counts them.
-double step_flops(const LlamaConfig& config, int64_t batch, int64_t sequence) {
+double step_flops(const TransformerConfig& config, int64_t batch, int64_t sequence) {
   const FieldFlops flops = field_flops(config, batch, sequence);
   const auto square = static_cast<double>(sequence * sequence);
   const double attention = 12.0 * static_cast<double>(config.layers * config.heads) *
@@ -121,9 +121,9 @@ void bench_step(Device& device, ThreadPool& pool, const BenchOptions& options,
   }
   describe_training(one, result);
   result.settings["compile_ms"] = trainer.program().compile_ms();
-  const LlamaConfig& config = trainer.parameters().config();
+  const TransformerConfig& config = trainer.parameters().config();
   result.rows.push_back(to_row(one, pool, samples, ops, step_flops(config, one.batch, one.sequence),
-                               static_cast<double>(config.parameter_count())));
+                               static_cast<double>(parameter_count(config))));
   if (!options.trace.empty()) {
     write_file(options.trace, chrome_trace(ops.timeline(), device.info().name) + "\n");
   }

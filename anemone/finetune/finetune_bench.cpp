@@ -5,7 +5,7 @@
 
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/finetune/finetuner.h"
-#include "anemone/nn/cnn.h"
+#include "anemone/model/cnn.h"
 
 namespace anemone {
 namespace {

@@ -38,17 +38,31 @@ void transpose(std::span<const float> logits, size_t columns, std::span<float> r
 
 }  // namespace
 
-Generator::Generator(Device& device, const LlamaConfig& config, int64_t capacity,
+Generator::Generator(Device& device, const TransformerConfig& config, int64_t capacity,
                      const ParameterLookup& values, DType stored)
     : device_(device),
       values_(values),
       stored_(stored),
       config_(config),
       capacity_(capacity),
-      tables_(rope_tables(config, first_positions(capacity))),
+      rotations_(rotations_of(config, capacity)),
       rows_(DType::kFp32, {static_cast<int64_t>(kMostTogether), config.vocab_size}) {
   ANEMONE_CHECK(capacity >= 1 && capacity <= config.max_sequence);
   step_for(1);
+}
+
+std::vector<Generator::Rotation> Generator::rotations_of(const TransformerConfig& config,
+                                                         int64_t capacity) {
+  const std::vector<int64_t> positions = first_positions(capacity);
+  std::vector<Rotation> rotations;
+  for (const bool sliding : {false, true}) {
+    const LayerKind kind{.sliding = sliding};
+    const std::string cosine = name_for(config, kind, "cos");
+    if (!rotations.empty() && rotations[0].cosine == cosine) break;
+    rotations.push_back({rope_tables(config.rope_of(kind), config.head_size, positions), cosine,
+                         name_for(config, kind, "sin")});
+  }
+  return rotations;
 }
 
 Generator::Step& Generator::step_for(int64_t tokens) {
@@ -60,24 +74,30 @@ Generator::Step& Generator::step_for(int64_t tokens) {
   step.sine = Tensor(DType::kFp32, turn);
   step.logits = Tensor(DType::kFp32, {1, config_.vocab_size, 1, tokens});
   step.program = std::make_unique<ForwardProgram>(
-      device_, stored_in(stored_, llama_decode_chain(config_, capacity_, tokens)), values_,
-      kOwnSide, nullptr, lender);
+      device_, stored_in(stored_, decode_chain(config_, capacity_, tokens)), values_, kOwnSide,
+      nullptr, lender);
   return step;
 }
 
-void Generator::turn_to_position(Step& step, int64_t tokens) {
+void Generator::set_position(Step& step, int64_t tokens) {
+  auto position = static_cast<int32_t>(position_);
+  step.program->side("position")->write({DType::kInt32, {1}, &position});
+  for (const Rotation& rotation : rotations_) set_rotation(step, rotation, tokens);
+}
+
+void Generator::set_rotation(Step& step, const Rotation& rotation, int64_t tokens) {
+  Buffer *cosine = step.program->side(rotation.cosine), *sine = step.program->side(rotation.sine);
+  if (!cosine) return;  // no layer has it
   for (int64_t i = 0; i < config_.head_size / 2; ++i) {
     for (int64_t t = 0; t < tokens; ++t) {
       const auto to = static_cast<size_t>(i * tokens + t);
       const auto from = static_cast<size_t>(i * capacity_ + position_ + t);
-      step.cosine.as<float>()[to] = tables_.cosine.as<float>()[from];
-      step.sine.as<float>()[to] = tables_.sine.as<float>()[from];
+      step.cosine.as<float>()[to] = rotation.tables.cosine.as<float>()[from];
+      step.sine.as<float>()[to] = rotation.tables.sine.as<float>()[from];
     }
   }
-  auto position = static_cast<int32_t>(position_);
-  step.program->side("position")->write({DType::kInt32, {1}, &position});
-  step.program->side("cos")->write(step.cosine);
-  step.program->side("sin")->write(step.sine);
+  cosine->write(step.cosine);
+  sine->write(step.sine);
 }
 
 std::span<const float> Generator::feed(int token) { return feed_each({&token, 1}); }
@@ -104,7 +124,7 @@ std::span<const float> Generator::feed_each(std::span<const int> tokens) {
   Step& step = step_for(count);
   std::vector<int32_t> ids(tokens.begin(), tokens.end());
   step.program->side("tokens")->write({DType::kInt32, {count}, ids.data()});
-  turn_to_position(step, count);
+  set_position(step, count);
   run(*step.program, count);
   step.program->output().read(step.logits);
   if (count == 1) return step.logits.as<float>();
@@ -125,7 +145,7 @@ void Generator::require_room(int64_t tokens) const {
 
 void Generator::prefill(std::span<const int> tokens) {
   const auto length = static_cast<int64_t>(tokens.size());
-  ForwardProgram program(device_, stored_in(stored_, llama_prefill_chain(config_, length)), values_,
+  ForwardProgram program(device_, stored_in(stored_, prefill_chain(config_, length)), values_,
                          kOwnSide);
   program.side("tokens")->write(
       Tensor::of<int32_t>({length}, std::vector<int32_t>(tokens.begin(), tokens.end())));

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "anemone/generate/sampler.h"
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 #include "anemone/runtime/forward_program.h"
 
 namespace anemone {
@@ -18,7 +18,7 @@ class Generator {
  public:
   // A cache of `capacity` positions, at most the model's own. `values` as for ForwardProgram, its
   // matrices in `stored`: a float type, or int8 with scales (passes.h, narrow_weights).
-  Generator(Device& device, const LlamaConfig& config, int64_t capacity,
+  Generator(Device& device, const TransformerConfig& config, int64_t capacity,
             const ParameterLookup& values, DType stored = DType::kFp32);
 
   // Runs `token` at the next position and returns the logits [V] for the one after; they are valid
@@ -45,10 +45,17 @@ class Generator {
     std::unique_ptr<ForwardProgram> program;
     Tensor cosine, sine, logits;  // logits [1, V, 1, tokens]
   };
+  // Cosines and sines of all positions, and the inputs that take their columns.
+  struct Rotation {
+    RopeTables tables;
+    std::string cosine, sine;
+  };
 
+  static std::vector<Rotation> rotations_of(const TransformerConfig& config, int64_t capacity);
   void require_room(int64_t tokens) const;
   Step& step_for(int64_t tokens);
-  void turn_to_position(Step& step, int64_t tokens);
+  void set_position(Step& step, int64_t tokens);
+  void set_rotation(Step& step, const Rotation& rotation, int64_t tokens);
   void prefill(std::span<const int> tokens);
   void run(ForwardProgram& program, int64_t columns);
   void append(ForwardProgram& from, size_t use, const char* fresh, const char* cache,
@@ -57,11 +64,11 @@ class Generator {
   Device& device_;
   ParameterLookup values_;
   DType stored_;
-  LlamaConfig config_;
+  TransformerConfig config_;
   int64_t capacity_, position_ = 0;
-  std::map<int64_t, Step> steps_;  // the caches are those of the first, of one token
-  RopeTables tables_;
-  Tensor rows_;  // logits [tokens, V]
+  std::map<int64_t, Step> steps_;    // the caches are those of the first, of one token
+  std::vector<Rotation> rotations_;  // one, or another for sliding layers
+  Tensor rows_;                      // logits [tokens, V]
 };
 
 struct Generated {

@@ -1,5 +1,6 @@
 // anemone.causal_attention and its backward operation.
-// Softmax over the keys up to the query's own position; scores are scaled by 1/sqrt(head size).
+// Softmax over the keys up to the query's own position, or over the last `window` of them; scores
+// are multiplied by `scale`, 1/sqrt(head size) where it is not given.
 #include <algorithm>
 #include <cmath>
 
@@ -10,15 +11,22 @@
 namespace anemone {
 namespace {
 
-constexpr Param kForward[] = {
-    param("q", Accepts::kFloat), param("k", Accepts::kFloat), param("v", Accepts::kFloat),
-    const_param("head_size", Accepts::kInteger), const_param("sequence", Accepts::kInteger)};
+constexpr Param kForward[] = {param("q", Accepts::kFloat),
+                              param("k", Accepts::kFloat),
+                              param("v", Accepts::kFloat),
+                              const_param("head_size", Accepts::kInteger),
+                              const_param("sequence", Accepts::kInteger),
+                              optional_const("window", Accepts::kInteger),
+                              optional_const("scale", Accepts::kFloat)};
 constexpr Param kBackward[] = {param("q", Accepts::kFloat),
                                param("k", Accepts::kFloat),
                                param("v", Accepts::kFloat),
                                param("dy", Accepts::kFloat),
                                const_param("head_size", Accepts::kInteger),
-                               const_param("sequence", Accepts::kInteger)};
+                               const_param("sequence", Accepts::kInteger),
+                               optional_const("window", Accepts::kInteger),
+                               optional_const("scale", Accepts::kFloat)};
+
 void check_heads(const OpArgs& args, const AttentionShape& shape) {
   const Shape &q = args.shape("q"), &k = args.shape("k");
   args.require(shape.head_size > 0 && q[1] % shape.head_size == 0 && k[1] % shape.head_size == 0,
@@ -27,6 +35,8 @@ void check_heads(const OpArgs& args, const AttentionShape& shape) {
   args.require(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0,
                "{}.c3: {} heads cannot share {} key/value heads", args.op().type, shape.heads,
                shape.kv_heads);
+  args.require(shape.window >= 0, "{}.c6: a window of {} tokens is negative", args.op().type,
+               shape.window);
 }
 
 std::vector<Type> infer_forward(const OpArgs& args) {
@@ -54,22 +64,24 @@ Head<T> head_of(const TensorView& view, const AttentionShape& a, int64_t b, int6
   return {view.as<T>().data() + head * a.head_size * a.width() + b * a.sequence, a.width()};
 }
 
-// probabilities[j] = softmax over j <= i of scale * q_i · k_j.
+// probabilities[j] = softmax over the keys j that i sees of scale * q_i · k_j; 0 before them.
 template <typename T>
 void attend(const Head<T>& q, const Head<T>& k, const AttentionShape& a, int64_t i,
             std::vector<double>& probabilities) {
+  const int64_t first = a.first_key(i);
   double maximum = -INFINITY, sum = 0;
-  for (int64_t j = 0; j <= i; ++j) {
+  std::fill_n(probabilities.begin(), first, 0.0);
+  for (int64_t j = first; j <= i; ++j) {
     double score = 0;
     for (int64_t c = 0; c < a.head_size; ++c) score += static_cast<double>(q(c, i)) * k(c, j);
-    probabilities[static_cast<size_t>(j)] = score * a.scale();
-    maximum = std::max(maximum, score * a.scale());
+    probabilities[static_cast<size_t>(j)] = score * a.scale;
+    maximum = std::max(maximum, score * a.scale);
   }
-  for (int64_t j = 0; j <= i; ++j) {
+  for (int64_t j = first; j <= i; ++j) {
     double& p = probabilities[static_cast<size_t>(j)];
     sum += p = std::exp(p - maximum);
   }
-  for (int64_t j = 0; j <= i; ++j) probabilities[static_cast<size_t>(j)] /= sum;
+  for (int64_t j = first; j <= i; ++j) probabilities[static_cast<size_t>(j)] /= sum;
 }
 
 // Calls visit(sequence b, query head, key head).
@@ -92,7 +104,7 @@ void eval_forward(const EvalArgs& args) {
         attend(q, k, a, i, p);
         for (int64_t c = 0; c < a.head_size; ++c) {
           double sum = 0;
-          for (int64_t j = 0; j <= i; ++j) sum += p[static_cast<size_t>(j)] * v(c, j);
+          for (int64_t j = a.first_key(i); j <= i; ++j) sum += p[static_cast<size_t>(j)] * v(c, j);
           out(c, i) = static_cast<T>(sum);
         }
       }
@@ -114,7 +126,7 @@ void head_backward(const EvalArgs& args, const AttentionShape& a, int64_t b, int
   for (int64_t i = 0; i < a.sequence; ++i) {
     attend(q, k, a, i, p);
     double dot = 0;
-    for (int64_t j = 0; j <= i; ++j) {
+    for (int64_t j = a.first_key(i); j <= i; ++j) {
       double sum = 0;
       for (int64_t c = 0; c < a.head_size; ++c) {
         sum += static_cast<double>(dy(c, i)) * v(c, j);
@@ -125,9 +137,9 @@ void head_backward(const EvalArgs& args, const AttentionShape& a, int64_t b, int
     }
     for (int64_t c = 0; c < a.head_size; ++c) {
       double sum = 0;
-      for (int64_t j = 0; j <= i; ++j) {
+      for (int64_t j = a.first_key(i); j <= i; ++j) {
         const auto at_j = static_cast<size_t>(j);
-        const double ds = p[at_j] * (dp[at_j] - dot) * a.scale();
+        const double ds = p[at_j] * (dp[at_j] - dot) * a.scale;
         sum += ds * k(c, j);
         dk[at(c, j)] += ds * q(c, i);
       }
@@ -150,14 +162,17 @@ void eval_backward(const EvalArgs& args) {
 
 Grads grad_forward(GradArgs& args) {
   const Value q = args.value("q"), k = args.value("k"), v = args.value("v");
+  std::vector<Argument> arguments = {{"q", q},
+                                     {"k", k},
+                                     {"v", v},
+                                     {"dy", args.doutput()},
+                                     {"head_size", args.builder.integer(args.integer("head_size"))},
+                                     {"sequence", args.builder.integer(args.integer("sequence"))}};
+  for (const char* name : {"window", "scale"}) {
+    if (args.has(name)) arguments.emplace_back(name, args.operand(name));
+  }
   const std::vector<Value> gradients =
-      args.builder.ops("anemone.causal_attention_backward",
-                       {{"q", q},
-                        {"k", k},
-                        {"v", v},
-                        {"dy", args.doutput()},
-                        {"head_size", args.builder.integer(args.integer("head_size"))},
-                        {"sequence", args.builder.integer(args.integer("sequence"))}});
+      args.builder.ops("anemone.causal_attention_backward", std::move(arguments));
   return {{q, gradients[0]}, {k, gradients[1]}, {v, gradients[2]}};
 }
 
@@ -181,9 +196,11 @@ Value build_probabilities(Builder& b, Value q, Value k, const AttentionShape& a)
   const double masked = dtype == DType::kFp16 ? -1e4 : -1e30;
   Tensor mask(dtype, {1, 1, a.sequence, a.sequence});
   for (int64_t i = 0; i < a.sequence; ++i) {
-    for (int64_t j = i + 1; j < a.sequence; ++j) mask.view().set(i * a.sequence + j, masked);
+    for (int64_t j = 0; j < a.sequence; ++j) {
+      if (j < a.first_key(i) || j > i) mask.view().set(i * a.sequence + j, masked);
+    }
   }
-  const Value scores = b.mul(b.matmul(q, k, false, true), a.scale());
+  const Value scores = b.mul(b.matmul(q, k, false, true), a.scale);
   return b.softmax(b.add(scores, b.constant(std::move(mask), "causal_mask")), -1);
 }
 
@@ -217,7 +234,7 @@ std::vector<Value> decompose_backward(Builder& b, const OpArgs& args) {
   const Value dp = b.matmul(dy, v, false, true);
   const Value centred = b.sub(dp, b.reduce_sum(b.mul(dp, p), {3}, true));
   const double grid = grid_scale(q->type.dtype, a);
-  const Value ds = b.mul(b.mul(p, centred), a.scale() * grid);
+  const Value ds = b.mul(b.mul(p, centred), a.scale * grid);
   const auto gathered = [&](Value x, int64_t heads) {
     if (heads != a.heads) x = b.reduce_sum(x, {1}, true);  // over the heads that share a key
     return scaled(b, from_heads(b, x, a, heads), 1 / grid);
@@ -226,11 +243,13 @@ std::vector<Value> decompose_backward(Builder& b, const OpArgs& args) {
           gathered(b.matmul(p, scaled(b, dy, grid), true, false), a.kv_heads)};
 }
 
-// Half of the scores are masked: T (T + 1) / 2 of them, each a dot product and an update.
+// What is masked is not counted: T (T + 1) / 2 scores are left, or fewer with a window, each a dot
+// product and an update.
 double scores_of(const OpArgs& args) {
   const AttentionShape a = attention_shape(args);
   const auto t = static_cast<double>(a.sequence);
-  return static_cast<double>(a.batch * a.heads) * t * (t + 1) / 2 *
+  const double hidden = a.window > 0 ? std::max(t - static_cast<double>(a.window), 0.0) : 0;
+  return static_cast<double>(a.batch * a.heads) * (t * (t + 1) - hidden * (hidden + 1)) / 2 *
          static_cast<double>(a.head_size);
 }
 double flops_forward(const OpArgs& args) { return 4 * scores_of(args); }
@@ -254,8 +273,6 @@ const OpDef kOps[] = {
 
 }  // namespace
 
-double AttentionShape::scale() const { return 1 / std::sqrt(static_cast<double>(head_size)); }
-
 AttentionShape attention_heads(const OpArgs& args) {
   const Shape &q = args.shape("q"), &k = args.shape("k");
   args.require(q.size() == 4 && k.size() == 4 && q[0] == 1 && q[2] == 1 && k[0] == 1 && k[2] == 1 &&
@@ -268,6 +285,8 @@ AttentionShape attention_heads(const OpArgs& args) {
     shape.heads = q[1] / shape.head_size;
     shape.kv_heads = k[1] / shape.head_size;
   }
+  shape.window = args.integer("window", 0);
+  shape.scale = args.number("scale", 1 / std::sqrt(static_cast<double>(shape.head_size)));
   check_heads(args, shape);
   return shape;
 }

@@ -1,6 +1,7 @@
 // anemone.decode_attention, for generation: the q, k and v [1, C, 1, N] of new tokens against
-// `position` cached tokens and each other. Scores are scaled by 1/sqrt(head size). Caches are
-// [1, G, capacity, K]: what a token adds to one, and what a head reads of it, is contiguous.
+// `position` cached tokens and each other, or against the last `window` of them. Scores are
+// multiplied by `scale`, 1/sqrt(head size) where it is not given. Caches are [1, G, capacity, K]:
+// what a token adds to one, and what a head reads of it, is contiguous.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -18,14 +19,16 @@ constexpr Param kDecode[] = {param("q", Accepts::kFloat),
                              param("k_cache", Accepts::kFloat),
                              param("v_cache", Accepts::kFloat),
                              param("position", Accepts::kInteger),
-                             const_param("head_size", Accepts::kInteger)};
+                             const_param("head_size", Accepts::kInteger),
+                             optional_const("window", Accepts::kInteger),
+                             optional_const("scale", Accepts::kFloat)};
 
 std::vector<Type> infer_decode(const OpArgs& args) {
   decode_attention_shape(args);
   return {args.type("q")};
 }
 
-// One head. The last token attends to all tokens, each one before to one less.
+// One head. The last token attends up to itself, each one before to one less.
 template <typename T>
 void eval_decode_head(const EvalArgs& args, const AttentionShape& a, int64_t position, int64_t h) {
   const auto q = args.in("q").as<T>(), k = args.in("k").as<T>(), v = args.in("v").as<T>();
@@ -36,19 +39,20 @@ void eval_decode_head(const EvalArgs& args, const AttentionShape& a, int64_t pos
                                             : fresh[(shared + c) * a.fresh + j - position]);
   };
   for (int64_t t = 0; t < a.fresh; ++t) {
-    std::vector<double> p(static_cast<size_t>(position + t) + 1);
+    const int64_t first = a.first_key(position + t);
+    std::vector<double> p(static_cast<size_t>(position + t) + 1, -INFINITY);
     double maximum = -INFINITY, sum = 0;
-    for (int64_t j = 0; j <= position + t; ++j) {
+    for (int64_t j = first; j <= position + t; ++j) {
       double score = 0;
       for (int64_t c = 0; c < a.head_size; ++c) {
         score += q[(own + c) * a.fresh + t] * at(k_cache, k, c, j);
       }
-      maximum = std::max(maximum, p[static_cast<size_t>(j)] = score * a.scale());
+      maximum = std::max(maximum, p[static_cast<size_t>(j)] = score * a.scale);
     }
     for (double& value : p) sum += value = std::exp(value - maximum);
     for (int64_t c = 0; c < a.head_size; ++c) {
       double total = 0;
-      for (int64_t j = 0; j <= position + t; ++j) {
+      for (int64_t j = first; j <= position + t; ++j) {
         total += p[static_cast<size_t>(j)] * at(v_cache, v, c, j);
       }
       args.out().as<T>()[(own + c) * a.fresh + t] = static_cast<T>(total / sum);
@@ -67,19 +71,39 @@ void eval_decode(const EvalArgs& args) {
   });
 }
 
-// [1, 1, N, sequence + N]: what a column of scores is compared with `position` as. Cached tokens as
-// themselves, those of new tokens always or never visible.
-Value column_numbers(Builder& b, const AttentionShape& a) {
+constexpr int64_t kAbove = std::numeric_limits<int32_t>::max();
+
+// [1, 1, N, sequence + N]: what a column of scores is compared with `position` as. `cached(j)` for
+// cached tokens, -1 for new tokens that new token t sees (`sees(t, i)`), the largest for others.
+template <typename Cached, typename Sees>
+Value column_numbers(Builder& b, const AttentionShape& a, const char* name, Cached&& cached,
+                     Sees&& sees) {
   const int64_t width = a.sequence + a.fresh;
   std::vector<int32_t> columns;
   for (int64_t t = 0; t < a.fresh; ++t) {
     for (int64_t j = 0; j < width; ++j) {
       const int64_t fresh = j - a.sequence;
-      const int64_t visible = fresh <= t ? -1 : std::numeric_limits<int32_t>::max();
-      columns.push_back(static_cast<int32_t>(fresh < 0 ? j : visible));
+      const int64_t number = fresh < 0 ? cached(t, j) : sees(t, fresh) ? -1 : kAbove;
+      columns.push_back(static_cast<int32_t>(number));
     }
   }
-  return b.constant(Tensor::of<int32_t>({1, 1, a.fresh, width}, columns), "columns");
+  return b.constant(Tensor::of<int32_t>({1, 1, a.fresh, width}, columns), name);
+}
+
+// Which columns of scores count: cached ones below `position` and within the window, new ones up to
+// the query's own.
+Value visible_columns(Builder& b, const AttentionShape& a, Value position) {
+  const Value up_to = column_numbers(
+      b, a, "columns", [](int64_t, int64_t j) { return j; },
+      [](int64_t t, int64_t fresh) { return fresh <= t; });
+  const Value past = b.binary("less", up_to, position);
+  if (a.window == 0) return past;
+  // Cached token j is in the window of new token t at position + t if j > position + t - window.
+  const Value last = column_numbers(
+      b, a, "last_positions",
+      [&](int64_t t, int64_t j) { return std::min(j + a.window - t - 1, kAbove); },
+      [&](int64_t t, int64_t fresh) { return fresh <= t - a.window; });
+  return b.binary("logical_and", past, b.binary("greater_equal", last, position));
 }
 
 // The new keys and values stand behind the cache; a mask hides the columns not yet written.
@@ -97,8 +121,8 @@ std::vector<Value> decompose_decode(Builder& b, const OpArgs& args) {
   } else {
     q = b.transpose(b.reshape(q, {a.kv_heads, a.group(), a.head_size, a.fresh}), {0, 1, 3, 2});
   }
-  const Value visible = b.binary("less", column_numbers(b, a), args.value("position"));
-  const Value scores = b.mul(b.matmul(q, grouped("k_cache", "k"), false, true), a.scale());
+  const Value visible = visible_columns(b, a, args.value("position"));
+  const Value scores = b.mul(b.matmul(q, grouped("k_cache", "k"), false, true), a.scale);
   const Value masked =
       b.select(visible, scores, b.scalar(dtype, dtype == DType::kFp16 ? -1e4 : -1e30));
   Value mixed = b.matmul(b.softmax(masked, -1), grouped("v_cache", "v"));

@@ -81,12 +81,12 @@ std::vector<Value> decompose_swiglu_backward(Builder& b, const OpArgs& args) {
   return {b.mul(b.mul(dy, args.value("up")), slope), b.mul(dy, b.mul(gate, s))};
 }
 
-// --- rope: rotates the pairs (2i, 2i+1) of every head; x [1, H*K, 1, S], cos, sin [1, K/2, 1, S]
-// ---
+// --- rope: rotates the pairs (2i, 2i+1) of every head, or (i, i + K/2) where not interleaved;
+// x [1, H*K, 1, S], cos, sin [1, K/2, 1, S]
 
 constexpr Param kRope[] = {param("x", Accepts::kFloat), param("cos", Accepts::kFloat),
-                           param("sin", Accepts::kFloat),
-                           optional_const("inverse", Accepts::kBool)};
+                           param("sin", Accepts::kFloat), optional_const("inverse", Accepts::kBool),
+                           optional_const("interleaved", Accepts::kBool)};
 
 std::vector<Type> infer_rope(const OpArgs& args) {
   const Shape& x = args.shape("x");
@@ -103,14 +103,18 @@ std::vector<Type> infer_rope(const OpArgs& args) {
 void eval_rope(const EvalArgs& args) {
   const int64_t pairs = args.shape("cos")[1], sequence = args.shape("x")[3];
   const double direction = args.boolean("inverse", false) ? -1 : 1;
+  const bool interleaved = args.boolean("interleaved", true);
   with_float(args.out().dtype, [&](auto type) {
     using T = decltype(type);
     const auto x = args.in("x").as<T>(), cosine = args.in("cos").as<T>();
     const auto sine = args.in("sin").as<T>(), out = args.out().as<T>();
     const int64_t half_channels = args.shape("x")[1] / 2;
     for (int64_t pair = 0; pair < half_channels; ++pair) {
+      const int64_t head = pair / pairs * 2 * pairs;
+      const int64_t row = interleaved ? 2 * pair : head + pair % pairs;
       for (int64_t s = 0; s < sequence; ++s) {
-        const int64_t even = 2 * pair * sequence + s, odd = even + sequence;
+        const int64_t even = row * sequence + s;
+        const int64_t odd = even + (interleaved ? 1 : pairs) * sequence;
         const T c = cosine[(pair % pairs) * sequence + s];
         const T d = static_cast<T>(direction) * sine[(pair % pairs) * sequence + s];
         out[even] = x[even] * c - x[odd] * d;
@@ -123,11 +127,12 @@ void eval_rope(const EvalArgs& args) {
 // A rotation's gradient is the rotation back.
 Grads grad_rope(GradArgs& args) {
   Builder& b = args.builder;
-  const bool inverse = args.boolean("inverse", false);
-  return {{args.value("x"), b.op("anemone.rope", {{"x", args.doutput()},
-                                                  {"cos", args.value("cos")},
-                                                  {"sin", args.value("sin")},
-                                                  {"inverse", b.boolean(!inverse)}})}};
+  std::vector<Argument> arguments = {{"x", args.doutput()},
+                                     {"cos", args.value("cos")},
+                                     {"sin", args.value("sin")},
+                                     {"inverse", b.boolean(!args.boolean("inverse", false))}};
+  if (args.has("interleaved")) arguments.emplace_back("interleaved", args.operand("interleaved"));
+  return {{args.value("x"), b.op("anemone.rope", std::move(arguments))}};
 }
 
 std::vector<Value> decompose_rope(Builder& b, const OpArgs& args) {
@@ -136,10 +141,15 @@ std::vector<Value> decompose_rope(Builder& b, const OpArgs& args) {
   if (args.boolean("inverse", false)) sine = b.mul(sine, -1.0);
   const int64_t pairs = cosine->type.shape[1], sequence = x->type.shape[3];
   const int64_t heads = x->type.shape[1] / (2 * pairs);
-  const std::vector<Value> halves = b.split(b.reshape(x, {heads, pairs, 2, sequence}), {1, 1}, 2);
+  // [heads, pairs, 2, S] by neighbours, or [heads, 2 * pairs, 1, S] by halves.
+  const bool interleaved = args.boolean("interleaved", true);
+  const int64_t axis = interleaved ? 2 : 1;
+  const Shape split = {heads, (interleaved ? 1 : 2) * pairs, interleaved ? 2 : 1, sequence};
+  const int64_t part = interleaved ? 1 : pairs;
+  const std::vector<Value> halves = b.split(b.reshape(x, split), {part, part}, axis);
   const Value even = b.sub(b.mul(halves[0], cosine), b.mul(halves[1], sine));
   const Value odd = b.add(b.mul(halves[0], sine), b.mul(halves[1], cosine));
-  return {b.reshape(b.concat({even, odd}, 2), x->type.shape)};
+  return {b.reshape(b.concat({even, odd}, axis), x->type.shape)};
 }
 
 // --- matmul_add: y = sum + matmul(x, y): what accumulating a weight gradient is ---

@@ -1,5 +1,5 @@
-// anemone.rms_norm: y = weight * x / sqrt(mean(x^2) + epsilon) over the channels of [1, C, 1, S]
-// (Zhang and Sennrich 2019), and its backward operation.
+// anemone.rms_norm: y = weight * x / sqrt(mean(x^2) + epsilon) over the channels of [N, C, 1, S]
+// (Zhang and Sennrich 2019), and its backward operation. N > 1: heads that share the weight.
 #include <cmath>
 
 #include "anemone/ops/elementwise.h"
@@ -18,8 +18,8 @@ constexpr Param kBackward[] = {param("x", Accepts::kFloat), param("weight", Acce
 
 void check_shapes(const OpArgs& args) {
   const Shape& x = args.shape("x");
-  args.require(x.size() == 4 && x[0] == 1 && x[2] == 1, "{}.c1: x is {}, not [1, C, 1, S]",
-               args.op().type, to_string(x));
+  args.require(x.size() == 4 && x[2] == 1, "{}.c1: x is {}, not [N, C, 1, S]", args.op().type,
+               to_string(x));
   args.require(
       args.shape("weight") == Shape({x[1]}) && args.type("weight").dtype == args.type("x").dtype,
       "{}.c2: weight is {}, not {} like x's channels", args.op().type,
@@ -42,6 +42,12 @@ std::vector<Type> infer_backward(const OpArgs& args) {
   return {args.type("x"), args.type("weight")};
 }
 
+// Item n of `size` elements each.
+template <typename T>
+std::span<T> item(std::span<T> all, int64_t n, int64_t size) {
+  return all.subspan(static_cast<size_t>(n * size), static_cast<size_t>(size));
+}
+
 // 1 / sqrt(mean(x^2) + epsilon) of column s.
 template <typename T>
 double inverse_rms(std::span<const T> x, int64_t channels, int64_t columns, int64_t s,
@@ -58,11 +64,15 @@ void eval_forward(const EvalArgs& args) {
   const double epsilon = args.number("epsilon", kDefaultEpsilon);
   with_float(args.out().dtype, [&](auto type) {
     using T = decltype(type);
-    const std::span<const T> x = args.in("x").as<T>(), weight = args.in("weight").as<T>();
-    for (int64_t s = 0; s < columns; ++s) {
-      const double r = inverse_rms(x, channels, columns, s, epsilon);
-      for (int64_t c = 0; c < channels; ++c) {
-        args.out().as<T>()[c * columns + s] = static_cast<T>(weight[c] * r * x[c * columns + s]);
+    const std::span<const T> weight = args.in("weight").as<T>();
+    for (int64_t n = 0; n < args.shape("x")[0]; ++n) {
+      const std::span<const T> x = item(args.in("x").as<T>(), n, channels * columns);
+      const std::span<T> out = item(args.out().as<T>(), n, channels * columns);
+      for (int64_t s = 0; s < columns; ++s) {
+        const double r = inverse_rms(x, channels, columns, s, epsilon);
+        for (int64_t c = 0; c < channels; ++c) {
+          out[c * columns + s] = static_cast<T>(weight[c] * r * x[c * columns + s]);
+        }
       }
     }
   });
@@ -74,23 +84,27 @@ void eval_backward(const EvalArgs& args) {
   const double epsilon = args.number("epsilon", kDefaultEpsilon);
   with_float(args.out().dtype, [&](auto type) {
     using T = decltype(type);
-    const std::span<const T> x = args.in("x").as<T>(), weight = args.in("weight").as<T>();
-    const std::span<const T> dy = args.in("dy").as<T>();
-    const std::span<const T> sum = args.has("sum") ? args.in("sum").as<T>() : std::span<const T>();
-    const auto dx = args.out(0).as<T>();
+    const std::span<const T> weight = args.in("weight").as<T>();
+    const std::span<const T> sums = args.has("sum") ? args.in("sum").as<T>() : std::span<const T>();
     std::vector<double> dweight(static_cast<size_t>(channels), 0);
-    for (int64_t s = 0; s < columns; ++s) {
-      const double r = inverse_rms(x, channels, columns, s, epsilon);
-      double dot = 0;
-      for (int64_t c = 0; c < channels; ++c) {
-        const int64_t i = c * columns + s;
-        dot += static_cast<double>(dy[i]) * weight[c] * x[i];
-        dweight[static_cast<size_t>(c)] += dy[i] * x[i] * r;
-      }
-      for (int64_t c = 0; c < channels; ++c) {
-        const int64_t i = c * columns + s;
-        dx[i] = static_cast<T>((sum.empty() ? 0 : sum[i]) + r * weight[c] * dy[i] -
-                               x[i] * r * r * r * dot / static_cast<double>(channels));
+    for (int64_t n = 0; n < args.shape("x")[0]; ++n) {
+      const auto x = item(args.in("x").as<T>(), n, channels * columns);
+      const auto dy = item(args.in("dy").as<T>(), n, channels * columns);
+      const auto sum = sums.empty() ? sums : item(sums, n, channels * columns);
+      const auto dx = item(args.out(0).as<T>(), n, channels * columns);
+      for (int64_t s = 0; s < columns; ++s) {
+        const double r = inverse_rms<T>(x, channels, columns, s, epsilon);
+        double dot = 0;
+        for (int64_t c = 0; c < channels; ++c) {
+          const int64_t i = c * columns + s;
+          dot += static_cast<double>(dy[i]) * weight[c] * x[i];
+          dweight[static_cast<size_t>(c)] += dy[i] * x[i] * r;
+        }
+        for (int64_t c = 0; c < channels; ++c) {
+          const int64_t i = c * columns + s;
+          dx[i] = static_cast<T>((sum.empty() ? 0 : sum[i]) + r * weight[c] * dy[i] -
+                                 x[i] * r * r * r * dot / static_cast<double>(channels));
+        }
       }
     }
     std::copy(dweight.begin(), dweight.end(), args.out(1).as<T>().begin());
@@ -116,7 +130,7 @@ double square_scale(DType dtype, double channels) {
   return std::exp2(-std::max(0.0, std::round(std::log2(std::sqrt(channels) / 4))));
 }
 
-// x is [1, C, 1, S]: 1/rms as [1, 1, 1, S].
+// x is [N, C, 1, S]: 1/rms as [N, 1, 1, S].
 Value build_inverse_rms(Builder& b, const OpArgs& args) {
   const Value x = args.value("x");
   const double channels = static_cast<double>(x->type.shape[1]);

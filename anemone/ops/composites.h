@@ -18,13 +18,19 @@ struct AttentionShape {
   int64_t heads = 0, kv_heads = 0;  // H, KV
   int64_t head_size = 0;            // K
   int64_t fresh = 0;                // new tokens of anemone.decode_attention
+  // Tokens that a query sees, itself the last of them; 0: all up to itself.
+  int64_t window = 0;
+  double scale = 0;  // of scores; 1 / sqrt(K) unless the operation says it
 
   int64_t group() const { return heads / kv_heads; }
   int64_t width() const { return batch * sequence; }
-  double scale() const;  // 1 / sqrt(K)
+  // The first key that the query at `position` sees.
+  int64_t first_key(int64_t position) const {
+    return window > 0 && position >= window ? position - window + 1 : 0;
+  }
 };
 
-// Of an operation with q, k, v and head_size: their heads, and nothing else.
+// Of an operation with q, k, v and head_size: heads, window and scale, and nothing else.
 AttentionShape attention_heads(const OpArgs& args);
 // Of anemone.causal_attention and its backward operation; refuses shapes that do not fit.
 AttentionShape attention_shape(const OpArgs& args);

@@ -8,7 +8,11 @@
 namespace anemone {
 namespace {
 
-const std::vector<std::string> kLayers = {"attention", "ffn"};
+// Attention of every kind of layer.
+const std::vector<std::string> kAttention = {"attention", "attention_sliding", "attention_nope",
+                                             "attention_sliding_nope"};
+const std::vector<std::string> kLayers = {"attention", "attention_sliding", "attention_nope",
+                                          "attention_sliding_nope", "ffn"};
 
 // attention and ffn forward, and their way back to x. The residual stream stays on the host in
 // fp32: what adds to it ("y", "dx") is not listed. Work of the host is kept apart by kind, so that
@@ -30,7 +34,7 @@ std::vector<PlacementRow> layer_rows() {
 // it is compiled once. What is as free of weights elsewhere (SwiGLU, attention forward) is not
 // worth the dispatches, and no rule on the graph tells the two apart: this row does.
 PlacementRow attention_core() {
-  return {{"attention"},
+  return {kAttention,
           {Part::kBackward},
           {"anemone.causal_attention_backward", "anemone.rope"},
           {},

@@ -5,12 +5,12 @@
 #include <cmath>
 
 #include "anemone/base/test_directory.h"
+#include "anemone/checkpoint/load_model.h"
+#include "anemone/checkpoint/test_weights.h"
 #include "anemone/devices/cpu/cpu_device.h"
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 #include "anemone/runtime/stage_segments.h"
 #include "anemone/train/trainer.h"
-#include "anemone/weights/load_model.h"
-#include "anemone/weights/test_weights.h"
 
 namespace anemone {
 namespace {
@@ -96,14 +96,14 @@ std::vector<std::string> handed_on_in_bf16(const Stage& stage) {
 }
 
 TEST(Bf16Ports, AreTheOperandsOfProductsThatWeightGradientsReadAgain) {
-  const LlamaConfig config = engine_sized_config();
-  EXPECT_EQ(handed_on_in_bf16(ffn_stage(config, 64)),
+  const TransformerConfig config = engine_sized_config();
+  EXPECT_EQ(handed_on_in_bf16(ffn_stage(config, 64).stage),
             (std::vector<std::string>{"hidden", "post_attention_layernorm_out", "swiglu_backward",
                                       "swiglu_backward_1"}));
-  EXPECT_EQ(handed_on_in_bf16(attention_stage(config, 2, 32)),
+  EXPECT_EQ(handed_on_in_bf16(attention_stage(config, {}, 2, 32).stage),
             (std::vector<std::string>{"causal_attention_backward_2", "input_layernorm_out", "k",
                                       "mixed", "q", "rope", "rope_1"}));
-  EXPECT_EQ(handed_on_in_bf16(loss_stage(config, 64)),
+  EXPECT_EQ(handed_on_in_bf16(loss_stage(config, 64).stage),
             (std::vector<std::string>{"cross_entropy_backward", "norm_out"}));
 }
 

@@ -6,8 +6,9 @@
 
 #include "anemone/base/file.h"
 #include "anemone/base/strict_json.h"
+#include "anemone/checkpoint/hf_directory.h"
+#include "anemone/checkpoint/load_model.h"
 #include "anemone/data/safetensors.h"
-#include "anemone/weights/hf_directory.h"
 
 namespace anemone {
 namespace fs = std::filesystem;
@@ -26,10 +27,11 @@ void write_moments(const fs::path& path, ParameterSet& parameters) {
   write_safetensors(path, tensors);
 }
 
-std::string state_json(const TrainerState& state) {
+std::string state_json(const TrainerState& state, const TransformerConfig& config) {
   nlohmann::json json = {{"format", 1},
                          {"step", state.step},
                          {"random_state", state.position.random_state},
+                         {"rope_interleaved", config.rope.interleaved},
                          {"options", to_json(state.options)},
                          {"totals", to_json(state.totals)}};
   if (const auto& scale = state.loss_scale) {
@@ -111,7 +113,7 @@ void save_checkpoint(const fs::path& out, const TrainerState& state, ParameterSe
     TemporaryDirectory temporary(out / (name + ".tmp"));
     write_hf_directory(temporary.path(), parameters.weights());
     write_moments(temporary.path() / kOptimizer, parameters);
-    write_file(temporary.path() / kState, state_json(state));
+    write_file(temporary.path() / kState, state_json(state, parameters.config()));
     temporary.rename_to(out / name);
     sync_directory(out);
     write_file(out / kLatest, name + "\n");
@@ -153,6 +155,21 @@ TrainerState read_trainer_state(const fs::path& checkpoint) {
   } catch (const nlohmann::json::exception& error) {
     fail(path.string(), std::string("it is damaged: ") + error.what());
   }
+}
+
+ModelWeights read_checkpoint_weights(const fs::path& checkpoint) {
+  ModelWeights weights = load_model(checkpoint);
+  const fs::path state = checkpoint / kState;
+  if (!fs::exists(state)) return weights;
+  const nlohmann::json json = parse_strict_json(read_file(state), state.string());
+  // The model's file has halves, the moments are as they were trained: before the file said it,
+  // interleaved.
+  const auto order = json.find("rope_interleaved");
+  if (order != json.end() && !order->is_boolean()) {
+    fail(state.string(), "it is damaged: rope_interleaved is neither true nor false");
+  }
+  set_interleaved(weights, order == json.end() || order->get<bool>());
+  return weights;
 }
 
 void read_moments(const fs::path& checkpoint, ParameterSet& parameters) {

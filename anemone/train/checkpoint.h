@@ -38,6 +38,8 @@ std::filesystem::path resolve_checkpoint(const std::filesystem::path& directory)
 
 // Of a directory that resolve_checkpoint returned. Moments go into `parameters`.
 TrainerState read_trainer_state(const std::filesystem::path& checkpoint);
+// Weights of such a directory, with rotary rows in the order in which the run trains them.
+ModelWeights read_checkpoint_weights(const std::filesystem::path& checkpoint);
 void read_moments(const std::filesystem::path& checkpoint, ParameterSet& parameters);
 
 }  // namespace anemone

@@ -65,7 +65,7 @@ std::string line(const char* name, const std::string& value) {
 
 }  // namespace
 
-FieldFlops field_flops(const LlamaConfig& config, int64_t batch, int64_t sequence) {
+FieldFlops field_flops(const TransformerConfig& config, int64_t batch, int64_t sequence) {
   const auto columns = static_cast<double>(batch * sequence), d = static_cast<double>(config.dim);
   const auto q = static_cast<double>(config.heads * config.head_size);
   const auto kv = static_cast<double>(config.kv_heads * config.head_size);

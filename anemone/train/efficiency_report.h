@@ -19,7 +19,7 @@ struct FieldFlops {
   double classifier = 0;  // one product with the vocabulary
   double total() const { return 3 * forward + attention + 3 * classifier; }
 };
-FieldFlops field_flops(const LlamaConfig& config, int64_t batch, int64_t sequence);
+FieldFlops field_flops(const TransformerConfig& config, int64_t batch, int64_t sequence);
 
 struct EfficiencyReport {
   bool simulated = false;

@@ -1,12 +1,12 @@
 #include "anemone/train/evaluate_loss.h"
 
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 
 namespace anemone {
 
 LossEvaluator::LossEvaluator(Device& device, ParameterSet& parameters, int64_t sequence)
     : sequence_(sequence),
-      program_(device, llama_chain(parameters.config(), 1, sequence, Head::kLoss),
+      program_(device, training_chain(parameters.config(), 1, sequence, OutputHead::kLoss),
                parameters.values()) {}
 
 double LossEvaluator::run(const TokenShard& shard, int64_t windows) {

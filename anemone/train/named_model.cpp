@@ -4,17 +4,17 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/nearest_name.h"
+#include "anemone/checkpoint/hf_directory.h"
+#include "anemone/checkpoint/load_model.h"
 #include "anemone/train/checkpoint.h"
 #include "anemone/train/parameters.h"
-#include "anemone/weights/hf_directory.h"
-#include "anemone/weights/load_model.h"
 
 namespace anemone {
 namespace fs = std::filesystem;
 namespace {
 
 [[noreturn]] void fail_unknown(const std::string& model) {
-  const std::vector<std::string> presets = llama_preset_names();
+  const std::vector<std::string> presets = model_preset_names();
   std::string names;
   for (const std::string& name : presets) names += (names.empty() ? "" : ", ") + name;
   const std::string meant = suggest(model, {presets.begin(), presets.end()});
@@ -30,10 +30,10 @@ fs::path find_model(const std::string& model) {
 
 }  // namespace
 
-bool is_preset(const std::string& model) { return llama_preset(model).has_value(); }
+bool is_preset(const std::string& model) { return model_preset(model).has_value(); }
 
-LlamaConfig config_of(const std::string& model, std::vector<std::string>* notes) {
-  if (const auto preset = llama_preset(model)) return *preset;
+TransformerConfig config_of(const std::string& model, std::vector<std::string>* notes) {
+  if (const auto preset = model_preset(model)) return *preset;
   const fs::path path = find_model(model);
   return fs::is_directory(path) ? read_hf_config(path, notes) : load_model(path).config;
 }
@@ -47,7 +47,7 @@ ModelWeights load_weights_of(const std::string& model, const std::string& flag) 
 }
 
 ModelWeights load_or_initialize(const std::string& model, uint64_t seed) {
-  const auto preset = llama_preset(model);
+  const auto preset = model_preset(model);
   return preset ? initial_weights(*preset, seed) : load_weights_of(model);
 }
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "anemone/weights/model_weights.h"
+#include "anemone/checkpoint/model_weights.h"
 
 namespace anemone {
 
@@ -12,7 +12,7 @@ bool is_preset(const std::string& model);
 
 // Reads no weights where the model has its configuration in a file of its own. Throws Error for
 // what is neither a preset nor a model.
-LlamaConfig config_of(const std::string& model, std::vector<std::string>* notes = nullptr);
+TransformerConfig config_of(const std::string& model, std::vector<std::string>* notes = nullptr);
 
 // Throws Error for a preset too, which has no weights; `flag` is the one that gave the model.
 ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");

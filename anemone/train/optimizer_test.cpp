@@ -5,8 +5,8 @@
 
 #include <cmath>
 
+#include "anemone/checkpoint/test_weights.h"
 #include "anemone/devices/cpu/cpu_device.h"
-#include "anemone/weights/test_weights.h"
 
 namespace anemone {
 namespace {

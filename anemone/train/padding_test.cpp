@@ -6,13 +6,13 @@
 #include <cmath>
 
 #include "anemone/base/test_directory.h"
+#include "anemone/checkpoint/load_model.h"
+#include "anemone/checkpoint/test_weights.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/devices/sim/sim_device.h"
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 #include "anemone/tensor/compare.h"
 #include "anemone/train/efficiency_report.h"
-#include "anemone/weights/load_model.h"
-#include "anemone/weights/test_weights.h"
 
 namespace anemone {
 namespace {
@@ -35,7 +35,7 @@ class MicroStep {
             const ModelWeights& weights)
       : parameters_(host, clone(weights), /*trained=*/true),
         program_({device, host, find_pipeline(pipeline)},
-                 llama_chain(weights.config, batch, columns, head_of(pipeline)),
+                 training_chain(weights.config, batch, columns, head_of(pipeline)),
                  parameters_.values(),
                  [&](const std::string& name) { return parameters_.find(name).gradient.get(); }) {
     Tensor tokens(DType::kInt32, {batch * columns}), targets(DType::kInt32, {batch * columns});
@@ -66,8 +66,9 @@ class MicroStep {
   std::map<std::string, Tensor> gradients;
 
  private:
-  static Head head_of(const char* pipeline) {
-    return softmax_on_device(find_pipeline(pipeline)) ? Head::kLossInParts : Head::kLoss;
+  static OutputHead head_of(const char* pipeline) {
+    return softmax_on_device(find_pipeline(pipeline)) ? OutputHead::kLossInParts
+                                                      : OutputHead::kLoss;
   }
   static ModelWeights clone(const ModelWeights& weights) {
     ModelWeights copy{weights.config, {}};
@@ -106,8 +107,8 @@ class Padding : public testing::Test {
     return s;
   }
 
-  static LlamaConfig config() {
-    LlamaConfig config = engine_sized_config();
+  static TransformerConfig config() {
+    TransformerConfig config = engine_sized_config();
     config.max_sequence = kSequence;
     config.tied_classifier = false;
     return config;
@@ -214,7 +215,8 @@ TEST_F(Padding, ARunGoesOnFromItsCheckpointBitForBit) {
   whole.update();
   whole.save(directory.path());
   const auto checkpoint = resolve_checkpoint(directory.path());
-  Trainer again(place(*device, "dynamic"), read_trainer_state(checkpoint), load_model(checkpoint));
+  Trainer again(place(*device, "dynamic"), read_trainer_state(checkpoint),
+                read_checkpoint_weights(checkpoint));
   again.restore(checkpoint);
   EXPECT_EQ(again.update().loss, whole.update().loss);
 }

@@ -44,7 +44,7 @@ ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, D
     : config_(weights.config) {
   ANEMONE_CHECK(!trained || stored == DType::kFp32);
   const bool has_numbers = !weights.tensors.empty();
-  for (const TensorShape& expected : expected_tensors(config_)) {
+  for (const ParameterSpec& expected : parameters(config_)) {
     const Parameter& parameter = add(device, expected, trained, stored);
     if (!has_numbers) continue;
     auto tensor = weights.tensors.extract(expected.name);
@@ -55,18 +55,19 @@ ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, D
 
 ParameterSet::ParameterSet(Device& device, const ModelView& weights, DType stored)
     : config_(weights.config) {
-  for (const TensorShape& expected : expected_tensors(config_)) {
+  for (const ParameterSpec& expected : parameters(config_)) {
     write(add(device, expected, /*trained=*/false, stored), weights.tensors.at(expected.name));
   }
 }
 
-Parameter& ParameterSet::add(Device& device, const TensorShape& shape, bool trained, DType stored) {
-  Parameter parameter{shape.name, shape.shape, nullptr, nullptr, nullptr, nullptr};
-  const Type type = Type::tensor(DType::kFp32, shape.shape);
-  const bool is_matrix = shape.shape.size() >= 2;
-  parameter.value = device.allocate(is_matrix ? Type::tensor(stored, shape.shape) : type);
+Parameter& ParameterSet::add(Device& device, const ParameterSpec& spec, bool trained,
+                             DType stored) {
+  Parameter parameter{spec.name, spec.shape, nullptr, nullptr, nullptr, nullptr};
+  const Type type = Type::tensor(DType::kFp32, spec.shape);
+  const bool is_matrix = spec.shape.size() >= 2;
+  parameter.value = device.allocate(is_matrix ? Type::tensor(stored, spec.shape) : type);
   if (is_matrix && stored == DType::kInt8) {
-    parameter.scale = device.allocate(Type::tensor(DType::kFp32, {shape.shape[0]}));
+    parameter.scale = device.allocate(Type::tensor(DType::kFp32, {spec.shape[0]}));
   }
   if (trained) parameter.become_trained(device);
   index_[parameter.name] = parameters_.size();
@@ -100,24 +101,16 @@ int64_t ParameterSet::count() const {
   return count;
 }
 
-ModelWeights initial_weights(const LlamaConfig& config, uint64_t seed) {
+ModelWeights initial_weights(const TransformerConfig& config, uint64_t seed) {
   ModelWeights weights{config, {}};
   Random random(seed);
-  const double residual = 1 / std::sqrt(2.0 * static_cast<double>(config.layers));
-  for (const TensorShape& expected : expected_tensors(config)) {
-    Tensor tensor(DType::kFp32, expected.shape);
-    const bool ends_branch =
-        expected.name.ends_with("o_proj.weight") || expected.name.ends_with("down_proj.weight");
-    // The table is looked up, and as the classifier it must start with small logits.
-    const bool is_table =
-        expected.name.ends_with("embed_tokens.weight") || expected.name.ends_with("lm_head.weight");
-    const double fan_in = static_cast<double>(expected.shape.back());
-    const double deviation =
-        is_table ? 0.02 : 0.5 / std::sqrt(fan_in) * (ends_branch ? residual : 1);
+  for (const ParameterSpec& spec : parameters(config)) {
+    Tensor tensor(DType::kFp32, spec.shape);
     for (float& value : tensor.as<float>()) {
-      value = expected.shape.size() == 1 ? 1.0f : static_cast<float>(deviation * random.normal());
+      const double noise = spec.deviation == 0 ? 0 : spec.deviation * random.normal();
+      value = static_cast<float>(spec.mean + noise);
     }
-    weights.tensors.emplace(expected.name, std::move(tensor));
+    weights.tensors.emplace(spec.name, std::move(tensor));
   }
   return weights;
 }

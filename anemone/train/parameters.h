@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "anemone/checkpoint/model_weights.h"
 #include "anemone/devices/device.h"
 #include "anemone/runtime/forward_program.h"
-#include "anemone/weights/model_weights.h"
 
 namespace anemone {
 
@@ -34,8 +34,8 @@ class ParameterSet {
   // Values only, which are copies.
   ParameterSet(Device& device, const ModelView& weights, DType stored);
 
-  const LlamaConfig& config() const { return config_; }
-  // In the canonical order of expected_tensors().
+  const TransformerConfig& config() const { return config_; }
+  // In the order of parameters(config).
   std::vector<Parameter>& all() { return parameters_; }
   Parameter& find(const std::string& name);
   // Of the values, and under scale_parameter(name) of the scales, while this lives.
@@ -46,16 +46,14 @@ class ParameterSet {
   int64_t count() const;  // numbers, not tensors
 
  private:
-  Parameter& add(Device& device, const TensorShape& shape, bool trained, DType stored);
+  Parameter& add(Device& device, const ParameterSpec& spec, bool trained, DType stored);
 
-  LlamaConfig config_;
+  TransformerConfig config_;
   std::vector<Parameter> parameters_;
   std::map<std::string, size_t> index_;
 };
 
-// Normal: deviation 0.02 for the embedding table and the classifier, 0.5 / sqrt(inputs) for linear
-// layers, divided by sqrt(2 * layers) for the two projections that end a residual branch (Radford
-// et al. 2019); norms are 1. Depends on nothing but config and seed.
-ModelWeights initial_weights(const LlamaConfig& config, uint64_t seed);
+// As the stages declare them (parameter_spec.h). Depends on nothing but config and seed.
+ModelWeights initial_weights(const TransformerConfig& config, uint64_t seed);
 
 }  // namespace anemone

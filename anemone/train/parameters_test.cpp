@@ -7,14 +7,14 @@
 #include <cmath>
 #include <cstring>
 
+#include "anemone/checkpoint/test_weights.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/passes/passes.h"
-#include "anemone/weights/test_weights.h"
 
 namespace anemone {
 namespace {
 
-LlamaConfig medium_config() {
+TransformerConfig medium_config() {
   return {.vocab_size = 300,
           .dim = 64,
           .hidden_dim = 96,
@@ -37,7 +37,7 @@ double deviation(const Tensor& tensor) {
 }
 
 TEST(InitialWeights, DependOnSeedAndConfigOnly) {
-  const LlamaConfig config = medium_config();
+  const TransformerConfig config = medium_config();
   const ModelWeights weights = initial_weights(config, 3);
   EXPECT_TRUE(same_values(initial_weights(config, 3), weights));
   EXPECT_FALSE(same_values(initial_weights(config, 4), weights));
@@ -53,7 +53,7 @@ TEST(InitialWeights, NormsAreOne) {
 
 // 0.5 / sqrt(inputs), for branch ends also / sqrt(2 * layers), table and classifier 0.02.
 TEST(InitialWeights, DeviationsAreTheDocumentedOnes) {
-  LlamaConfig config = medium_config();
+  TransformerConfig config = medium_config();
   config.tied_classifier = false;
   const ModelWeights weights = initial_weights(config, 3);
   const auto expect = [&](const std::string& name, double expected) {
@@ -64,18 +64,19 @@ TEST(InitialWeights, DeviationsAreTheDocumentedOnes) {
   for (int64_t layer : {0, 1}) {
     for (const char* part : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                              "mlp.gate_proj", "mlp.up_proj"}) {
-      expect(layer_tensor(layer, part), 0.5 / 8);
+      expect(layer_prefix(layer) + part + ".weight", 0.5 / 8);
     }
-    expect(layer_tensor(layer, "self_attn.o_proj"), 0.5 / 8 / 2);
-    expect(layer_tensor(layer, "mlp.down_proj"), 0.5 / std::sqrt(96) / 2);
+    expect(layer_prefix(layer) + "self_attn.o_proj" + ".weight", 0.5 / 8 / 2);
+    expect(layer_prefix(layer) + "mlp.down_proj" + ".weight", 0.5 / std::sqrt(96) / 2);
   }
 }
 
 TEST(InitialWeights, ALinearLayerAsHighAsTheVocabularyIsNoTable) {
-  LlamaConfig config = medium_config();
+  TransformerConfig config = medium_config();
   config.vocab_size = config.hidden_dim;
   const ModelWeights weights = initial_weights(config, 3);
-  EXPECT_NEAR(deviation(weights.tensors.at(layer_tensor(0, "mlp.gate_proj"))), 0.0625, 0.004);
+  EXPECT_NEAR(deviation(weights.tensors.at(layer_prefix(0) + "mlp.gate_proj" + ".weight")), 0.0625,
+              0.004);
 }
 
 class ParameterSetTest : public testing::Test {
@@ -87,7 +88,7 @@ class ParameterSetTest : public testing::Test {
 TEST_F(ParameterSetTest, KeepsTheOrderOfTheExpectedTensors) {
   for (bool tied : {true, false}) {
     ParameterSet set(*device, tiny_weights(tied), /*trained=*/true);
-    const std::vector<TensorShape> expected = expected_tensors(set.config());
+    const std::vector<ParameterSpec> expected = parameters(set.config());
     ASSERT_EQ(set.all().size(), expected.size());
     for (size_t i = 0; i < expected.size(); ++i) {
       const Parameter& parameter = set.all()[i];
@@ -96,7 +97,7 @@ TEST_F(ParameterSetTest, KeepsTheOrderOfTheExpectedTensors) {
       EXPECT_EQ(parameter.decays(), expected[i].shape.size() == 2) << parameter.name;
       EXPECT_EQ(&set.find(expected[i].name), &parameter);
     }
-    EXPECT_EQ(set.count(), set.config().parameter_count());
+    EXPECT_EQ(set.count(), parameter_count(set.config()));
   }
 }
 

@@ -7,13 +7,13 @@
 
 #include "anemone/base/file.h"
 #include "anemone/base/test_directory.h"
+#include "anemone/checkpoint/load_model.h"
+#include "anemone/checkpoint/test_weights.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/devices/null/null_device.h"
 #include "anemone/devices/sim/sim_device.h"
 #include "anemone/tensor/compare.h"
 #include "anemone/train/efficiency_report.h"
-#include "anemone/weights/load_model.h"
-#include "anemone/weights/test_weights.h"
 
 namespace anemone {
 namespace {
@@ -167,7 +167,7 @@ TEST_F(Pipelines, BeyondTheCompileBudgetARunGoesOnInANewProcessBitForBit) {
     t.save(directory / "run");
     checkpoint = resolve_checkpoint(directory / "run");
     s = read_trainer_state(checkpoint);
-    weights = load_model(checkpoint);
+    weights = read_checkpoint_weights(checkpoint);
   }
   EXPECT_EQ(processes, 3);
   EXPECT_EQ(s.totals.restarts, 2);
@@ -248,7 +248,7 @@ TEST_F(Pipelines, WhatIsRefusedOnlyWithWeightsAsConstantsRunsOnTheHostThen) {
   SimOptions options;
   options.values = false;
   const auto device = sim(options), nothing = make_null_device();
-  LlamaConfig config = engine_sized_config();
+  TransformerConfig config = engine_sized_config();
   config.vocab_size = 65536;
   config.dim = 16384;  // a classifier of 2.1 GB
   const auto notes = [&](const char* pipeline) {
@@ -293,7 +293,7 @@ class Prediction {
   Prediction(const char* chip, const char* pipeline, int64_t steps)
       : device_(make_sim_device(find_chip(chip), pool_, only_time())),
         place_{*device_, *host_, pool_, find_pipeline(pipeline), &timeline_},
-        trainer_(place_, state(steps), {*llama_preset("stories110m"), {}}) {
+        trainer_(place_, state(steps), {*model_preset("stories110m"), {}}) {
     while (!trainer_.done()) trainer_.update();
   }
   EfficiencyReport report() const { return make_report(trainer_, place_); }
@@ -368,7 +368,7 @@ TEST(Stories110M, TheDynamicPipelineHardlyCompilesAndIsFasterThanTheSeed) {
 }
 
 TEST(Stories110M, TheReportsFlopsAreThoseOfTheField) {
-  const FieldFlops flops = field_flops(*llama_preset("stories110m"), 1, 256);
+  const FieldFlops flops = field_flops(*model_preset("stories110m"), 1, 256);
   EXPECT_NEAR(flops.forward / 1e6, 43486.5, 0.1);
   EXPECT_NEAR(flops.attention / 1e6, 6039.8, 0.1);
   EXPECT_NEAR(flops.classifier / 1e6, 12582.9, 0.1);

@@ -2,24 +2,24 @@
 
 #include <fmt/format.h>
 
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 
 namespace anemone {
 namespace {
 
-TokenShard open_checked(const std::string& path, const LlamaConfig& config) {
+TokenShard open_checked(const std::string& path, const TransformerConfig& config) {
   TokenShard shard = TokenShard::open(path, config.vocab_size);
   shard.check_ids();
   return shard;
 }
 
-void check_sequence(const TrainOptions& options, const LlamaConfig& config) {
+void check_sequence(const TrainOptions& options, const TransformerConfig& config) {
   if (options.sequence <= config.max_sequence) return;
   fail("--seq", fmt::format("{} tokens are more than the model's {} positions", options.sequence,
                             config.max_sequence));
 }
 
-TrainerState checked(TrainerState state, const LlamaConfig& config) {
+TrainerState checked(TrainerState state, const TransformerConfig& config) {
   state.options.validate();
   check_sequence(state.options, config);
   return state;
@@ -43,10 +43,11 @@ int64_t padded_columns(const TrainingPlace& place, const TrainOptions& options) 
   return (options.sequence + multiple - 1) / multiple * multiple;
 }
 
-StageChain chain_of(const LlamaConfig& config, int64_t batch, int64_t columns,
+StageChain chain_of(const TransformerConfig& config, int64_t batch, int64_t columns,
                     const Placement& placement) {
-  const Head head = softmax_on_device(placement) ? Head::kLossInParts : Head::kLoss;
-  return llama_chain(config, batch, columns, head);
+  const OutputHead head =
+      softmax_on_device(placement) ? OutputHead::kLossInParts : OutputHead::kLoss;
+  return training_chain(config, batch, columns, head);
 }
 
 }  // namespace

@@ -8,12 +8,12 @@
 #include <cstring>
 
 #include "anemone/base/test_directory.h"
+#include "anemone/checkpoint/load_model.h"
+#include "anemone/checkpoint/test_weights.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/devices/cpu/testing/library_allocates.h"
 #include "anemone/tensor/compare.h"
 #include "anemone/testing/allocation_counter.h"
-#include "anemone/weights/load_model.h"
-#include "anemone/weights/test_weights.h"
 
 namespace anemone {
 namespace {
@@ -179,7 +179,8 @@ TEST_F(TrainerTest, AfterACheckpointTheNextUpdatesAreTheSameBitForBit) {
 
     const auto checkpoint = resolve_checkpoint(directory.path());
     EXPECT_EQ(checkpoint.filename(), "step-00000002");
-    const auto resumed = trainer(read_trainer_state(checkpoint), load_model(checkpoint));
+    const auto resumed =
+        trainer(read_trainer_state(checkpoint), read_checkpoint_weights(checkpoint));
     resumed->restore(checkpoint);
     EXPECT_EQ(resumed->state().step, 2);
     expect_same_bits(*resumed, *straight);

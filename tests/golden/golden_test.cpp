@@ -8,12 +8,12 @@
 #include <nlohmann/json.hpp>
 
 #include "anemone/base/file.h"
+#include "anemone/checkpoint/load_model.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/generate/generator.h"
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 #include "anemone/tensor/compare.h"
 #include "anemone/train/trainer.h"
-#include "anemone/weights/load_model.h"
 
 namespace anemone {
 namespace {
@@ -75,10 +75,11 @@ TEST(Golden, GradientsOfEveryTensorAreTheOracles) {
   ParameterSet parameters(*device, load_model(kGolden / "tiny.bin"), /*trained=*/true);
   const ModelWeights expected = load_model(kGolden / "tiny.gradients.bin");
   const int64_t batch = 2, sequence = 16;
-  TrainingProgram program(
-      {*device, *device, find_pipeline("host")},
-      llama_chain(parameters.config(), batch, sequence, Head::kLoss), values_of(parameters),
-      [&](const std::string& name) { return parameters.find(name).gradient.get(); });
+  TrainingProgram program({*device, *device, find_pipeline("host")},
+                          training_chain(parameters.config(), batch, sequence, OutputHead::kLoss),
+                          values_of(parameters), [&](const std::string& name) {
+                            return parameters.find(name).gradient.get();
+                          });
   const TokenShard shard =
       TokenShard::open(kGolden / "tiny.tokens.bin", parameters.config().vocab_size);
   Tensor tokens(DType::kInt32, {batch * sequence}), targets(DType::kInt32, {batch * sequence});

@@ -11,7 +11,7 @@
 
 #include "anemone/autodiff/reverse_sweep.h"
 #include "anemone/devices/cpu/cpu_device.h"
-#include "anemone/nn/cnn.h"
+#include "anemone/model/cnn.h"
 #include "anemone/ops/builder.h"
 #if defined(ANEMONE_GEMM_ONEDNN)
 #include <dnnl.hpp>

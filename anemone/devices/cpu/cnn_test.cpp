@@ -1,5 +1,5 @@
 // Whole networks of convolutions on the CPU device.
-#include "anemone/nn/cnn.h"
+#include "anemone/model/cnn.h"
 
 #include <gtest/gtest.h>
 

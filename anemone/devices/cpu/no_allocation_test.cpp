@@ -4,7 +4,7 @@
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
 #include "anemone/devices/cpu/testing/library_allocates.h"
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 #include "anemone/passes/passes.h"
 #include "anemone/testing/allocation_counter.h"
 
@@ -13,8 +13,8 @@ namespace {
 
 using namespace cpu_testing;  // NOLINT: helpers of this folder
 
-LlamaConfig small_config() {
-  LlamaConfig config;
+TransformerConfig small_config() {
+  TransformerConfig config;
   config.vocab_size = 65;
   config.dim = 24;
   config.hidden_dim = 40;
@@ -40,7 +40,7 @@ void expect_no_allocations(const Function& function, const CompileOptions& optio
 
 TEST(NoAllocation, WhileAnyStageOfALlamaRunsForwardOrBackward) {
   if (library_allocates()) GTEST_SKIP() << "the GEMM library of this system asks for memory";
-  const StageChain chain = llama_chain(small_config(), 2, 65, Head::kLoss);
+  const StageChain chain = training_chain(small_config(), 2, 65, OutputHead::kLoss);
   for (const Stage& stage : chain.stages) {
     std::vector<std::string> data;
     if (!stage.data_input.empty()) data.push_back(stage.data_input);
@@ -58,7 +58,7 @@ TEST(NoAllocation, WhileAnyStageOfALlamaRunsForwardOrBackward) {
 
 TEST(NoAllocation, WhileATokenIsDecoded) {
   for (const bool narrow : {false, true}) {
-    for (Stage& stage : llama_decode_chain(small_config(), 33).stages) {
+    for (Stage& stage : decode_chain(small_config(), 33).stages) {
       if (narrow) narrow_weights(stage.function, stage.weights, DType::kBf16);
       expect_no_allocations(stage.function, {});
     }

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "anemone/devices/sim/testing/sim_testing.h"
-#include "anemone/nn/llama.h"
+#include "anemone/model/transformer.h"
 #include "anemone/passes/passes.h"
 #include "anemone/passes/widen_halves.h"
 
@@ -263,8 +263,8 @@ TEST(SimWeights, FollowTheirBufferWhereTheyAreInputs) {
 
 constexpr int64_t kBatch = 2, kSequence = 16, kColumns = kBatch * kSequence;
 
-LlamaConfig grouped_config() {
-  LlamaConfig config;
+TransformerConfig grouped_config() {
+  TransformerConfig config;
   config.dim = 64;
   config.hidden_dim = 96;
   config.layers = 1;
@@ -311,8 +311,8 @@ NamedTensors on_cpu(const Function& wide, const NamedTensors& inputs) {
 
 std::vector<Stage> layer_stages() {
   std::vector<Stage> stages;
-  stages.push_back(attention_stage(grouped_config(), kBatch, kSequence));
-  stages.push_back(ffn_stage(grouped_config(), kColumns));
+  stages.push_back(attention_stage(grouped_config(), {}, kBatch, kSequence).stage);
+  stages.push_back(ffn_stage(grouped_config(), kColumns).stage);
   return stages;
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "anemone/checkpoint/test_weights.h"
 #include "anemone/passes/passes.h"
-#include "anemone/weights/test_weights.h"
 
 namespace anemone::generate_testing {
 namespace {
@@ -71,7 +71,7 @@ void Model::round_to(DType dtype, bool keep) {
 
 Tensor Model::whole_sequence_logits() {
   const auto length = static_cast<int64_t>(kTokens.size());
-  ForwardProgram program(*device, llama_chain(config, 1, length, Head::kLogits), values());
+  ForwardProgram program(*device, training_chain(config, 1, length, OutputHead::kLogits), values());
   program.side("tokens")->write(
       Tensor::of<int32_t>({length}, std::vector<int32_t>(kTokens.begin(), kTokens.end())));
   program.run();

@@ -33,7 +33,7 @@ struct Model {
 
   ThreadPool pool{2};
   std::unique_ptr<Device> device = make_cpu_device(pool);
-  LlamaConfig config;
+  TransformerConfig config;
   std::map<std::string, std::unique_ptr<Buffer>> buffers;
 
  private:

@@ -5,6 +5,7 @@
 
 #include "anemone/base/file.h"
 #include "anemone/base/random.h"
+#include "anemone/checkpoint/test_weights.h"
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/devices/sim/sim_device.h"
 #include "anemone/ops/evaluate.h"
@@ -14,7 +15,6 @@
 #include "anemone/tensor/compare.h"
 #include "anemone/text/parser.h"
 #include "anemone/train/trainer.h"
-#include "anemone/weights/test_weights.h"
 #include "tests/fake_ane/device/ane_device_testing.h"
 
 namespace anemone {

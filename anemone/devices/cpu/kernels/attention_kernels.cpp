@@ -88,14 +88,15 @@ class Head {
                    false);
   }
 
-  // p [keys, columns]: each query's probabilities, of the keys up to itself.
+  // p [keys, columns]: each query's probabilities, of the keys that it sees.
   void probabilities(const PackedRows& k, const float* q, Block block, float* p) const {
     score(k, q, block, p);
     for (int64_t key = block.first + 1; key < block.keys(); ++key) {
       std::fill_n(p + key * columns(), key - block.first, -INFINITY);
     }
+    if (a_.window > 0) hide_before_window(block, p);
     simd::softmax_down(p, static_cast<size_t>(block.keys()), static_cast<size_t>(columns()),
-                       static_cast<float>(a_.scale()));
+                       static_cast<float>(a_.scale));
   }
 
   // to [K, count] = x [K, keys] · weights [keys, count] of packed x; `packed` takes a panel.
@@ -126,6 +127,15 @@ class Head {
 
  private:
   int64_t units(int64_t k) const { return units_of(tiles_, k); }
+
+  // A key is out of the window of the queries that stand at least a window behind it.
+  void hide_before_window(Block block, float* scores) const {
+    const int64_t last = block.keys() - a_.window;
+    for (int64_t key = 0; key < last; ++key) {
+      const int64_t begin = std::max<int64_t>(key + a_.window - block.first, 0);
+      std::fill_n(scores + key * columns() + begin, block.count - begin, -INFINITY);
+    }
+  }
 
   const AttentionShape& a_;
   const Tiles& tiles_;
@@ -244,8 +254,7 @@ class HeadBackward {
     head_.probabilities(k_times_, q_, block, p_);
     head_.score(v_times_, dy_, block, dp_);
     simd::softmax_backward_down(p_, dp_, static_cast<size_t>(block.keys()),
-                                static_cast<size_t>(head_.columns()),
-                                static_cast<float>(a_.scale()));
+                                static_cast<size_t>(head_.columns()), static_cast<float>(a_.scale));
     head_.add_weighted(p_, dy_transposed_, block, rows_, dv_);
     head_.add_weighted(dp_, q_transposed_, block, rows_, dk_);
     head_.weigh(k_channels_, dp_, block, panel_, run_.output(0) + own + block.first, a_.width());

@@ -1,4 +1,6 @@
 // Attention of new tokens to a cache and to each other, heads in parallel.
+#include <algorithm>
+
 #include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/kernels/simd.h"
 #include "anemone/ops/composites.h"
@@ -19,7 +21,8 @@ class DecodeHead {
       : size_(static_cast<size_t>(a.head_size)),
         fresh_(static_cast<size_t>(a.fresh)),
         position_(position),
-        scale_(static_cast<float>(a.scale())),
+        scale_(static_cast<float>(a.scale)),
+        window_(static_cast<size_t>(a.window)),
         q_(run.input(0) + head * a.head_size * a.fresh),
         out_(run.output() + head * a.head_size * a.fresh),
         p_(scratch),
@@ -40,26 +43,37 @@ class DecodeHead {
   }
 
  private:
+  // The first token that token t sees.
+  size_t first_of(size_t t) const {
+    const size_t seen = position_ + t + 1;
+    return window_ > 0 && seen > window_ ? seen - window_ : 0;
+  }
+
   // Probabilities of the tokens that token t sees.
   void attend(size_t t) const {
+    const size_t first = first_of(t), cached = std::min(first, position_), seen = position_ + t + 1;
     for (size_t c = 0; c < size_; ++c) query_[c] = q_[c * fresh_ + t];
-    simd::matrix_vector(k_cache_, position_, size_, size_, query_, p_);
+    simd::matrix_vector(k_cache_ + cached * size_, position_ - cached, size_, size_, query_,
+                        p_ + cached);
     simd::weighted_rows(k_, size_, t + 1, fresh_, query_, p_ + position_);
-    simd::softmax_row(p_, position_ + t + 1, position_ + t + 1, scale_);
+    simd::softmax_row(p_ + first, seen - first, seen - first, scale_);
   }
 
   void mix(size_t t) const {
+    const size_t first = first_of(t), cached = std::min(first, position_);
     const float* p = p_ + position_;
-    simd::weighted_rows(v_cache_, position_, size_, size_, p_, mixed_);
+    simd::weighted_rows(v_cache_ + cached * size_, position_ - cached, size_, size_, p_ + cached,
+                        mixed_);
     for (size_t c = 0; c < size_; ++c) {
       float sum = 0;
-      for (size_t f = 0; f <= t; ++f) sum += p[f] * v_[c * fresh_ + f];
+      for (size_t f = first - cached; f <= t; ++f) sum += p[f] * v_[c * fresh_ + f];
       out_[c * fresh_ + t] = mixed_[c] + sum;
     }
   }
 
   size_t size_, fresh_, position_;
   float scale_;
+  size_t window_;
   const float *q_, *k_, *v_, *k_cache_, *v_cache_;
   float *out_, *p_, *query_, *mixed_;
 };

@@ -154,17 +154,26 @@ std::unique_ptr<Kernel> swiglu(const OpArgs& args) {
   return also_in_bf16(std::move(kernel), {.outputs = {0}});
 }
 
-// One token: pairs of numbers that are next to each other, too few for threads.
-void rotate_column(const KernelRun& run, size_t pairs, size_t table_rows, float sign) {
+// Which rows of x [1, C, 1, S] rotate together.
+struct RowPairs {
+  size_t count, of_head;  // pairs in all, and of a head, which are rows of the table
+  bool interleaved;       // neighbours; else half a head apart
+
+  size_t first(size_t pair) const {
+    return interleaved ? 2 * pair : pair / of_head * 2 * of_head + pair % of_head;
+  }
+  size_t second(size_t pair) const { return first(pair) + (interleaved ? 1 : of_head); }
+};
+
+// One token: too few numbers for threads.
+void rotate_column(const KernelRun& run, const RowPairs& pairs, float sign) {
   const float *x = run.input(0), *cosine = run.input(1), *sine = run.input(2);
   float* out = run.output();
-  for (size_t head = 0; head < pairs; head += table_rows) {
-    for (size_t i = 0; i < table_rows; ++i) {
-      const size_t even = 2 * (head + i);
-      const float first = x[even], second = x[even + 1], turned = sign * sine[i];
-      out[even] = first * cosine[i] - second * turned;
-      out[even + 1] = first * turned + second * cosine[i];
-    }
+  for (size_t pair = 0; pair < pairs.count; ++pair) {
+    const size_t even = pairs.first(pair), odd = pairs.second(pair), i = pair % pairs.of_head;
+    const float first = x[even], second = x[odd], turned = sign * sine[i];
+    out[even] = first * cosine[i] - second * turned;
+    out[odd] = first * turned + second * cosine[i];
   }
 }
 
@@ -178,36 +187,64 @@ void ask_for(const TensorView& memory, size_t first, size_t count) {
   for (size_t at = 0; at < count * size; at += kLine) __builtin_prefetch(begin + at, kWritten);
 }
 
-// x [1, C, 1, S]: pairs of rows; the table's rows repeat for every head.
-std::unique_ptr<Kernel> rope(const OpArgs& args) {
-  if (!all_fp32(args)) return nullptr;
-  const auto pairs = static_cast<size_t>(args.shape("x")[1] / 2);
-  const auto table_rows = static_cast<size_t>(args.shape("cos")[1]);
-  const auto width = static_cast<size_t>(args.shape("x")[3]);
-  const float sign = args.boolean("inverse", false) ? -1.0f : 1.0f;
-  constexpr size_t kPairsAhead = 2;
-  if (width == 1) {
-    return kernel_of([=](const KernelRun& run) { rotate_column(run, pairs, table_rows, sign); },
-                     {{0, 0}});
-  }
-  const auto rotate_rows = [=](const KernelRun& run, size_t first_row, size_t last_row) {
+// Rotates a pair of rows; of `width` columns.
+void rotate_rows(const KernelRun& run, const RowPairs& pairs, size_t pair, size_t width,
+                 float sign) {
+  const size_t table = pair % pairs.of_head * width;
+  in_rooms(0, width, [&](size_t first, size_t count) {
+    const size_t even = pairs.first(pair) * width + first;
+    const size_t odd = pairs.second(pair) * width + first;
+    Room out_even(run, 0, even, count), out_odd(run, 0, odd, count);
+    simd::rotate(run.input(0) + even, run.input(0) + odd, run.input(1) + table + first,
+                 run.input(2) + table + first, sign, out_even.data(), out_odd.data(), count);
+  });
+}
+
+// Pairs of neighbouring rows, so that any even number of rows can be rotated at a time.
+std::unique_ptr<Kernel> rope_of_neighbours(const RowPairs& pairs, size_t width, float sign,
+                                           size_t grain) {
+  const auto body = [=](const KernelRun& run, size_t first_row, size_t last_row) {
+    constexpr size_t kPairsAhead = 2;
     const size_t last = last_row / 2, size = 2 * width;
     for (size_t pair = first_row / 2; pair < last; ++pair) {
-      const size_t table = pair % table_rows * width;
       if (pair + kPairsAhead < last) {
         ask_for<false>(run.in[0], (pair + kPairsAhead) * size, size);
         ask_for<true>(run.out[0], (pair + kPairsAhead) * size, size);
       }
-      in_rooms(0, width, [&](size_t first, size_t count) {
-        const size_t even = pair * size + first, odd = even + width;
-        Room out_even(run, 0, even, count), out_odd(run, 0, odd, count);
-        simd::rotate(run.input(0) + even, run.input(0) + odd, run.input(1) + table + first,
-                     run.input(2) + table + first, sign, out_even.data(), out_odd.data(), count);
-      });
+      rotate_rows(run, pairs, pair, width, sign);
     }
   };
-  auto kernel = row_kernel_of(2 * pairs, Rows(args.shape("x")).grain(), rotate_rows, {{0, 0}});
-  return also_in_bf16(std::move(kernel), {.outputs = {0}});
+  return row_kernel_of(2 * pairs.count, grain, body, {{0, 0}});
+}
+
+std::unique_ptr<Kernel> rope_of_halves(const RowPairs& pairs, size_t width, float sign,
+                                       size_t grain) {
+  return kernel_of(
+      [=](const KernelRun& run) {
+        run.pool.parallel_for(pairs.count, grain / 2, [&](size_t begin, size_t end, int) {
+          for (size_t pair = begin; pair < end; ++pair) {
+            rotate_rows(run, pairs, pair, width, sign);
+          }
+        });
+      },
+      {{0, 0}});
+}
+
+// x [1, C, 1, S]; the table's rows repeat for every head.
+std::unique_ptr<Kernel> rope(const OpArgs& args) {
+  if (!all_fp32(args)) return nullptr;
+  const RowPairs pairs{static_cast<size_t>(args.shape("x")[1] / 2),
+                       static_cast<size_t>(args.shape("cos")[1]),
+                       args.boolean("interleaved", true)};
+  const auto width = static_cast<size_t>(args.shape("x")[3]);
+  const float sign = args.boolean("inverse", false) ? -1.0f : 1.0f;
+  if (width == 1) {
+    return kernel_of([=](const KernelRun& run) { rotate_column(run, pairs, sign); }, {{0, 0}});
+  }
+  const size_t grain = Rows(args.shape("x")).grain();
+  return also_in_bf16(
+      (pairs.interleaved ? rope_of_neighbours : rope_of_halves)(pairs, width, sign, grain),
+      {.outputs = {0}});
 }
 
 }  // namespace
