@@ -41,22 +41,22 @@ void convert_model(const std::string& in, const std::string& out,
                    const ModelProgramOptions& options) {
   check_program_output(in, out, options.force);
   const DType dtype = dtype_of(options);
-  const ModelWeights weights = load_weights_of(in, "convert");
+  ModelWeights weights = load_weights_of(in, "convert");
+  const int64_t numbers = parameter_count(weights.config);
   constexpr int64_t kUsual = 256;
   const int64_t sequence = options.sequence.value_or(std::min(kUsual, weights.config.max_sequence));
-  ModelPackage package = transformer_package(weights, {.sequence = sequence,
-                                                       .dtype = dtype,
-                                                       .decode = options.decode,
-                                                       .states = options.states,
-                                                       .model_name = name_of(in)});
+  ModelPackage package = transformer_package(std::move(weights), {.sequence = sequence,
+                                                                  .dtype = dtype,
+                                                                  .decode = options.decode,
+                                                                  .states = options.states,
+                                                                  .model_name = name_of(in)});
   ProgramSource source;
   source.path = in;
   source.program = std::move(package.program);
   source.info = std::move(package.info);
   write_program(out, source);
-  print(fmt::format("{}: {} parameters in {}, {} tokens, functions {}\n", out,
-                    with_commas(parameter_count(weights.config)), name(dtype), sequence,
-                    names_of(source.program.functions)));
+  print(fmt::format("{}: {} parameters in {}, {} tokens, functions {}\n", out, with_commas(numbers),
+                    name(dtype), sequence, names_of(source.program.functions)));
 }
 
 }  // namespace anemone::cli

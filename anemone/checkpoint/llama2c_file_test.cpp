@@ -15,6 +15,13 @@
 namespace anemone {
 namespace {
 
+// As llama2.c has it.
+ModelWeights interleaved_weights(bool tied = true, int64_t head_size = 4) {
+  ModelWeights weights = tiny_weights(tied, head_size);
+  weights.config.rope.interleaved = true;
+  return weights;
+}
+
 using ::testing::HasSubstr;
 
 // Without the sync of write_file(), which costs milliseconds.
@@ -116,7 +123,7 @@ TEST(Llama2cFile, WritingTheRealModelGivesTheSameFileButForRoundingInItsRotaryTa
 TEST(Llama2cFile, Version0SurvivesWithEitherClassifier) {
   const TestDirectory dir;
   for (bool tied : {true, false}) {
-    const ModelWeights weights = tiny_weights(tied);
+    const ModelWeights weights = interleaved_weights(tied);
     write_llama2c(dir / "a.bin", weights);
     EXPECT_TRUE(same_values(read_llama2c(dir / "a.bin"), weights));
     int32_t vocab = 0;
@@ -128,7 +135,7 @@ TEST(Llama2cFile, Version0SurvivesWithEitherClassifier) {
 TEST(Llama2cFile, Version1HasTheNormsFirst) {
   const TestDirectory dir;
   for (bool tied : {true, false}) {
-    const ModelWeights weights = tiny_weights(tied);
+    const ModelWeights weights = interleaved_weights(tied);
     std::string bytes = versioned_header(weights.config, 1) + norms(weights);
     for (const std::string& name : matrices(weights.config)) bytes += raw(weights, name);
     write_file(dir / "v1.bin", bytes);
@@ -138,7 +145,7 @@ TEST(Llama2cFile, Version1HasTheNormsFirst) {
 
 TEST(Llama2cFile, Version2IsInt8TimesTheScaleOfItsGroup) {
   const TestDirectory dir;
-  ModelWeights weights = tiny_weights(false);
+  ModelWeights weights = interleaved_weights(false);
   std::string bytes = versioned_header(weights.config, 2, 8) + norms(weights);
   for (const std::string& name : matrices(weights.config)) {
     const auto values = weights.tensors.at(name).as<float>();
@@ -162,7 +169,7 @@ TEST(Llama2cFile, Version2IsInt8TimesTheScaleOfItsGroup) {
 
 TEST(Llama2cFile, AFileOfTheWrongLengthSaysBothLengths) {
   const TestDirectory dir;
-  write_llama2c(dir / "a.bin", tiny_weights());
+  write_llama2c(dir / "a.bin", interleaved_weights());
   const std::string whole = read_file(dir / "a.bin");
   write_file(dir / "long.bin", whole + "x");
   EXPECT_THAT(error_of(dir / "long.bin"),
@@ -179,10 +186,12 @@ TEST(Llama2cFile, GarbageIsRefusedBeforeAnythingIsAllocated) {
   write_file(dir / "text.bin", "Once upon a time there was a little file that was no model.");
   EXPECT_THAT(error_of(dir / "text.bin"), HasSubstr("the header makes no sense: dim"));
   write_file(dir / "huge.bin", raw<int32_t>({131072, 524288, 1024, 1024, 1024, 1 << 24, 1 << 24}));
-  EXPECT_THAT(error_of(dir / "huge.bin"), HasSubstr("has 28 bytes"));
-  write_file(dir / "v3.bin", versioned_header(tiny_weights().config, 3));
+  EXPECT_THAT(error_of(dir / "huge.bin"), HasSubstr("16777216 x 131072 numbers"));
+  write_file(dir / "big.bin", raw<int32_t>({1 << 16, 1 << 19, 1024, 1024, 1024, 1 << 24, 1 << 24}));
+  EXPECT_THAT(error_of(dir / "big.bin"), HasSubstr("has 28 bytes"));
+  write_file(dir / "v3.bin", versioned_header(interleaved_weights().config, 3));
   EXPECT_THAT(error_of(dir / "v3.bin"), HasSubstr("version 3 is unknown"));
-  write_file(dir / "cut.bin", versioned_header(tiny_weights().config, 1).substr(0, 200));
+  write_file(dir / "cut.bin", versioned_header(interleaved_weights().config, 1).substr(0, 200));
   EXPECT_THAT(error_of(dir / "cut.bin"), HasSubstr("200 bytes are too few"));
   write_file(dir / "heads.bin", raw<int32_t>({16, 24, 2, 3, 3, 12, 10}));
   EXPECT_THAT(error_of(dir / "heads.bin"), HasSubstr("not a multiple of 3 heads"));
@@ -192,9 +201,10 @@ TEST(Llama2cFile, GarbageIsRefusedBeforeAnythingIsAllocated) {
 
 TEST(Llama2cFile, DamagedHeadersAreErrorsOrModelsNeverCrashes) {
   const TestDirectory dir;
-  write_llama2c(dir / "v0.bin", tiny_weights());
+  write_llama2c(dir / "v0.bin", interleaved_weights());
   const std::string legacy = read_file(dir / "v0.bin");
-  const std::string versioned = versioned_header(tiny_weights().config, 2, 8) + legacy.substr(28);
+  const std::string versioned =
+      versioned_header(interleaved_weights().config, 2, 8) + legacy.substr(28);
   Random random(6);
   for (int round = 0; round < 500; ++round) {
     std::string damaged = round % 2 ? legacy : versioned;
@@ -212,14 +222,30 @@ TEST(Llama2cFile, DamagedHeadersAreErrorsOrModelsNeverCrashes) {
 
 TEST(Llama2cFile, WhatVersion0CannotHoldIsNotWritten) {
   const TestDirectory dir;
-  EXPECT_THROW(write_llama2c(dir / "a.bin", tiny_weights(true, 8)), Error);
-  ModelWeights weights = tiny_weights();
+  EXPECT_THROW(write_llama2c(dir / "a.bin", interleaved_weights(true, 8)), Error);
+  ModelWeights weights = interleaved_weights();
   weights.config.rope.theta = 500000;
   EXPECT_THROW(write_llama2c(dir / "a.bin", weights), Error);
-  weights = tiny_weights();
+  weights = interleaved_weights();
   weights.config.norm_epsilon = 1e-6;
   EXPECT_THROW(write_llama2c(dir / "a.bin", weights), Error);
   EXPECT_FALSE(std::filesystem::exists(dir / "a.bin"));
+}
+
+TEST(Llama2cFile, RowsInHalvesAreWrittenInterleaved) {
+  const TestDirectory dir;
+  ModelWeights weights = interleaved_weights();
+  const ModelWeights expected = interleaved_weights();
+  set_interleaved(weights, false);
+  write_llama2c(dir / "a.bin", weights);
+  EXPECT_TRUE(same_values(read_llama2c(dir / "a.bin"), expected));
+}
+
+TEST(Llama2cFile, AModelOfAnotherFamilyIsRefused) {
+  const TestDirectory dir;
+  ModelWeights weights = interleaved_weights();
+  weights.config.model_type = "qwen3";
+  EXPECT_THROW(write_llama2c(dir / "a.bin", weights), Error);
 }
 
 }  // namespace

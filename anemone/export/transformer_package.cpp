@@ -78,8 +78,8 @@ std::vector<StatePorts> caches(const TransformerConfig& config) {
 
 }  // namespace
 
-ModelPackage transformer_package(const ModelWeights& weights,
-                                 const TransformerPackageOptions& options) {
+ModelPackage transformer_package(ModelWeights weights, const TransformerPackageOptions& options) {
+  set_interleaved(weights, false);
   const TransformerConfig& config = weights.config;
   check(config, options);
   const ParameterTensors tensors = stored(weights, options.dtype);

@@ -28,10 +28,10 @@ struct ModelPackage {
 // Column i of the logits is what follows token i: a prompt of fewer tokens is filled up with any.
 // What NAME_out holds goes into NAME of the next call. With states, NAME is one and nothing else of
 // it is seen. Without `decode` the only function is `main`, prefill without caches.
-// Both functions hold the same weights, in the same memory.
+// Both functions hold the same weights, in the same memory. Rows that rotary positions turn are in
+// halves, whichever file the weights came from.
 // Throws Error(kInvalidInput) for a sequence that the model has no positions for, states without
 // `decode` or in fp32, and weights beyond fp16.
-ModelPackage transformer_package(const ModelWeights& weights,
-                                 const TransformerPackageOptions& options);
+ModelPackage transformer_package(ModelWeights weights, const TransformerPackageOptions& options);
 
 }  // namespace anemone

@@ -100,7 +100,7 @@ NamedTensors prefill_inputs(const std::vector<int32_t>& ids) {
   return inputs;
 }
 
-TEST(LlamaPackage, PrefillGivesTheLogitsOfTheModel) {
+TEST(TransformerPackage, PrefillGivesTheLogitsOfTheModel) {
   for (const DType dtype : {DType::kFp32, DType::kFp16}) {
     ModelPackage package = package_of({.dtype = dtype});
     const NamedTensors out =
@@ -112,7 +112,7 @@ TEST(LlamaPackage, PrefillGivesTheLogitsOfTheModel) {
   }
 }
 
-TEST(LlamaPackage, DecodeGivesTheSameTokenByToken) {
+TEST(TransformerPackage, DecodeGivesTheSameTokenByToken) {
   for (const DType dtype : {DType::kFp32, DType::kFp16}) {
     ModelPackage package = package_of({.dtype = dtype});
     const Function& function = *package.program.find("decode");
@@ -125,7 +125,7 @@ TEST(LlamaPackage, DecodeGivesTheSameTokenByToken) {
   }
 }
 
-TEST(LlamaPackage, DecodeGoesOnFromThePromptWhateverItIsFilledUpWith) {
+TEST(TransformerPackage, DecodeGoesOnFromThePromptWhateverItIsFilledUpWith) {
   ModelPackage package = package_of({.dtype = DType::kFp32});
   const std::vector<int32_t> tokens = golden_tokens();
   for (const size_t length : {1u, 5u, 15u}) {
@@ -145,7 +145,7 @@ TEST(LlamaPackage, DecodeGoesOnFromThePromptWhateverItIsFilledUpWith) {
   }
 }
 
-TEST(LlamaPackage, StatesHoldWhatPortsHand) {
+TEST(TransformerPackage, StatesHoldWhatPortsHand) {
   ModelPackage ports = package_of(), stateful = package_of({.states = true});
   const std::vector<int32_t> tokens = golden_tokens();
   NamedTensors caches = empty_caches(*ports.program.find("decode")), states;
@@ -166,7 +166,7 @@ TEST(LlamaPackage, StatesHoldWhatPortsHand) {
   }
 }
 
-TEST(LlamaPackage, WithoutDecodeTheOnlyFunctionIsMainAndHasNoCaches) {
+TEST(TransformerPackage, WithoutDecodeTheOnlyFunctionIsMainAndHasNoCaches) {
   ModelPackage package = package_of({.dtype = DType::kFp32, .decode = false});
   ASSERT_EQ(package.program.functions.size(), 1u);
   const NamedTensors out = evaluate(*package.program.find("main"), prefill_inputs(golden_tokens()));
@@ -174,7 +174,7 @@ TEST(LlamaPackage, WithoutDecodeTheOnlyFunctionIsMainAndHasNoCaches) {
   expect_golden(out.at("logits"), 7, 7, kFp32Tolerance);
 }
 
-TEST(LlamaPackage, ProgramsArePlainMil) {
+TEST(TransformerPackage, ProgramsArePlainMil) {
   for (const bool states : {false, true}) {
     const ModelPackage package = package_of({.states = states});
     EXPECT_THAT(verify(package.program), IsEmpty());
@@ -186,7 +186,7 @@ TEST(LlamaPackage, ProgramsArePlainMil) {
   }
 }
 
-TEST(LlamaPackage, EveryWeightIsInTheFileOnce) {
+TEST(TransformerPackage, EveryWeightIsInTheFileOnce) {
   const TestDirectory directory;
   const ModelPackage package = package_of();
   write_mlpackage(directory / "m.mlpackage", package.program, package.info);
@@ -198,7 +198,7 @@ TEST(LlamaPackage, EveryWeightIsInTheFileOnce) {
   EXPECT_LE(fs::file_size(weights), 2 * parameters + kTables + kRecords);
 }
 
-TEST(LlamaPackage, TheNeuralEngineRefusesOnlyWhatLooksIdsUp) {
+TEST(TransformerPackage, TheNeuralEngineRefusesOnlyWhatLooksIdsUp) {
   ModelPackage package = package_of();
   for (const Function& function : package.program.functions) {
     for (const Finding& finding : check_rules(function, {.chip = &find_chip("m4-max")})) {
@@ -240,7 +240,7 @@ struct Halves {
   Function cpu{"", "ios18"}, engine{"", "ios18"};
 };
 
-TEST(LlamaPackage, TheSimulatedEngineTakesAllLayersAndComputesThem) {
+TEST(TransformerPackage, TheSimulatedEngineTakesAllLayersAndComputesThem) {
   ThreadPool pool(2);
   SimOptions options;
   options.strict = true;
@@ -261,7 +261,7 @@ TEST(LlamaPackage, TheSimulatedEngineTakesAllLayersAndComputesThem) {
   }
 }
 
-TEST(LlamaPackage, TheDescriptionNamesEveryPort) {
+TEST(TransformerPackage, TheDescriptionNamesEveryPort) {
   const TestDirectory directory;
   for (const bool states : {false, true}) {
     const ModelPackage package = package_of({.states = states, .model_name = "tiny"});
@@ -283,7 +283,7 @@ TEST(LlamaPackage, TheDescriptionNamesEveryPort) {
   }
 }
 
-TEST(LlamaPackage, SaysWhatItCannotMake) {
+TEST(TransformerPackage, SaysWhatItCannotMake) {
   const auto refusal = [](const TransformerPackageOptions& options) {
     return error_of([&] { transformer_package(tiny(), options); });
   };
@@ -293,7 +293,7 @@ TEST(LlamaPackage, SaysWhatItCannotMake) {
   EXPECT_THAT(refusal({.sequence = 8, .decode = false, .states = true}), HasSubstr("no caches"));
   ModelWeights large = tiny();
   large.tensors.at("model.norm.weight").as<float>()[3] = 70000;
-  EXPECT_THAT(error_of([&] { transformer_package(large, {.sequence = 8}); }),
+  EXPECT_THAT(error_of([&] { transformer_package(std::move(large), {.sequence = 8}); }),
               HasSubstr("70000 is beyond fp16"));
 }
 

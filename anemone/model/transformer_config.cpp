@@ -28,6 +28,8 @@ constexpr SizeLimit kLimits[] = {
     {"max_sequence", &TransformerConfig::max_sequence, int64_t{1} << 24},
 };
 
+constexpr int64_t kMostNumbers = int64_t{1} << 40;  // of a tensor, as MIL's rule any.c3
+
 struct Preset {
   std::string_view name;
   TransformerConfig config;
@@ -64,6 +66,11 @@ void TransformerConfig::validate(const std::string& where) const {
     if (size < 1 || size > limit.maximum) {
       fail(where, fmt::format("{} is {}, outside 1..{}", limit.name, size, limit.maximum));
     }
+  }
+  for (const auto& [rows, columns] : {std::pair(vocab_size, dim), std::pair(hidden_dim, dim),
+                                      std::pair(heads * head_size, dim)}) {
+    if (rows * columns <= kMostNumbers) continue;
+    fail(where, fmt::format("a tensor of {} x {} numbers is too large", rows, columns));
   }
   if (heads % kv_heads != 0) {
     fail(where, fmt::format("{} heads cannot share {} kv_heads evenly", heads, kv_heads));

@@ -8,11 +8,7 @@
 namespace anemone {
 namespace {
 
-// Attention of every kind of layer.
-const std::vector<std::string> kAttention = {"attention", "attention_sliding", "attention_nope",
-                                             "attention_sliding_nope"};
-const std::vector<std::string> kLayers = {"attention", "attention_sliding", "attention_nope",
-                                          "attention_sliding_nope", "ffn"};
+const std::vector<std::string> kLayers = {"attention", "ffn"};
 
 // attention and ffn forward, and their way back to x. The residual stream stays on the host in
 // fp32: what adds to it ("y", "dx") is not listed. Work of the host is kept apart by kind, so that
@@ -34,7 +30,7 @@ std::vector<PlacementRow> layer_rows() {
 // it is compiled once. What is as free of weights elsewhere (SwiGLU, attention forward) is not
 // worth the dispatches, and no rule on the graph tells the two apart: this row does.
 PlacementRow attention_core() {
-  return {kAttention,
+  return {{"attention"},
           {Part::kBackward},
           {"anemone.causal_attention_backward", "anemone.rope"},
           {},
@@ -79,8 +75,15 @@ bool admits(const std::vector<T>& list, const U& value) {
   return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
 }
 
+bool names_stage(const std::vector<std::string>& listed, const std::string& stage) {
+  return listed.empty() || std::any_of(listed.begin(), listed.end(), [&](const std::string& name) {
+           return is_stage(name, stage);
+         });
+}
+
 bool matches(const PlacementRow& row, const std::string& stage, Part part, const Operation& op) {
-  if (!admits(row.stages, stage) || !admits(row.parts, part) || !admits(row.operations, op.type)) {
+  if (!names_stage(row.stages, stage) || !admits(row.parts, part) ||
+      !admits(row.operations, op.type)) {
     return false;
   }
   return std::any_of(op.outputs.begin(), op.outputs.end(),
@@ -99,6 +102,10 @@ const char* to_string(Part part) {
       return "weight gradient";
   }
   return "";
+}
+
+bool is_stage(const std::string& name, const std::string& stage) {
+  return stage == name || stage.starts_with(name + "_");
 }
 
 std::span<const Placement> all_pipelines() {

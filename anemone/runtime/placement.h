@@ -16,7 +16,7 @@ const char* to_string(Part part);  // "forward", "backward", "weight gradient"
 
 // One row: operations of some stages in one part. Empty lists match everything.
 struct PlacementRow {
-  std::vector<std::string> stages;  // by name: "attention"
+  std::vector<std::string> stages;  // by name: "attention" (is_stage)
   std::vector<Part> parts;
   std::vector<std::string> operations;  // by type: "anemone.rms_norm_backward"
   std::vector<std::string> values;      // by the name of what they produce: "y"
@@ -36,6 +36,10 @@ struct Placement {
   int lanes = 1;
   std::vector<PlacementRow> rows;  // the last that matches decides; the host if none does
 };
+
+// Whether `name` means a stage: its name, or what it begins with: "attention" is also
+// "attention_sliding".
+bool is_stage(const std::string& name, const std::string& stage);
 
 // The pipelines that there are: host, static, static-ane, dynamic.
 std::span<const Placement> all_pipelines();

@@ -107,11 +107,14 @@ Placement parse_placement(std::string_view text, const std::string& where) {
 
 void check_placement(const Placement& placement, const StageChain& chain,
                      const std::string& where) {
-  std::vector<std::string_view> stages;
+  std::vector<std::string> stages;
   for (const Stage& stage : chain.stages) stages.push_back(stage.function.name);
   for (size_t i = 0; i < placement.rows.size(); ++i) {
     for (const std::string& name : placement.rows[i].stages) {
-      if (std::find(stages.begin(), stages.end(), name) != stages.end()) continue;
+      if (std::any_of(stages.begin(), stages.end(),
+                      [&](const std::string& stage) { return is_stage(name, stage); })) {
+        continue;
+      }
       const std::string known = fmt::format("{}", fmt::join(stages, ", "));
       fail(fmt::format("{}: row {}", where, i + 1), "the model has no stage '" + name + "'",
            known + " are its stages");
