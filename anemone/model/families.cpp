@@ -104,16 +104,18 @@ void read_gemma3(TransformerConfig& config, const Json& json, const std::string&
   read_layer_types(config, json, where,
                    {.window = 4096, .always = true, .full_every = size_or(json, key, 6, where)});
   config.embedding_scale = std::sqrt(static_cast<double>(config.dim));
-  const double scalar = number_or(json, "query_pre_attn_scalar", 256, where);
-  if (!(scalar > 0)) fail(where, fmt::format("'query_pre_attn_scalar' is {}", scalar));
-  config.attention_scale = 1 / std::sqrt(scalar);
+  const int64_t scalar = size_or(json, "query_pre_attn_scalar", 256, where);
+  if (scalar < 1) fail(where, fmt::format("'query_pre_attn_scalar' is {}", scalar));
+  config.attention_scale = 1 / std::sqrt(static_cast<double>(scalar));
 }
 
 void write_gemma3(Json& json, const TransformerConfig& config) {
   write_attention_bias(json, config);
   write_layer_types(json, config);
   json.erase("use_sliding_window");
-  json["query_pre_attn_scalar"] = std::round(1 / (config.attention_scale * config.attention_scale));
+  // Whole: transformers 5 refuses any other number.
+  json["query_pre_attn_scalar"] =
+      std::llround(1 / (config.attention_scale * config.attention_scale));
 }
 
 SpecialTokens tokens(std::optional<int64_t> bos, std::vector<int64_t> eos,
