@@ -13,15 +13,20 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options {
-  std::string in, out;
-  std::optional<std::string> dtype;  // fp32 of weights, fp16 of a program
+  std::string in, out, adapter;
+  bool merge = false;
+  std::optional<std::string> dtype;  // as the weights are stored; fp16 of a program
   std::optional<int64_t> sequence;
   bool force = false, no_decode = false, states = false;
 };
 
-DType weights_dtype(const Options& o) { return *dtype_from_name(o.dtype.value_or("fp32")); }
-
 bool is_file_name(const std::string& out) { return fs::path(out).extension() == ".bin"; }
+
+// As given; else a directory gets what the model has, and a llama2.c file what it can hold.
+DType weights_dtype(const Options& o, const ModelWeights& weights) {
+  if (o.dtype) return *dtype_from_name(*o.dtype);
+  return is_file_name(o.out) ? DType::kFp32 : weights.stored;
+}
 
 // Throws Error for a name of another format, and for what would be lost.
 void check_output(const Options& o) {
@@ -60,7 +65,7 @@ std::vector<fs::path> tokenizer_files(const std::string& model) {
 void write_model(const Options& o, const ModelWeights& weights,
                  const std::vector<fs::path>& tokenizer) {
   const bool created = !fs::exists(o.out);
-  save_model(o.out, weights, weights_dtype(o));
+  save_model(o.out, weights, weights_dtype(o, weights));
   if (is_file_name(o.out)) return;
   try {
     for (const fs::path& file : tokenizer) {
@@ -97,17 +102,19 @@ void convert(const Options& o) {
                           .dtype = o.dtype,
                           .decode = !o.no_decode,
                           .states = o.states,
-                          .force = o.force});
+                          .force = o.force,
+                          .adapter = o.adapter,
+                          .merge = o.merge});
   }
   note_unused(o);
   if (is_program(o.in)) return convert_program(o.in, o.out, o.force);
   check_output(o);
-  const ModelWeights weights = load_weights_of(o.in, "convert");
+  ModelWeights weights = load_merged(o.in, o.adapter, o.merge);
   const std::vector<fs::path> tokenizer = tokenizer_files(o.in);
   write_model(o, weights, tokenizer);
   print(fmt::format("{}: {} parameters, {} layers, dim {}, vocabulary {}, {} in {}\n", o.out,
                     with_commas(parameter_count(weights.config)), weights.config.layers,
-                    weights.config.dim, weights.config.vocab_size, name(weights_dtype(o)),
+                    weights.config.dim, weights.config.vocab_size, name(weights_dtype(o, weights)),
                     is_file_name(o.out) ? "a llama2.c file" : "safetensors"));
   print(tokenizer_line(o, tokenizer));
 }
@@ -128,8 +135,9 @@ void add_convert(CLI::App& app) {
                    "programs: NAME.mlpackage, .mil or .mlmodelc")
       ->required();
   command
-      ->add_option("--dtype", o->dtype,
-                   "Elements of a directory's weights [fp32], of a program made of a model [fp16]")
+      ->add_option(
+          "--dtype", o->dtype,
+          "Elements of a directory's weights [as they are], of a program made of a model [fp16]")
       ->check(CLI::IsMember({"fp32", "fp16", "bf16"}));
   command->add_option("--seq", o->sequence,
                       "Of a program made of a model: tokens of a prompt and of its caches [256, or "
@@ -139,6 +147,8 @@ void add_convert(CLI::App& app) {
   command->add_flag("--states", o->states,
                     "Of a program made of a model: keys and values as states, which the Neural "
                     "Engine refuses, not as inputs and outputs");
+  command->add_option("--adapter", o->adapter, "Directory of a LoRA adapter, or of its run");
+  command->add_flag("--merge", o->merge, "Adds the adapter to the weights beside it");
   command->add_flag("--force", o->force, "Writes over a model that is there");
   command->callback([o] { convert(*o); });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "anemone/checkpoint/peft_adapter.h"
 #include "anemone/export/transformer_package.h"
 #include "cli/convert_program.h"
 #include "cli/terminal.h"
@@ -37,11 +38,22 @@ std::string names_of(const std::vector<Function>& functions) {
 
 }  // namespace
 
+ModelWeights load_merged(const std::string& model, const std::string& adapter, bool merge) {
+  ModelWeights weights = load_adapted(model, adapter, "convert");
+  if (weights.config.lora && !merge) {
+    fail(adapter.empty() ? model : adapter, "an adapter cannot stay one in what is written",
+         "--merge adds it to the weights");
+  }
+  if (!weights.config.lora && merge) fail("--merge", "there is no adapter", "--adapter DIR");
+  merge_adapter(weights);
+  return weights;
+}
+
 void convert_model(const std::string& in, const std::string& out,
                    const ModelProgramOptions& options) {
   check_program_output(in, out, options.force);
   const DType dtype = dtype_of(options);
-  ModelWeights weights = load_weights_of(in, "convert");
+  ModelWeights weights = load_merged(in, options.adapter, options.merge);
   const int64_t numbers = parameter_count(weights.config);
   constexpr int64_t kUsual = 256;
   const int64_t sequence = options.sequence.value_or(std::min(kUsual, weights.config.max_sequence));

@@ -8,7 +8,7 @@ namespace anemone::cli {
 namespace {
 
 struct Options {
-  std::string model, data;
+  std::string model, adapter, data;
   int64_t sequence = 256, windows = 0;
   DeviceOptions device;
   bool json = false;
@@ -18,7 +18,7 @@ void evaluate(const Options& o) {
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
-  ParameterSet parameters(*device, load_weights_of(o.model), /*trained=*/false);
+  ParameterSet parameters(*device, load_adapted(o.model, o.adapter), /*trained=*/false);
   const TransformerConfig& config = parameters.config();
   if (o.sequence < 1 || o.sequence > config.max_sequence) {
     fail("--seq", fmt::format("{} is outside [1, {}], the model's positions", o.sequence,
@@ -50,6 +50,7 @@ void add_eval(CLI::App& app) {
   CLI::App* command = app.add_subcommand("eval", "Mean loss of a model on a token shard");
   auto o = std::make_shared<Options>();
   command->add_option("--model", o->model, "Model file or directory, run")->required();
+  command->add_option("--adapter", o->adapter, "Directory of a LoRA adapter, or of its run");
   command->add_option("--data", o->data, "Token shard")->required();
   command->add_option("--seq", o->sequence, "Tokens of a window")->capture_default_str();
   command->add_option("--windows", o->windows, "First windows only; 0 takes all")

@@ -58,7 +58,7 @@ struct Loaded {
   DType stored;
 
   Loaded(Device& device, const std::string& model, DType type, const std::string& flag)
-      : parameters(std::make_unique<ParameterSet>(device, load_weights_of(model, flag),
+      : parameters(std::make_unique<ParameterSet>(device, load_and_note(model, flag),
                                                   /*trained=*/false, type)),
         stored(type) {}
   // The same model with its numbers in another type.

@@ -6,7 +6,9 @@
 
 #include "anemone/base/error.h"
 #include "anemone/base/threads.h"
+#include "anemone/checkpoint/peft_adapter.h"
 #include "anemone/data/tokenizer.h"
+#include "anemone/train/checkpoint.h"
 
 namespace anemone::cli {
 namespace fs = std::filesystem;
@@ -61,9 +63,18 @@ void refuse_same_file(const std::string& in, const std::string& out) {
   if (fs::equivalent(in, out, ignored)) fail(out, "it is the input itself", "give another output");
 }
 
-ModelWeights load_weights_of(const std::string& model, const std::string& flag) {
-  ModelWeights weights = anemone::load_weights_of(model, flag);
+ModelWeights load_and_note(const std::string& model, const std::string& flag, ReadAs as) {
+  ModelWeights weights = anemone::load_weights_of(model, flag, as);
   print_notes(weights.notes);
+  return weights;
+}
+
+ModelWeights load_adapted(const std::string& model, const std::string& adapter,
+                          const std::string& flag, ReadAs as) {
+  ModelWeights weights = load_and_note(model, flag, as);
+  if (adapter.empty()) return weights;
+  if (weights.config.lora) fail("--adapter", "the model has an adapter already");
+  load_adapter(weights, resolve_checkpoint(adapter));
   return weights;
 }
 

@@ -38,7 +38,11 @@ std::string duration(double seconds);
 void refuse_same_file(const std::string& in, const std::string& out);
 
 // As anemone::load_weights_of; notes of the model are printed.
-ModelWeights load_weights_of(const std::string& model, const std::string& flag = "--model");
+ModelWeights load_and_note(const std::string& model, const std::string& flag = "--model",
+                             ReadAs as = ReadAs::kFp32);
+// The same with the adapter of a directory, unless that is empty.
+ModelWeights load_adapted(const std::string& model, const std::string& adapter,
+                          const std::string& flag = "--model", ReadAs as = ReadAs::kFp32);
 
 // `--device`, `--ane-route` and `--threads`, the same everywhere.
 struct DeviceOptions {

@@ -6,6 +6,7 @@
 #include "anemone/base/process.h"
 #include "anemone/base/scratch_folder.h"
 #include "anemone/checkpoint/load_model.h"
+#include "anemone/checkpoint/peft_adapter.h"
 #include "anemone/data/shard_metadata.h"
 #include "anemone/data/tokenizer.h"
 #include "anemone/devices/all_devices.h"
@@ -55,8 +56,8 @@ TrainerState starting_state(const TrainFlags& o, const fs::path& checkpoint) {
   return state;
 }
 
-ModelWeights starting_weights(const TrainOptions& options, const fs::path& checkpoint) {
-  if (!checkpoint.empty()) return read_checkpoint_weights(checkpoint);
+// Without an adapter.
+ModelWeights base_weights(const TrainOptions& options) {
   if (options.from_scratch) {
     std::vector<std::string> notes;
     const TransformerConfig config = config_of(options.model, &notes);
@@ -64,7 +65,21 @@ ModelWeights starting_weights(const TrainOptions& options, const fs::path& check
     return initial_weights(config, options.seed);
   }
   if (is_preset(options.model)) return load_or_initialize(options.model, options.seed);
-  return load_weights_of(options.model);
+  // What stays as it is may stay where the file is mapped.
+  const bool freezes = options.lora() || !options.train.empty() || !options.freeze.empty();
+  return load_and_note(options.model, "--model", freezes ? ReadAs::kStored : ReadAs::kFp32);
+}
+
+ModelWeights starting_weights(const TrainOptions& options, const fs::path& checkpoint) {
+  const std::optional<Lora> lora = options.lora();
+  if (!lora && !checkpoint.empty()) return read_checkpoint_weights(checkpoint);
+  ModelWeights weights = base_weights(options);
+  if (!lora) return weights;
+  if (weights.config.lora)
+    fail("--lora-rank", "the model has an adapter already", "convert --merge");
+  checkpoint.empty() ? add_adapter(weights, *lora, options.seed)
+                     : load_adapter(weights, checkpoint);
+  return weights;
 }
 
 // The vocabulary goes with the run, so that `generate --model OUT` finds it. `given` on this
@@ -93,6 +108,14 @@ std::string padded_to(const Trainer& trainer) {
   return fmt::format(" (padded to {})", trainer.columns());
 }
 
+// Where some parameters are frozen.
+std::string trained_share(const ParameterSet& parameters) {
+  const int64_t trained = parameters.trained_count(), all = parameters.count();
+  if (trained == all) return "";
+  return fmt::format(", {} of them trained ({:.2f} %)", with_commas(trained),
+                     100 * static_cast<double>(trained) / static_cast<double>(all));
+}
+
 std::string headline(const Trainer& trainer, const TrainingPlace& place) {
   const TrainOptions& t = trainer.state().options;
   const TransformerConfig& config = trainer.parameters().config();
@@ -100,13 +123,13 @@ std::string headline(const Trainer& trainer, const TrainingPlace& place) {
   const ProgramCounts programs = trainer.program().counts();
   const double compile_ms = trainer.program().compile_ms();
   std::string text = fmt::format(
-      "{} parameters ({} layers, dim {}, {} heads, {} key/value heads, vocabulary {})\n"
+      "{} parameters ({} layers, dim {}, {} heads, {} key/value heads, vocabulary {}){}\n"
       "{} x {} tokens{} a micro-step, {} an update\n"
       "on {} ({}{})\n"
       "pipeline {}: {}{}\n",
       with_commas(parameter_count(config)), config.layers, config.dim, config.heads,
-      config.kv_heads, config.vocab_size, t.batch, t.sequence, padded_to(trainer),
-      counted(t.accumulation, "micro-step"), device.name, device.description,
+      config.kv_heads, config.vocab_size, trained_share(trainer.parameters()), t.batch, t.sequence,
+      padded_to(trainer), counted(t.accumulation, "micro-step"), device.name, device.description,
       device.threads > 0 ? fmt::format(", {} threads", device.threads) : "", place.placement.name,
       counted(programs.total, "program"),
       compile_ms == 0 ? ""
@@ -242,7 +265,11 @@ TrainDisplay::Style display_style(const TrainFlags& o) {
 
 ModelWeights weights_of(const TrainFlags& o, const TrainOptions& options,
                         const fs::path& checkpoint) {
-  if (o.only_time()) return {config_of(options.model), {}};
+  if (o.only_time()) {
+    ModelWeights weights{config_of(options.model), {}};
+    weights.config.lora = options.lora();
+    return weights;
+  }
   return starting_weights(options, checkpoint);
 }
 

@@ -29,6 +29,17 @@ void add_run_flags(CLI::App& app, TrainFlags& o) {
                  "Directory for checkpoints and metrics.jsonl; with --values off metrics.jsonl and "
                  "report.json");
   app.add_option("--resume", o.resume, "Directory of an earlier --out to go on with");
+  flag(app, o, "--train", "Parameters to train, as patterns; others stay as they are",
+       MEMBER(train))
+      ->expected(1, 1 << 20);
+  flag(app, o, "--freeze", "Parameters that stay as they are, as patterns", MEMBER(freeze))
+      ->expected(1, 1 << 20);
+  flag(app, o, "--lora-rank", "LoRA: rank of the adapters that are trained; 0: none",
+       MEMBER(lora_rank));
+  flag(app, o, "--lora-alpha", "LoRA: their products count alpha / rank times", MEMBER(lora_alpha));
+  flag(app, o, "--lora-targets", "LoRA: modules that get one, q_proj,v_proj,…",
+       MEMBER(lora_targets))
+      ->delimiter(',');
   flag(app, o, "--save-every", "Updates between checkpoints; 0: at the end", MEMBER(save_every));
   flag(app, o, "--eval-every", "Updates between validations; 0: at the end", MEMBER(eval_every));
   o.eval_windows = flag(app, o, "--eval-windows", "Windows of a validation", MEMBER(eval_windows));
@@ -49,7 +60,8 @@ void add_place_flags(CLI::App& app, TrainFlags& o) {
   flag(app, o, "--dtype", "Of the operands of matrix products on the CPU: fp32 or bf16",
        MEMBER(dtype));
   flag(app, o, "--pipeline",
-       "host, static, static-ane, dynamic, or FILE.json: what the device does; the default is host "
+       "host, static, static-ane, static-lora, dynamic, or FILE.json: what the device does; the "
+       "default is host "
        "on the CPU, else dynamic",
        MEMBER(pipeline));
   CLI::Option* strict =
@@ -74,6 +86,10 @@ void add_device_flags(CLI::App& app, TrainFlags& o) {
 }
 
 void add_training_flags(CLI::App& app, TrainFlags& o) {
+  CLI::Option* recompute = app.add_flag(
+      "--recompute", o.given.recompute,
+      "Activation checkpointing: layers keep their inputs alone and compute the rest again");
+  o.overrides.emplace_back(recompute, [&o](TrainOptions& t) { t.recompute = o.given.recompute; });
   add_batch_flag(app, o, "Sequences of a micro-step; 1 on other devices than the CPU");
   flag(app, o, "--seq", "Tokens of a sequence", MEMBER(sequence));
   flag(app, o, "--accum", "Micro-steps of an update", MEMBER(accumulation));

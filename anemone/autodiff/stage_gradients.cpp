@@ -17,7 +17,12 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 }
 
 // Made again where it is needed instead of being kept.
-bool is_made_again(Value value) { return value->producer && is_free(*value->producer); }
+bool is_made_again(Value value) {
+  const Operation* op = value->producer;
+  if (!op || is_free(*op)) return op != nullptr;
+  const Value source = is_cast(*op) ? OpArgs(*op).value("x") : nullptr;
+  return source && !source->producer;  // an input, stored in fewer bits
+}
 
 ValueSet results_of(const Function& function) {
   ValueSet values;

@@ -45,10 +45,20 @@ class TensorFiles {
   bool has(const std::string& name) const { return owner_.count(name) > 0; }
   Tensor read(const std::string& name) const { return owner_.at(name)->read(name, DType::kFp32); }
 
+  // Where the file is mapped, which stays so as long as the tensor lives.
+  Tensor borrow(const std::string& name) const {
+    const SafetensorsFile* file = owner_.at(name);
+    if (!file->is_aligned(name)) return file->read(name);
+    const TensorView view = file->view(name);
+    const std::shared_ptr<SafetensorsFile>& owner = files_.at(file->path().filename().string());
+    return {view.dtype, view.shape,
+            std::shared_ptr<const std::byte>(owner, static_cast<const std::byte*>(view.data))};
+  }
+
  private:
   const SafetensorsFile& open(const std::string& name) {
-    std::unique_ptr<SafetensorsFile>& file = files_[name];
-    if (!file) file = std::make_unique<SafetensorsFile>(directory_ / name);
+    std::shared_ptr<SafetensorsFile>& file = files_[name];
+    if (!file) file = std::make_shared<SafetensorsFile>(directory_ / name);
     return *file;
   }
 
@@ -71,7 +81,7 @@ class TensorFiles {
   }
 
   fs::path directory_;
-  std::map<std::string, std::unique_ptr<SafetensorsFile>> files_;
+  std::map<std::string, std::shared_ptr<SafetensorsFile>> files_;
   std::map<std::string, const SafetensorsFile*> owner_;
 };
 
@@ -177,7 +187,7 @@ TransformerConfig read_hf_config(const fs::path& directory, std::vector<std::str
   return config_from_json(read_json(file), file.string(), notes);
 }
 
-ModelWeights read_hf_directory(const fs::path& directory) {
+ModelWeights read_hf_directory(const fs::path& directory, ReadAs as) {
   const std::string where = directory.string();
   ModelWeights weights;
   weights.config = read_hf_config(directory, &weights.notes);
@@ -200,7 +210,9 @@ ModelWeights read_hf_directory(const fs::path& directory) {
   const std::vector<ParameterSpec> expected = parameters(config);
   check_files(files, expected, config, where);
   for (const ParameterSpec& tensor : expected) {
-    weights.tensors[tensor.name] = files.read(stored_name(files, tensor.name, config));
+    const std::string name = stored_name(files, tensor.name, config);
+    weights.stored = files.owners().at(name)->describe(name).dtype;
+    weights.tensors[tensor.name] = as == ReadAs::kStored ? files.borrow(name) : files.read(name);
   }
   return weights;
 }
@@ -213,6 +225,7 @@ void write_hf_directory(const fs::path& directory, const ModelView& weights, DTy
   std::vector<Tensor> owned;
   std::vector<std::pair<std::string, TensorView>> list;
   for (const ParameterSpec& spec : parameters(weights.config)) {
+    if (spec.adapter) continue;
     list.emplace_back(spec.name, stored_form(spec, weights.tensors.at(spec.name), weights.config,
                                              dtype, where, owned));
   }

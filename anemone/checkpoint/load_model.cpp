@@ -11,7 +11,7 @@
 namespace anemone {
 namespace fs = std::filesystem;
 
-ModelWeights load_model(const fs::path& path) {
+ModelWeights load_model(const fs::path& path, ReadAs as) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) {
@@ -21,7 +21,8 @@ ModelWeights load_model(const fs::path& path) {
     fail(path.string(), "weights alone are no model: config.json belongs to them",
          "give the directory that holds both");
   }
-  ModelWeights weights = fs::is_directory(status) ? read_hf_directory(path) : read_llama2c(path);
+  ModelWeights weights =
+      fs::is_directory(status) ? read_hf_directory(path, as) : read_llama2c(path);
   check(weights, path.string());
   return weights;
 }

@@ -10,19 +10,34 @@
 namespace anemone {
 namespace {
 
+// Whether no exponent has all bits set.
+template <typename Bits>
+bool all_finite(const TensorView& tensor, Bits exponent) {
+  const auto* bits = static_cast<const Bits*>(tensor.data);
+  Bits found = 0;
+  for (int64_t i = 0; i < tensor.size(); ++i) found |= (bits[i] & exponent) == exponent;
+  return found == 0;
+}
+
+bool all_finite(const TensorView& tensor) {
+  if (tensor.dtype == DType::kFp32) return all_finite<uint32_t>(tensor, 0x7F800000);
+  return all_finite<uint16_t>(tensor, tensor.dtype == DType::kFp16 ? 0x7C00 : 0x7F80);
+}
+
 void check_tensor(const TensorView& tensor, const ParameterSpec& expected,
                   const std::string& place) {
   if (tensor.shape != expected.shape) {
     fail(place, fmt::format("has shape {}, the configuration asks for {}", to_string(tensor.shape),
                             to_string(expected.shape)));
   }
-  if (tensor.dtype != DType::kFp32) {
-    fail(place, fmt::format("has elements of type {}, not fp32", name(tensor.dtype)));
+  if (tensor.dtype != DType::kFp32 && tensor.dtype != DType::kFp16 &&
+      tensor.dtype != DType::kBf16) {
+    fail(place, fmt::format("has elements of type {}, not fp32, fp16 or bf16", name(tensor.dtype)));
   }
-  const std::span<const float> values = tensor.as<float>();
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      fail(place, fmt::format("element {} is {}", i, values[i]),
+  if (all_finite(tensor)) return;
+  for (int64_t i = 0; i < tensor.size(); ++i) {
+    if (!std::isfinite(tensor.at(i))) {
+      fail(place, fmt::format("element {} is {}", i, tensor.at(i)),
            "the file is damaged, or training diverged");
     }
   }
@@ -71,6 +86,8 @@ void set_interleaved(ModelWeights& weights, bool interleaved) {
   if (config.rope.interleaved == interleaved) return;
   for (const ParameterSpec& spec : parameters(config)) {
     if (!spec.rotary) continue;
+    Tensor& tensor = weights.tensors.at(spec.name);
+    tensor = tensor.cast(DType::kFp32);  // never where a file is mapped
     permute_rotary_rows(
         weights.tensors.at(spec.name), config.head_size,
         interleaved ? RotaryRows::kHalfSplitToInterleaved : RotaryRows::kInterleavedToHalfSplit);

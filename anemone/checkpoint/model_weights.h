@@ -11,11 +11,13 @@
 
 namespace anemone {
 
-// fp32 tensors under Hugging Face's names: those of parameters(config). Rows that rotary positions
-// turn are in the order that config.rope.interleaved says.
+// Tensors under Hugging Face's names: those of parameters(config), in fp32, or in fewer bits where
+// that was asked for. Rows that rotary positions turn are in the order that config.rope.interleaved
+// says.
 struct ModelWeights {
   TransformerConfig config;
   std::map<std::string, Tensor> tensors;
+  DType stored = DType::kFp32;  // in the file
   // What a user should know of how the files were read, a sentence each.
   std::vector<std::string> notes = {};
 };
@@ -30,7 +32,7 @@ struct ModelView {
       : config(weights.config), tensors(weights.tensors.begin(), weights.tensors.end()) {}
 };
 
-// Throws Error at `where` unless the tensors are exactly the expected ones, fp32, and finite.
+// Throws Error at `where` unless the tensors are exactly the expected ones, floats, and finite.
 void check(const ModelView& weights, const std::string& where);
 
 // Hugging Face rotates rows i and i + K/2 of a head together, llama2.c rows 2i and 2i + 1.

@@ -204,11 +204,17 @@ TensorView SafetensorsFile::describe(const std::string& name) const {
   return {found.dtype, found.shape, nullptr};
 }
 
+bool SafetensorsFile::is_aligned(const std::string& name) const {
+  const Entry& found = entry(name);
+  const std::byte* data = file_.bytes().data() + found.begin;
+  return reinterpret_cast<uintptr_t>(data) % element_bytes(found.dtype) == 0;
+}
+
 TensorView SafetensorsFile::view(const std::string& name) const {
   const Entry& found = entry(name);
   const std::byte* data = file_.bytes().data() + found.begin;
   const std::string place = tensor_place(path(), name);
-  if (reinterpret_cast<uintptr_t>(data) % element_bytes(found.dtype) != 0) {
+  if (!is_aligned(name)) {
     fail(place, "is not aligned for its element type", "read a copy, or write the file again");
   }
   if (found.dtype == DType::kBool) check_bools(data, found.end - found.begin, place);

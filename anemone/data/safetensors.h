@@ -32,6 +32,9 @@ class SafetensorsFile {
   // their type (read() copes with that).
   TensorView view(const std::string& name) const;
 
+  // Whether view() takes the tensor.
+  bool is_aligned(const std::string& name) const;
+
   // A copy, converted to `as`; bit for bit when the type is the stored one.
   Tensor read(const std::string& name, DType as) const;
   Tensor read(const std::string& name) const { return read(name, describe(name).dtype); }

@@ -156,6 +156,12 @@ class Device {
   virtual std::unique_ptr<Executable> compile(const Function& function,
                                               const CompileOptions& options = {}) = 0;
   std::unique_ptr<Buffer> allocate(const Type& type) { return allocate(type, 0); }
+  // A buffer of the tensor's type that holds its elements; of borrowed memory it is read only.
+  virtual std::unique_ptr<Buffer> adopt(Tensor tensor) {
+    auto buffer = allocate(Type::tensor(tensor.dtype(), tensor.shape()));
+    buffer->write(tensor);
+    return buffer;
+  }
   // With room for `least_bytes`, where requests want equal sizes.
   virtual std::unique_ptr<Buffer> allocate(const Type& type, size_t least_bytes) = 0;
 

@@ -91,8 +91,9 @@ void Finetuner::make_programs() {
   const StageChain training = chain(std::move(with_loss), "loss");
   check_placement(place_.placement, training, "--pipeline " + options_.run.pipeline);
   program_ = in_file(source_.path, [&] {
-    const TrainingSetup setup{place_.device, place_.host, placement(training.stages[0]),
-                              options_.run.strict, place_.timeline};
+    const TrainingSetup setup{
+        place_.device,          place_.host,    placement(training.stages[0]), options_.run.strict,
+        options_.run.recompute, place_.timeline};
     return std::make_unique<TrainingProgram>(setup, training, values, gradients);
   });
   for (const std::string& input : model_.inputs) {

@@ -16,6 +16,7 @@ struct Stage {
   std::string data_input;   // what the stage before hands over; empty for a first stage
   std::string data_output;  // what it hands on
   std::vector<std::string> weights;
+  std::vector<std::string> frozen = {};  // those of them that training leaves as they are
 };
 
 // One place in the chain: a stage with the parameters bound to its weights, in their order.

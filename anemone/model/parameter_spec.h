@@ -16,6 +16,9 @@ struct ParameterSpec {
   double mean = 0, deviation = 0;
   // Its rows are channels of heads that rotary positions turn.
   bool rotary = false;
+  // One of an adapter (lora.h): "….q_proj.lora_A.weight" [rank, in] or "….lora_B.weight" [out,
+  // rank].
+  bool adapter = false;
 };
 
 // Every tensor of a model once, in the order in which the stages use them: the embedding table, the

@@ -18,9 +18,10 @@ StageWriter::StageWriter(const TransformerConfig& config, const std::string& nam
       builder_(result_.stage.function) {}
 
 Value StageWriter::parameter(ParameterSpec spec, Shape shape) {
-  const size_t end = spec.name.rfind('.');
-  std::string input = last_part(spec.name.substr(0, end));
+  const std::string module = spec.name.substr(0, spec.name.rfind('.'));
+  std::string input = last_part(module);
   if (spec.name.ends_with(".bias")) input += "_bias";
+  if (spec.adapter) input = last_part(module.substr(0, module.rfind('.'))) + "_" + input;
   if (shape.empty()) shape = spec.shape;
   result_.stage.weights.push_back(input);
   result_.parameters.push_back(std::move(spec));
@@ -39,7 +40,23 @@ Value StageWriter::linear(const std::string& module, Value x, int64_t out, Linea
         parameter({.name = module + ".bias", .shape = {out}, .rotary = options.rotary});
     y = builder_.add(y, builder_.reshape(bias, {1, out, 1, 1}));
   }
+  if (const Value more = adapter(module, x, out)) y = builder_.add(y, more);
   return builder_.named(last_part(module) + "_out", y);
+}
+
+Value StageWriter::adapter(const std::string& module, Value x, int64_t out) {
+  if (!config_.lora || !config_.lora->adapts(last_part(module))) return nullptr;
+  const int64_t in = x->type.shape[1], rank = config_.lora->rank;
+  // A starts with the deviation that PEFT's uniform numbers have, B with zeros.
+  const Value a = parameter({.name = module + ".lora_A.weight",
+                             .shape = {rank, in},
+                             .deviation = 1 / std::sqrt(3.0 * static_cast<double>(in)),
+                             .adapter = true},
+                            {rank, in, 1, 1});
+  const Value b =
+      parameter({.name = module + ".lora_B.weight", .shape = {out, rank}, .adapter = true},
+                {out, rank, 1, 1});
+  return builder_.conv1x1(builder_.mul(builder_.conv1x1(x, a), config_.lora->scale()), b);
 }
 
 Value StageWriter::norm(const std::string& module, Value x) {

@@ -49,6 +49,9 @@ class StageWriter {
   ModelStage take(const char* data_input = "x", const char* data_output = "y");
 
  private:
+  // scale * B (A x) of `module` where it is adapted, else null.
+  Value adapter(const std::string& module, Value x, int64_t out);
+
   const TransformerConfig& config_;
   ModelStage result_;
   Builder builder_;

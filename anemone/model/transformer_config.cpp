@@ -1,6 +1,7 @@
 #include "anemone/model/transformer_config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -58,6 +59,22 @@ void require_positive(double number, const char* name, const std::string& where)
   fail(where, fmt::format("{} is {}, not a positive number", name, number));
 }
 
+void validate_lora(const Lora& lora, int64_t narrowest, const std::string& where) {
+  if (lora.rank < 1 || lora.rank > narrowest) {
+    fail(where, fmt::format("a LoRA rank of {} is outside [1, {}]", lora.rank, narrowest));
+  }
+  require_positive(lora.alpha, "LoRA's alpha", where);
+  if (lora.targets.empty()) fail(where, "LoRA adapts no module");
+  for (const std::string& target : lora.targets) {
+    if (std::find(std::begin(kLinearModules), std::end(kLinearModules), target) !=
+        std::end(kLinearModules)) {
+      continue;
+    }
+    fail(where, fmt::format("'{}' is no module that LoRA can adapt", target),
+         fmt::format("these are {}", fmt::join(kLinearModules, ", ")));
+  }
+}
+
 }  // namespace
 
 void TransformerConfig::validate(const std::string& where) const {
@@ -90,6 +107,7 @@ void TransformerConfig::validate(const std::string& where) const {
   const bool slides = std::any_of(layer_kinds.begin(), layer_kinds.end(),
                                   [](const LayerKind& kind) { return kind.sliding; });
   if (slides && window < 1) fail(where, fmt::format("sliding_window is {}", window));
+  if (lora) validate_lora(*lora, std::min(dim, hidden_dim), where);
   require_positive(embedding_scale, "the scale of embeddings", where);
   if (attention_scale != 0) require_positive(attention_scale, "the scale of scores", where);
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "anemone/model/lora.h"
 #include "anemone/model/rope.h"
 
 namespace anemone {
@@ -61,6 +62,8 @@ struct TransformerConfig {
   Activation activation = Activation::kSilu;
   double embedding_scale = 1;  // of embedded tokens
   double attention_scale = 0;  // of scores; 0: 1 / sqrt(K)
+
+  std::optional<Lora> lora = std::nullopt;  // adapters beside the weights of a config.json
 
   LayerKind kind_of(int64_t layer) const {
     return layer_kinds.empty() ? LayerKind{} : layer_kinds[static_cast<size_t>(layer)];

@@ -21,13 +21,9 @@ DevicePrograms::DevicePrograms(const TrainingSetup& setup, const StageChain& cha
   for (const Stage& stage : chain.stages) weights_.push_back(stage.weights);
 }
 
-bool DevicePrograms::baked(const StageSegment& segment) const {
-  return setup_.placement.bake_weights && !segment.weights.empty();
-}
-
 std::pair<size_t, size_t> DevicePrograms::key(size_t use, size_t segment) const {
   // Without values one program stands for those that differ in their weights alone.
-  if (setup_.placement.bake_weights && runner_.values()) return {use, segment};
+  if (setup_.placement.constants != Constants::kNone && runner_.values()) return {use, segment};
   return {uses_.size() + uses_[use].stage, segment};
 }
 
@@ -37,14 +33,15 @@ void DevicePrograms::compile() {
     const auto& segments = stages_[uses_[use].stage].segments;
     for (size_t s = 0; s < segments.size(); ++s) {
       if (!segments[s].on_device) continue;
-      const size_t owner = setup_.placement.bake_weights ? use : key(use, s).first;
-      if (done_.insert({owner, s}).second || baked(segments[s])) compile_one(use, s);
+      const bool per_use = setup_.placement.constants != Constants::kNone;
+      const size_t owner = per_use ? use : key(use, s).first;
+      if (done_.insert({owner, s}).second || segments[s].changes) compile_one(use, s);
     }
   }
 }
 
 bool DevicePrograms::compiles_again(size_t use, size_t segment) const {
-  return baked(stages_[uses_[use].stage].segments[segment]);
+  return stages_[uses_[use].stage].segments[segment].changes;
 }
 
 // At first everything is compiled in one process: if that is too much, no new process helps.
@@ -60,7 +57,7 @@ void DevicePrograms::require_budget() const {
 Function DevicePrograms::with_constants(size_t use, const StageSegment& segment) const {
   const std::vector<std::string>& all = weights_[uses_[use].stage];
   std::map<std::string, TensorView> constants;
-  for (const std::string& weight : segment.weights) {
+  for (const std::string& weight : segment.constants) {
     const auto index = std::find(all.begin(), all.end(), weight) - all.begin();
     constants[weight] = values_(uses_[use].parameters[static_cast<size_t>(index)])->map();
   }
@@ -80,9 +77,15 @@ void DevicePrograms::compile_one(size_t use, size_t segment_index) {
   } else {
     ++compiled.generation;
     slot.reset();  // unloads the old program first: the number of loaded ones is limited
-    const CompileOptions as_inputs{.in_place = {}, .weights = segment.weights};
-    slot = baked(segment) ? setup_.device.compile(with_constants(use, segment))
-                          : setup_.device.compile(segment.function, as_inputs);
+    CompileOptions options;
+    for (const std::string& weight : segment.weights) {
+      const auto& constants = segment.constants;
+      if (std::find(constants.begin(), constants.end(), weight) == constants.end()) {
+        options.weights.push_back(weight);
+      }
+    }
+    slot = segment.constants.empty() ? setup_.device.compile(segment.function, options)
+                                     : setup_.device.compile(with_constants(use, segment), options);
     ms = runner_.simulation() ? slot->stats().compile_ms : watch.elapsed_ms();
   }
   runner_.record_fixed(event_, ms);
@@ -96,10 +99,10 @@ ProgramCounts DevicePrograms::counts() const {
     for (const StageSegment& segment : stages_[uses_[use].stage].segments) {
       if (!segment.on_device) continue;
       ++counts.total;
-      if (!segment.weights.empty()) ++counts.weight_bearing;
+      if (segment.changes) ++counts.weight_bearing;
     }
   }
-  if (setup_.placement.bake_weights) return counts;
+  if (setup_.placement.constants != Constants::kNone) return counts;
   counts = {};
   for (const StageSegments& stage : stages_) {
     for (const StageSegment& segment : stage.segments) counts.total += segment.on_device ? 1 : 0;

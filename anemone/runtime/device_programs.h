@@ -1,5 +1,5 @@
-// The programs that a device runs for a chain of stages: one a segment where weights are inputs,
-// one a segment and use where they are constants.
+// The programs that a device runs for a chain of stages: one per segment where weights are inputs,
+// one per segment and use where some are constants.
 #pragma once
 
 #include <map>
@@ -21,7 +21,7 @@ class DevicePrograms {
                  const std::vector<StageSegments>& stages, const ParameterLookup& values,
                  TaskRunner& runner);
 
-  // Compiles what is not compiled, and anew what has weights in it.
+  // Compiles what is not compiled, and anew what has trained weights in it.
   void compile();
   // Whether the next compile() replaces the program.
   bool compiles_again(size_t use, size_t segment) const;
@@ -42,7 +42,6 @@ class DevicePrograms {
  private:
   // (use, segment) where programs are per use, else (stage beyond all uses, segment).
   std::pair<size_t, size_t> key(size_t use, size_t segment) const;
-  bool baked(const StageSegment& segment) const;
   void require_budget() const;
   void compile_one(size_t use, size_t segment_index);
   Function with_constants(size_t use, const StageSegment& segment) const;

@@ -62,10 +62,11 @@ std::vector<Placement> build_pipelines() {
                {{"loss"}, {Part::kBackward}, {"anemone.expected_rows"}, {}, true, ""},
            });
   return {
-      {"host", false, 1, {}},
-      {"static", true, 1, static_rows},
-      {"static-ane", true, 1, static_ane_rows},
-      {"dynamic", false, 2, dynamic_rows},
+      {"host", Constants::kNone, 1, {}},
+      {"static", Constants::kAll, 1, static_rows},
+      {"static-ane", Constants::kAll, 1, static_ane_rows},
+      {"static-lora", Constants::kFrozen, 2, dynamic_rows},
+      {"dynamic", Constants::kNone, 2, dynamic_rows},
   };
 }
 
@@ -96,6 +97,8 @@ const char* to_string(Part part) {
   switch (part) {
     case Part::kForward:
       return "forward";
+    case Part::kRecompute:
+      return "recompute";
     case Part::kBackward:
       return "backward";
     case Part::kWeightGradient:
@@ -120,7 +123,9 @@ const Placement& find_pipeline(std::string_view name) {
     names.push_back(pipeline.name);
   }
   fail("--pipeline", "there is no pipeline '" + std::string(name) + "'",
-       "host, static, static-ane and dynamic are known; a file needs a path that ends in .json");
+       "host, static, static-ane, static-lora and dynamic are known; a file needs a path that ends "
+       "in "
+       ".json");
 }
 
 const PlacementRow* find_row(const Placement& placement, const std::string& stage, Part part,

@@ -11,8 +11,9 @@
 namespace anemone {
 
 // The functions that a stage is turned into for training.
-enum class Part : uint8_t { kForward, kBackward, kWeightGradient };
-const char* to_string(Part part);  // "forward", "backward", "weight gradient"
+enum class Part : uint8_t { kForward, kRecompute, kBackward, kWeightGradient };
+// "forward", "recompute", "backward", "weight gradient"
+const char* to_string(Part part);
 
 // One row: operations of some stages in one part. Empty lists match everything.
 struct PlacementRow {
@@ -26,11 +27,13 @@ struct PlacementRow {
   std::string program;
 };
 
+// Which weights are constants of the programs. A program with one that is trained is compiled anew
+// after every update; weights that are inputs cost nothing then.
+enum class Constants : uint8_t { kNone, kFrozen, kAll };
+
 struct Placement {
   std::string name;
-  // Weights become constants of the programs, which are compiled anew after every update; or they
-  // are inputs, and the programs are compiled once.
-  bool bake_weights = false;
+  Constants constants = Constants::kNone;
   // Micro-steps of an update that are under way at once, so that the host works for one while the
   // device works for another. Each has buffers of its own.
   int lanes = 1;
@@ -41,15 +44,15 @@ struct Placement {
 // "attention_sliding".
 bool is_stage(const std::string& name, const std::string& stage);
 
-// The pipelines that there are: host, static, static-ane, dynamic.
+// The pipelines that there are: host, static, static-ane, static-lora, dynamic.
 std::span<const Placement> all_pipelines();
 
 // Throws Error(kInvalidInput) that lists the names.
 const Placement& find_pipeline(std::string_view name);
 
-// From JSON: {"name", "weights": "inputs" | "constants", "lanes", "rows": [{"stages", "parts",
-// "operations", "values", "place": "host" | "device", "program"}]}. Throws Error at `where` for
-// what it does not know.
+// From JSON: {"name", "weights": "inputs" | "constants" | "frozen constants", "lanes", "rows":
+// [{"stages", "parts", "operations", "values", "place": "host" | "device", "program"}]}. Throws
+// Error at `where` for what it does not know.
 Placement parse_placement(std::string_view json, const std::string& where);
 
 // Throws Error where a row names a stage that the chain does not have.

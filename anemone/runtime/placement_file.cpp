@@ -71,6 +71,13 @@ Part parse_part(const std::string& name, const std::string& where) {
   fail(where, "unknown part '" + name + "'", "forward, backward and weight gradient are known");
 }
 
+Constants parse_constants(const std::string& text, const std::string& where) {
+  if (text == "inputs") return Constants::kNone;
+  if (text == "constants") return Constants::kAll;
+  if (text == "frozen constants") return Constants::kFrozen;
+  fail(where, "unknown weights '" + text + "'", "inputs, constants and frozen constants are known");
+}
+
 PlacementRow parse_row(const json& object, const std::string& where) {
   const Fields fields(object, where,
                       {"stages", "parts", "operations", "values", "place", "program"});
@@ -96,7 +103,7 @@ Placement parse_placement(std::string_view text, const std::string& where) {
   const Fields fields(root, where, {"name", "weights", "lanes", "rows"});
   Placement placement;
   placement.name = fields.text("name", where);
-  placement.bake_weights = fields.choice("weights", "constants", "inputs", "inputs");
+  placement.constants = parse_constants(fields.text("weights", "inputs"), where);
   placement.lanes = fields.count("lanes", 1, 8);
   if (!root.contains("rows") || !root["rows"].is_array()) fail(where, "it has no list 'rows'");
   for (size_t i = 0; i < root["rows"].size(); ++i) {

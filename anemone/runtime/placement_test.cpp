@@ -46,9 +46,9 @@ TEST(Placement, TheFourPipelinesAreKnownAndOthersAreAnErrorThatListsThem) {
 }
 
 TEST(Placement, OnlyStaticPipelinesBakeWeightsAndTheHostPipelineHasNoRows) {
-  EXPECT_TRUE(find_pipeline("static").bake_weights);
-  EXPECT_TRUE(find_pipeline("static-ane").bake_weights);
-  EXPECT_FALSE(find_pipeline("dynamic").bake_weights);
+  EXPECT_EQ(find_pipeline("static").constants, Constants::kAll);
+  EXPECT_EQ(find_pipeline("static-ane").constants, Constants::kAll);
+  EXPECT_EQ(find_pipeline("dynamic").constants, Constants::kNone);
   EXPECT_TRUE(find_pipeline("host").rows.empty());
 }
 
@@ -75,7 +75,7 @@ TEST(PlacementFile, HoldsAllThatATableSays) {
           {"place": "host"}]})",
       "mine.json");
   EXPECT_EQ(placement.name, "mine");
-  EXPECT_TRUE(placement.bake_weights);
+  EXPECT_EQ(placement.constants, Constants::kAll);
   EXPECT_EQ(placement.lanes, 2);
   ASSERT_EQ(placement.rows.size(), 2u);
   const PlacementRow& row = placement.rows[0];

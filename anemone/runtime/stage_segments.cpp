@@ -8,6 +8,7 @@
 
 #include "anemone/autodiff/stage_gradients.h"
 #include "anemone/base/error.h"
+#include "anemone/ir/extract.h"
 #include "anemone/ir/walk.h"
 #include "anemone/ops/query.h"
 #include "anemone/ops/registry.h"
@@ -39,13 +40,21 @@ std::string category_of(const StageSegment& segment, const Stage& stage) {
   return has(segment.function, Trait::kNorm) ? "rms" : "elem";
 }
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 StageGradients differentiate(const Stage& stage) {
   std::vector<std::string> data, without_gradient;
   if (!stage.data_input.empty()) data.push_back(stage.data_input);
   for (Value output : stage.function.outputs) {
     if (output->name != stage.data_output) without_gradient.push_back(output->name);
   }
-  return differentiate_stage(stage.function, data, stage.weights, without_gradient);
+  std::vector<std::string> trained;
+  for (const std::string& weight : stage.weights) {
+    if (!contains(stage.frozen, weight)) trained.push_back(weight);
+  }
+  return differentiate_stage(stage.function, data, trained, without_gradient);
 }
 
 std::string label_of(const Stage& stage, Part part, const Side& side) {
@@ -62,6 +71,15 @@ void number_labels(std::vector<StageSegment>& segments) {
     segment.function.name = segment.label;
     std::replace(segment.function.name.begin(), segment.function.name.end(), ' ', '_');
   }
+}
+
+// What makes the taps of `forward` again, and nothing else.
+Function without_data_output(const Function& forward, const Stage& stage) {
+  std::vector<Value> taps;
+  for (Value output : forward.outputs) {
+    if (output->name != stage.data_output) taps.push_back(output);
+  }
+  return extract(forward, stage.function.name + "_recompute", taps, [](Value) { return false; });
 }
 
 // Whether some values are computed in fp16 and others in fp32.
@@ -103,13 +121,12 @@ class PartSegments {
   }
 
   StageSegment finish(Segment part) const {
-    StageSegment segment{std::move(part.function), part_, part.side.on_device, "", {}, {}, ""};
-    segment.label = label_of(stage_, part_, part.side);
+    StageSegment segment{.function = std::move(part.function),
+                         .part = part_,
+                         .on_device = part.side.on_device,
+                         .label = label_of(stage_, part_, part.side)};
     for (Value input : segment.function.inputs) {
-      const auto& weights = stage_.weights;
-      if (std::find(weights.begin(), weights.end(), input->name) != weights.end()) {
-        segment.weights.push_back(input->name);
-      }
+      if (contains(stage_.weights, input->name)) add_weight(segment, input->name);
     }
     if (segment.on_device && device_.info().float_type == DType::kFp16) {
       to_fp16(segment.function);
@@ -119,13 +136,22 @@ class PartSegments {
     return segment;
   }
 
+  void add_weight(StageSegment& segment, const std::string& name) const {
+    const bool frozen = contains(stage_.frozen, name);
+    segment.weights.push_back(name);
+    if (!segment.on_device || placement_.constants == Constants::kNone) return;
+    if (placement_.constants == Constants::kFrozen && !frozen) return;
+    segment.constants.push_back(name);
+    segment.changes |= !frozen;
+  }
+
   // With weights as constants where they will be, though without numbers: some rules are about the
   // one or the other.
   Function as_compiled(const StageSegment& segment) const {
     Function function = segment.function.clone();
-    if (!placement_.bake_weights) return function;
+    if (segment.constants.empty()) return function;
     std::map<std::string, TensorView> constants;
-    for (const std::string& weight : segment.weights) constants[weight] = {};
+    for (const std::string& weight : segment.constants) constants[weight] = {};
     bake_inputs(function, constants);
     return function;
   }
@@ -151,13 +177,17 @@ class PartSegments {
 }  // namespace
 
 StageSegments segment_stage(const Stage& stage, const Placement& placement, const Device& device,
-                            bool strict) {
+                            bool strict, bool recompute) {
   StageGradients gradients = differentiate(stage);
+  Function again("", "");
+  if (recompute) again = without_data_output(gradients.forward, stage);
   const std::pair<Part, Function*> parts[] = {{Part::kForward, &gradients.forward},
+                                              {Part::kRecompute, &again},
                                               {Part::kBackward, &gradients.backward},
                                               {Part::kWeightGradient, &gradients.weight_gradient}};
   StageSegments result;
   for (const auto& [part, function] : parts) {
+    if (function->outputs.empty()) continue;
     if (part == Part::kBackward && stage.data_input.empty()) continue;
     separate_classifier(*function);
     if (mixes_precisions(placement, device)) compare_halves(*function);

@@ -16,10 +16,12 @@ struct StageSegment {
   Function function;  // of the device's float type
   Part part = Part::kForward;
   bool on_device = false;
-  std::string label;                 // "attention backward core"
-  std::vector<std::string> weights;  // those of its inputs that hold weights
-  HostWork work;                     // where it runs on the host
-  std::string category;              // "ane", or the kind of host work: "cls", "layers", …
+  std::string label = {};                   // "attention backward core"
+  std::vector<std::string> weights = {};    // those of its inputs that hold weights
+  std::vector<std::string> constants = {};  // of these, those that a compiled program has in it
+  bool changes = false;                     // one of the constants is trained
+  HostWork work = {};                       // where it runs on the host
+  std::string category = {};                // "ane", or the kind of host work: "cls", "layers", …
 };
 
 struct StageSegments {
@@ -28,9 +30,10 @@ struct StageSegments {
   std::vector<std::string> fallbacks;
 };
 
-// `strict`: what the device does not accept is an Error instead of a fallback.
+// `strict`: what the device does not accept is an Error instead of a fallback. With `recompute`
+// there is a part that makes again what backward reads of forward.
 StageSegments segment_stage(const Stage& stage, const Placement& placement, const Device& device,
-                            bool strict);
+                            bool strict, bool recompute = false);
 
 // What segments of the host hand to each other within the stage takes the type to which the host
 // rounds the operands of products, where nothing else reads it.

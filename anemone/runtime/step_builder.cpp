@@ -19,19 +19,20 @@ struct UsePlaces {
 struct StageShared {
   NamedBuffers host, device;                 // by value name; device inputs by "label/name"
   std::map<std::string, size_t> copied_for;  // use that a shared host copy was made for last
+  size_t last_run = 0;                       // the use whose taps are in shared buffers
   std::set<std::string> read_by_forward, read_later;  // names that parts read
 };
 
-bool is_weight(const StageSegment& segment, const std::string& name) {
-  return std::find(segment.weights.begin(), segment.weights.end(), name) != segment.weights.end();
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 // Surfaces of one request must be equally large (ane.c26): all of a stage are as large as this.
-size_t largest_port(const StageSegment& segment, bool weights_are_constants) {
+size_t largest_port(const StageSegment& segment) {
   size_t bytes = 0;
   for (Value output : segment.function.outputs) bytes = std::max(bytes, output->type.bytes());
   for (Value input : segment.function.inputs) {
-    if (weights_are_constants && is_weight(segment, input->name)) continue;
+    if (contains(segment.constants, input->name)) continue;
     bytes = std::max(bytes, input->type.bytes());
   }
   return bytes;
@@ -53,20 +54,22 @@ class StepBuilder {
     for (size_t stage = 0; stage < in.stages.size(); ++stage) {
       for (const StageSegment& segment : in.stages[stage].segments) {
         has_device_ |= segment.on_device;
-        const bool forward = segment.part == Part::kForward;
-        auto& readers = forward ? shared_[stage].read_by_forward : shared_[stage].read_later;
+        auto& readers =
+            is_forward(segment) ? shared_[stage].read_by_forward : shared_[stage].read_later;
         for (Value input : segment.function.inputs) readers.insert(input->name);
       }
     }
   }
 
   void build() {
+    first_trained_ = first_trained();
     Buffer* x = nullptr;
     for (size_t use = 0; use < in_.chain.uses.size(); ++use) {
       const Stage& stage = stage_of(use);
       bind_parameters(use);
       if (x) places_[use].host[stage.data_input] = x;
       add_part(use, Part::kForward);
+      shared_of(use).last_run = use;
       x = border(use, stage.data_output);
     }
     step_.loss = x;
@@ -74,6 +77,7 @@ class StepBuilder {
     for (size_t use = in_.chain.uses.size(); use-- > 0;) {
       const Stage& stage = stage_of(use);
       places_[use].host["d" + stage.data_output] = dy;
+      make_taps_again(use);
       if (!stage.data_input.empty()) {
         const std::string name = "d" + stage.data_input;
         Buffer* dx = gradient_buffer(stage.function.find(stage.data_input)->type, dy);
@@ -84,10 +88,29 @@ class StepBuilder {
       }
       add_part(use, Part::kWeightGradient);
       bring_weight_gradients_back(use);
+      if (use == first_trained_) break;  // nothing before it wants a gradient
     }
   }
 
  private:
+  static bool is_forward(const StageSegment& segment) {
+    return segment.part == Part::kForward || segment.part == Part::kRecompute;
+  }
+
+  size_t first_trained() const {
+    for (size_t use = 0; use < in_.chain.uses.size(); ++use) {
+      if (stage_of(use).frozen.size() < stage_of(use).weights.size()) return use;
+    }
+    return in_.chain.uses.size();
+  }
+
+  // Where another use of the stage has run since, and taps are shared.
+  void make_taps_again(size_t use) {
+    if (!in_.setup.recompute || shared_of(use).last_run == use) return;
+    add_part(use, Part::kRecompute);
+    shared_of(use).last_run = use;
+  }
+
   const Stage& stage_of(size_t use) const { return in_.chain.stages[in_.chain.uses[use].stage]; }
   StageShared& shared_of(size_t use) { return shared_[in_.chain.uses[use].stage]; }
 
@@ -106,6 +129,7 @@ class StepBuilder {
       const std::string& parameter = in_.chain.uses[use].parameters[i];
       NamedBuffers& host = places_[use].host;
       host[stage.weights[i]] = in_.values(parameter);
+      if (contains(stage.frozen, stage.weights[i])) continue;
       host["d" + stage.weights[i]] = host["d" + stage.weights[i] + "_sum"] =
           in_.gradients(parameter);
     }
@@ -132,13 +156,17 @@ class StepBuilder {
     if (const auto known = places_[use].host.find(name); known != places_[use].host.end()) {
       return known->second;  // a gradient
     }
-    const bool forward = segment.part == Part::kForward;
-    const bool own = forward ? shared_of(use).read_later.contains(name) ||
-                                   !shared_of(use).read_by_forward.contains(name)
-                             : has_device_;
+    const bool own = is_forward(segment) ? is_kept(use, name) : has_device_;
     Buffer*& slot = own ? places_[use].host[name] : shared_of(use).host[name];
     if (!slot) slot = allocate(in_.setup.host, output->type);
     return places_[use].host[name] = slot;
+  }
+
+  // Whether each use keeps a value of its forward function to itself.
+  bool is_kept(size_t use, const std::string& name) {
+    if (in_.setup.recompute && name != stage_of(use).data_output) return false;
+    const StageShared& shared = shared_of(use);
+    return shared.read_later.contains(name) || !shared.read_by_forward.contains(name);
   }
 
   Buffer* host_input(size_t use, Value input, Queue queue) {
@@ -183,7 +211,7 @@ class StepBuilder {
 
   Buffer* device_input(size_t use, const StageSegment& segment, Value input) {
     UsePlaces& places = places_[use];
-    if (is_weight(segment, input->name)) return weight_surface(use, input);
+    if (contains(segment.weights, input->name)) return weight_surface(use, input);
     if (const auto known = places.device.find(input->name); known != places.device.end()) {
       return known->second;
     }
@@ -286,7 +314,7 @@ class StepBuilder {
     Task task;
     task.queue = Queue::kDevice;
     for (Value input : segment.function.inputs) {
-      if (in_.setup.placement.bake_weights && is_weight(segment, input->name)) continue;
+      if (contains(segment.constants, input->name)) continue;
       device_step.inputs.push_back({input->name, device_input(use, segment, input)});
       task.reads.push_back(device_step.inputs.back().buffer);
     }
@@ -306,6 +334,7 @@ class StepBuilder {
   std::vector<StageShared> shared_;
   std::vector<UsePlaces> places_;
   std::vector<Buffer*> gradients_;
+  size_t first_trained_ = 0;
   bool has_device_ = false;
 };
 
@@ -327,7 +356,7 @@ StepShared share_steps(const StepInputs& in) {
     for (const StageSegment& segment : in.stages[stage].segments) {
       programs.emplace_back();
       if (segment.on_device) {
-        bytes = std::max(bytes, largest_port(segment, in.setup.placement.bake_weights));
+        bytes = std::max(bytes, largest_port(segment));
       } else {
         const CompileOptions options = accumulating(in.chain.stages[stage], segment.function);
         programs.back() = in.setup.host.compile(segment.function, options);

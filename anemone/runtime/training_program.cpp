@@ -12,7 +12,8 @@ namespace {
 std::vector<StageSegments> segment_all(const TrainingSetup& setup, const StageChain& chain) {
   std::vector<StageSegments> result;
   for (const Stage& stage : chain.stages) {
-    result.push_back(segment_stage(stage, setup.placement, setup.device, setup.strict));
+    result.push_back(
+        segment_stage(stage, setup.placement, setup.device, setup.strict, setup.recompute));
     narrow_host_ports(stage, setup.host.info().product_type, result.back().segments);
   }
   return result;
@@ -198,7 +199,7 @@ void TrainingProgram::compile_again() {
 }
 
 int TrainingProgram::compiles_per_update() const {
-  return state_->setup.placement.bake_weights ? counts().weight_bearing : 0;
+  return state_->programs.counts().weight_bearing;
 }
 
 ProgramCounts TrainingProgram::counts() const {

@@ -16,7 +16,7 @@ namespace anemone {
 // Programs on the device; with the host pipeline, on the host.
 struct ProgramCounts {
   int total = 0;
-  int weight_bearing = 0;  // compiled anew after every update where weights are constants
+  int weight_bearing = 0;  // compiled anew after every update: trained weights are constants
   int weight_free() const { return total - weight_bearing; }
 };
 
@@ -24,14 +24,18 @@ struct TrainingSetup {
   Device& device;  // for what the placement puts there
   Device& host;    // in fp32; may be the same
   Placement placement;
-  bool strict = false;           // what the device refuses is an error, not work for the host
+  bool strict = false;  // what the device refuses is an error, not work for the host
+  // Of a layer only its input is kept; backward makes the rest again (Chen et al. 2016). For steps
+  // of the host alone.
+  bool recompute = false;
   Timeline* timeline = nullptr;  // may be null
 };
 
 class TrainingProgram {
  public:
   // The chain ends in a stage whose data output is a loss [1]; its other float outputs get no
-  // gradient. Values and gradients of parameters are buffers of the host; gradients are added to.
+  // gradient. Values and gradients of parameters are buffers of the host; gradients are added to,
+  // and asked for where a stage does not freeze the weight.
   TrainingProgram(const TrainingSetup& setup, const StageChain& chain,
                   const ParameterLookup& values, const ParameterLookup& gradients);
   ~TrainingProgram();

@@ -8,6 +8,7 @@
 #include "anemone/base/strict_json.h"
 #include "anemone/checkpoint/hf_directory.h"
 #include "anemone/checkpoint/load_model.h"
+#include "anemone/checkpoint/peft_adapter.h"
 #include "anemone/data/safetensors.h"
 
 namespace anemone {
@@ -21,6 +22,7 @@ constexpr const char* kLatest = "latest";
 void write_moments(const fs::path& path, ParameterSet& parameters) {
   std::vector<std::pair<std::string, TensorView>> tensors;
   for (Parameter& parameter : parameters.all()) {
+    if (!parameter.is_trained()) continue;
     tensors.emplace_back("m." + parameter.name, parameter.first_moment->map());
     tensors.emplace_back("v." + parameter.name, parameter.second_moment->map());
   }
@@ -111,7 +113,11 @@ void save_checkpoint(const fs::path& out, const TrainerState& state, ParameterSe
   const std::string name = fmt::format("step-{:08}", state.step);
   try {
     TemporaryDirectory temporary(out / (name + ".tmp"));
-    write_hf_directory(temporary.path(), parameters.weights());
+    if (parameters.config().lora) {
+      write_adapter(temporary.path(), parameters.weights(), state.options.model);
+    } else {
+      write_hf_directory(temporary.path(), parameters.weights());
+    }
     write_moments(temporary.path() / kOptimizer, parameters);
     write_file(temporary.path() / kState, state_json(state, parameters.config()));
     temporary.rename_to(out / name);
@@ -175,6 +181,7 @@ ModelWeights read_checkpoint_weights(const fs::path& checkpoint) {
 void read_moments(const fs::path& checkpoint, ParameterSet& parameters) {
   const SafetensorsFile file(checkpoint / kOptimizer);
   for (Parameter& parameter : parameters.all()) {
+    if (!parameter.is_trained()) continue;
     for (const char* kind : {"m.", "v."}) {
       const std::string name = kind + parameter.name;
       if (!file.has(name)) fail(file.path().string(), "tensor '" + name + "' is missing");

@@ -1,7 +1,8 @@
 // Checkpoints: everything that a run needs to go on bit for bit.
 //
 //   OUT/latest                     the name of the newest checkpoint
-//   OUT/step-00000100/             config.json, model.safetensors: a Hugging Face model directory
+//   OUT/step-00000100/             config.json, model.safetensors: a Hugging Face model directory;
+//                                  with LoRA an adapter as PEFT has it instead
 //                     optimizer.safetensors     moments: "m.<parameter>", "v.<parameter>"
 //                     trainer_state.json        step, random state, options
 //

@@ -1,13 +1,30 @@
 #include "anemone/train/evaluate_loss.h"
 
+#include <set>
+
 #include "anemone/model/transformer.h"
+#include "anemone/passes/freeze.h"
 
 namespace anemone {
+namespace {
+
+// Reads parameters as they are stored: some frozen ones in bf16.
+StageChain chain_of(const ParameterSet& parameters, int64_t sequence) {
+  StageChain chain = training_chain(parameters.config(), 1, sequence, OutputHead::kLoss);
+  std::set<std::string> narrow;
+  for (const Parameter& parameter : parameters.all()) {
+    if (parameter.value->type().dtype == DType::kBf16) narrow.insert(parameter.name);
+  }
+  if (narrow.empty()) return chain;
+  freeze(chain, [&](const std::string& name) { return !narrow.contains(name); });
+  store_frozen_in_bf16(chain);
+  return chain;
+}
+
+}  // namespace
 
 LossEvaluator::LossEvaluator(Device& device, ParameterSet& parameters, int64_t sequence)
-    : sequence_(sequence),
-      program_(device, training_chain(parameters.config(), 1, sequence, OutputHead::kLoss),
-               parameters.values()) {}
+    : sequence_(sequence), program_(device, chain_of(parameters, sequence), parameters.values()) {}
 
 double LossEvaluator::run(const TokenShard& shard, int64_t windows) {
   shard.require_window(sequence_ + 1);

@@ -40,6 +40,7 @@ double gradient_norm(std::span<const Parameter> parameters, ThreadPool& pool) {
   constexpr size_t kBlock = 256;
   double partial[kBlock];
   for (const Parameter& parameter : parameters) {
+    if (!parameter.is_trained()) continue;
     const float* gradient = floats(parameter.gradient);
     const size_t size = size_of(parameter), chunks = (size + kChunk - 1) / kChunk;
     for (size_t first = 0; first < chunks; first += kBlock) {
@@ -70,6 +71,7 @@ void adamw_update(std::span<Parameter> parameters, ThreadPool& pool, const AdamW
   const double clipped = options.clip > 0 ? std::min(1.0, options.clip / (norm + 1e-6)) : 1.0;
   update.gradient_scale = static_cast<float>(clipped / loss_scale);
   for (Parameter& parameter : parameters) {
+    if (!parameter.is_trained()) continue;
     const double decay = parameter.decays() ? learning_rate * options.weight_decay : 0;
     update.keep = static_cast<float>(1 - decay);
     float *value = floats(parameter.value), *gradient = floats(parameter.gradient);
@@ -85,7 +87,9 @@ void adamw_update(std::span<Parameter> parameters, ThreadPool& pool, const AdamW
 }
 
 void zero_gradients(std::span<Parameter> parameters) {
-  for (Parameter& parameter : parameters) parameter.gradient->clear();
+  for (Parameter& parameter : parameters) {
+    if (parameter.is_trained()) parameter.gradient->clear();
+  }
 }
 
 }  // namespace anemone

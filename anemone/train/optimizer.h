@@ -24,6 +24,8 @@ struct AdamWOptions {
   double clip = 1;            // global norm of the gradients; 0 for none
 };
 
+// Parameters that are not trained are left out everywhere.
+
 // Square root of the sum of squares of all gradients, summed in double in an order that does not
 // depend on the number of threads.
 double gradient_norm(std::span<const Parameter> parameters, ThreadPool& pool);

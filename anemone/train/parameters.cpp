@@ -29,7 +29,22 @@ void write_int8(const Parameter& parameter, const TensorView& numbers) {
 }
 
 void write(const Parameter& parameter, const TensorView& numbers) {
-  parameter.scale ? write_int8(parameter, numbers) : parameter.value->write(numbers);
+  if (!parameter.scale) return parameter.value->write(numbers);
+  if (numbers.dtype == DType::kFp32) return write_int8(parameter, numbers);
+  const Tensor wide(DType::kFp32, numbers.shape);
+  convert(numbers, wide);
+  write_int8(parameter, wide);
+}
+
+void allocate(Device& device, Parameter& parameter, DType type) {
+  parameter.value = device.allocate(Type::tensor(type, parameter.shape));
+  if (type != DType::kInt8) return;
+  parameter.scale = device.allocate(Type::tensor(DType::kFp32, {parameter.shape[0]}));
+}
+
+// Matrices in `stored`, vectors in fp32.
+DType stored_type(const ParameterSpec& spec, DType stored) {
+  return spec.shape.size() >= 2 ? stored : DType::kFp32;
 }
 
 }  // namespace
@@ -40,38 +55,43 @@ void Parameter::become_trained(Device& device) {
   }
 }
 
-ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored)
+ParameterSet::ParameterSet(Device& device, ModelWeights weights, const Trains& trains, DType stored)
     : config_(weights.config) {
-  ANEMONE_CHECK(!trained || stored == DType::kFp32);
   const bool has_numbers = !weights.tensors.empty();
-  for (const ParameterSpec& expected : parameters(config_)) {
-    const Parameter& parameter = add(device, expected, trained, stored);
-    if (!has_numbers) continue;
-    auto tensor = weights.tensors.extract(expected.name);
-    ANEMONE_CHECK(!tensor.empty());
-    write(parameter, tensor.mapped());  // and the tensor is given back
+  for (const ParameterSpec& spec : parameters(config_)) {
+    Parameter& parameter = add(spec);
+    const bool trained = trains(spec);
+    const DType type = trained ? DType::kFp32 : stored_type(spec, stored);
+    if (trained) parameter.become_trained(device);
+    auto tensor = weights.tensors.extract(spec.name);
+    ANEMONE_CHECK(!has_numbers || !tensor.empty());
+    if (has_numbers && !trained && type != DType::kInt8 && tensor.mapped().dtype() == type) {
+      tensor.mapped().reshape(spec.shape);
+      parameter.value = device.adopt(std::move(tensor.mapped()));
+      continue;
+    }
+    allocate(device, parameter, type);
+    if (has_numbers) write(parameter, tensor.mapped());  // and the tensor is given back
   }
 }
+
+ParameterSet::ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored)
+    : ParameterSet(
+          device, std::move(weights), [=](const ParameterSpec&) { return trained; }, stored) {}
 
 ParameterSet::ParameterSet(Device& device, const ModelView& weights, DType stored)
     : config_(weights.config) {
-  for (const ParameterSpec& expected : parameters(config_)) {
-    write(add(device, expected, /*trained=*/false, stored), weights.tensors.at(expected.name));
+  for (const ParameterSpec& spec : parameters(config_)) {
+    Parameter& parameter = add(spec);
+    allocate(device, parameter, stored_type(spec, stored));
+    write(parameter, weights.tensors.at(spec.name));
   }
 }
 
-Parameter& ParameterSet::add(Device& device, const ParameterSpec& spec, bool trained,
-                             DType stored) {
-  Parameter parameter{spec.name, spec.shape, nullptr, nullptr, nullptr, nullptr};
-  const Type type = Type::tensor(DType::kFp32, spec.shape);
-  const bool is_matrix = spec.shape.size() >= 2;
-  parameter.value = device.allocate(is_matrix ? Type::tensor(stored, spec.shape) : type);
-  if (is_matrix && stored == DType::kInt8) {
-    parameter.scale = device.allocate(Type::tensor(DType::kFp32, {spec.shape[0]}));
-  }
-  if (trained) parameter.become_trained(device);
-  index_[parameter.name] = parameters_.size();
-  return parameters_.emplace_back(std::move(parameter));
+Parameter& ParameterSet::add(const ParameterSpec& spec) {
+  index_[spec.name] = parameters_.size();
+  return parameters_.emplace_back(
+      Parameter{spec.name, spec.shape, nullptr, nullptr, nullptr, nullptr});
 }
 
 Parameter& ParameterSet::find(const std::string& name) { return parameters_[index_.at(name)]; }
@@ -98,6 +118,14 @@ ModelView ParameterSet::weights() const {
 int64_t ParameterSet::count() const {
   int64_t count = 0;
   for (const Parameter& parameter : parameters_) count += element_count(parameter.shape);
+  return count;
+}
+
+int64_t ParameterSet::trained_count() const {
+  int64_t count = 0;
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.is_trained()) count += element_count(parameter.shape);
+  }
   return count;
 }
 

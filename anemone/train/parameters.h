@@ -1,6 +1,7 @@
 // The trained numbers of a model: value, gradient and moments of every parameter, on a device.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,15 +22,23 @@ struct Parameter {
   std::unique_ptr<Buffer> scale = nullptr;
 
   bool decays() const { return shape.size() >= 2; }
+  bool is_trained() const { return gradient != nullptr; }
   // Gives it a gradient and moments, which are zero.
   void become_trained(Device& device);
 };
 
+// Which parameters are trained.
+using Trains = std::function<bool(const ParameterSpec& spec)>;
+
 class ParameterSet {
  public:
   // Takes the weights over tensor by tensor; where there are none the values stay as the device
-  // allocates them. Without `trained`, values only; these may be stored in fewer bits, except for
-  // vectors, which are few. In int8 a row's numbers are multiples of 1/127 of its largest.
+  // allocates them. Parameters that are not trained have values only, and may be `stored` in fewer
+  // bits, except for vectors, which are few. In int8 a row's numbers are multiples of 1/127 of its
+  // largest. Values that a file holds in that type stay where it is mapped, if the device allows.
+  ParameterSet(Device& device, ModelWeights weights, const Trains& trains,
+               DType stored = DType::kFp32);
+  // All of them, or none.
   ParameterSet(Device& device, ModelWeights weights, bool trained, DType stored = DType::kFp32);
   // Values only, which are copies.
   ParameterSet(Device& device, const ModelView& weights, DType stored);
@@ -37,6 +46,7 @@ class ParameterSet {
   const TransformerConfig& config() const { return config_; }
   // In the order of parameters(config).
   std::vector<Parameter>& all() { return parameters_; }
+  const std::vector<Parameter>& all() const { return parameters_; }
   Parameter& find(const std::string& name);
   // Of the values, and under scale_parameter(name) of the scales, while this lives.
   ParameterLookup values();
@@ -44,9 +54,10 @@ class ParameterSet {
   // The values where they lie; the device must let the host reach them.
   ModelView weights() const;
   int64_t count() const;  // numbers, not tensors
+  int64_t trained_count() const;
 
  private:
-  Parameter& add(Device& device, const ParameterSpec& spec, bool trained, DType stored);
+  Parameter& add(const ParameterSpec& spec);
 
   TransformerConfig config_;
   std::vector<Parameter> parameters_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -57,16 +58,29 @@ void for_each_option(Options& o, Visit&& visit) {
   visit("strict", o.strict);
   visit("loss_scale", o.loss_scale);
   visit("dtype", o.dtype);
+  visit("recompute", o.recompute);
+  visit("train", o.train);
+  visit("freeze", o.freeze);
+  visit("lora_rank", o.lora_rank);
+  visit("lora_alpha", o.lora_alpha);
+  visit("lora_targets", o.lora_targets);
 }
 
 // Options that the first checkpoints did not have.
 bool may_lack(std::string_view key) {
-  return key == "pipeline" || key == "strict" || key == "loss_scale" || key == "dtype";
+  constexpr std::string_view kLater[] = {"pipeline",   "strict",      "loss_scale", "dtype",
+                                         "recompute",  "train",       "freeze",     "lora_rank",
+                                         "lora_alpha", "lora_targets"};
+  return std::find(std::begin(kLater), std::end(kLater), key) != std::end(kLater);
 }
 
 // nlohmann-json converts between numbers and bools without a word.
 template <typename T>
 bool is_of_kind(const nlohmann::json& value) {
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    return value.is_array() && std::all_of(value.begin(), value.end(),
+                                           [](const auto& item) { return item.is_string(); });
+  }
   if constexpr (std::is_same_v<T, bool>) return value.is_boolean();
   if constexpr (std::is_same_v<T, std::string>) return value.is_string();
   if constexpr (std::is_floating_point_v<T>) return value.is_number();
@@ -110,12 +124,22 @@ void TrainOptions::validate() const {
   require_in("--eps", optimizer.epsilon, 0., kHuge);
   require_in("--weight-decay", optimizer.weight_decay, 0., kHuge);
   require_in("--clip", optimizer.clip, 0., kHuge);
+  require_in("--lora-rank", lora_rank, 0, 4096);
+  if (lora_rank > 0 && !(train.empty() && freeze.empty())) {
+    fail("--lora-rank", "with LoRA only adapters are trained",
+         "leave --train and --freeze out, or --lora-rank");
+  }
   // Far smaller ones are zero in fp32.
   const bool usable = loss_scale >= 1 / LossScale::kMost && loss_scale <= LossScale::kMost;
   if (loss_scale != 0 && !usable) {
     fail("--loss-scale", fmt::format("{} is neither 0 (dynamic) nor in [{}, {:.0f}]", loss_scale,
                                      1 / LossScale::kMost, LossScale::kMost));
   }
+}
+
+std::optional<Lora> TrainOptions::lora() const {
+  if (lora_rank == 0) return std::nullopt;
+  return Lora{.rank = lora_rank, .alpha = lora_alpha, .targets = lora_targets};
 }
 
 nlohmann::json to_json(const TrainOptions& options) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "anemone/model/transformer.h"
+#include "anemone/passes/freeze.h"
+#include "anemone/train/trains.h"
 
 namespace anemone {
 namespace {
@@ -43,11 +45,22 @@ int64_t padded_columns(const TrainingPlace& place, const TrainOptions& options) 
   return (options.sequence + multiple - 1) / multiple * multiple;
 }
 
-StageChain chain_of(const TransformerConfig& config, int64_t batch, int64_t columns,
-                    const Placement& placement) {
+// What frozen matrices are stored in: products round them anyway.
+DType frozen_type(const Device& host) { return host.info().product_type; }
+
+ParameterSet parameters_of(Device& host, const TrainOptions& options, ModelWeights weights) {
+  const Trains trains = trains_of(options, weights.config);
+  return {host, std::move(weights), trains, frozen_type(host)};
+}
+
+StageChain chain_of(const ParameterSet& parameters, int64_t batch, int64_t columns,
+                    const TrainingPlace& place) {
   const OutputHead head =
-      softmax_on_device(placement) ? OutputHead::kLossInParts : OutputHead::kLoss;
-  return training_chain(config, batch, columns, head);
+      softmax_on_device(place.placement) ? OutputHead::kLossInParts : OutputHead::kLoss;
+  StageChain chain = training_chain(parameters.config(), batch, columns, head);
+  freeze(chain, trains_by_name(parameters));
+  if (frozen_type(place.host) == DType::kBf16) store_frozen_in_bf16(chain);
+  return chain;
 }
 
 }  // namespace
@@ -56,7 +69,7 @@ Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights we
     : place_(place),
       state_(checked(std::move(state), weights.config)),
       values_(!place.device.simulation() || place.device.simulation()->values()),
-      parameters_(place.host, std::move(weights), /*trained=*/true),
+      parameters_(parameters_of(place.host, state_.options, std::move(weights))),
       columns_(padded_columns(place, state_.options)) {
   const TrainOptions& options = state_.options;
   state_.loss_scale = loss_scale_of(state_, place.device);
@@ -65,10 +78,14 @@ Trainer::Trainer(const TrainingPlace& place, TrainerState state, ModelWeights we
     state_.totals.device = place.device.info().name;
   }
   if (values_) open_data();
-  const StageChain chain = chain_of(parameters_.config(), options.batch, columns_, place.placement);
+  if (options.recompute && uses_device(place.placement)) {
+    fail("--recompute", "it is for steps of the host alone", "--pipeline host");
+  }
+  const StageChain chain = chain_of(parameters_, options.batch, columns_, place);
   check_placement(place.placement, chain, "--pipeline " + options.pipeline);
   program_ = std::make_unique<TrainingProgram>(
-      TrainingSetup{place.device, place.host, place.placement, options.strict, place.timeline},
+      TrainingSetup{place.device, place.host, place.placement, options.strict, options.recompute,
+                    place.timeline},
       chain, parameters_.values(),
       [&](const std::string& name) { return parameters_.find(name).gradient.get(); });
   data_event_ = runner().name_id("read tokens", "data");

@@ -34,7 +34,7 @@ Updater::Updater(std::span<Parameter> parameters, ThreadPool& pool, TaskRunner& 
       norm_event_(runner.name_id("gradient norm", "adam")),
       adamw_event_(runner.name_id("AdamW", "adam")) {
   for (const Parameter& parameter : parameters) {
-    count_ += static_cast<double>(element_count(parameter.shape));
+    if (parameter.is_trained()) count_ += static_cast<double>(element_count(parameter.shape));
   }
 }
 

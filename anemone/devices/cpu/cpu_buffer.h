@@ -10,8 +10,11 @@ namespace anemone {
 
 class CpuBuffer final : public Buffer {
  public:
-  explicit CpuBuffer(const Type& type)
-      : type_(type), tensor_(type.dtype, type.shape), view_(tensor_) {}
+  explicit CpuBuffer(const Type& type) : CpuBuffer(Tensor(type.dtype, type.shape)) {}
+  explicit CpuBuffer(Tensor tensor)
+      : type_(Type::tensor(tensor.dtype(), tensor.shape())),
+        tensor_(std::move(tensor)),
+        view_(tensor_) {}
   const Type& type() const override { return type_; }
   void write(const TensorView& from) override {
     ANEMONE_CHECK(from.size() == tensor_.size());

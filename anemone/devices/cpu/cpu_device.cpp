@@ -314,6 +314,9 @@ class CpuDevice final : public Device {
                                            options);
   }
 
+  std::unique_ptr<Buffer> adopt(Tensor tensor) override {
+    return std::make_unique<CpuBuffer>(std::move(tensor));
+  }
   std::unique_ptr<Buffer> allocate(const Type& type, size_t /*least_bytes*/) override {
     return std::make_unique<CpuBuffer>(type);
   }
