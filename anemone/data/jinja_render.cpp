@@ -9,6 +9,7 @@
 #include "anemone/base/error.h"
 #include "anemone/data/jinja_functions.h"
 #include "anemone/data/jinja_lexer.h"
+#include "anemone/data/jinja_operators.h"
 
 namespace anemone {
 namespace {
@@ -23,7 +24,6 @@ constexpr const char* kFunctions[] = {"raise_exception", "strftime_now", "namesp
 constexpr int64_t kMostSteps = 2'000'000;         // of statements and expressions
 constexpr size_t kLongestText = size_t{1} << 24;  // of one value, and of all that is printed
 constexpr int kDeepest = 500;                     // expressions inside expressions, macros included
-constexpr int64_t kLongestRange = 100'000;
 
 class Renderer {
  public:
@@ -52,11 +52,6 @@ class Renderer {
   void step() {
     if (++steps_ > kMostSteps) throw JinjaFailure("it goes on without end");
     if (depth_ > kDeepest) throw JinjaFailure("it is nested too deeply");
-  }
-
-  std::string bounded(std::string text) const {
-    if (text.size() > kLongestText) throw JinjaFailure("a text grows without end");
-    return text;
   }
 
   // --- statements ---
@@ -227,8 +222,10 @@ class Renderer {
         return variable(node.text);
       case Kind::kAttribute:
         return attribute_of(value(parts[0]), node.text);
-      case Kind::kItem:
-        return item(value(parts[0]), value(parts[1]));
+      case Kind::kItem: {
+        const JinjaValue object = value(parts[0]);
+        return item_of(object, value(parts[1]));
+      }
       case Kind::kSlice:
         return slice(node);
       case Kind::kCall:
@@ -244,7 +241,7 @@ class Renderer {
       case Kind::kNot:
         return JinjaValue(!value(parts[0]).truth());
       case Kind::kNegative:
-        return JinjaValue(-number(value(parts[0]), "-"));
+        return JinjaValue(-number_of(value(parts[0]), "-"));
       case Kind::kAnd:
       case Kind::kOr: {
         const JinjaValue left = value(parts[0]);
@@ -254,7 +251,7 @@ class Renderer {
         return conditional(node);
       case Kind::kBinary: {
         const JinjaValue left = value(parts[0]);
-        return binary(node.text, left, value(parts[1]));
+        return joined_by(node.text, left, value(parts[1]));
       }
       case Kind::kCompare:
         return compare(node);
@@ -289,113 +286,25 @@ class Renderer {
     return JinjaValue(std::move(map));
   }
 
-  static int64_t number(const JinjaValue& value, std::string_view doing) {
-    if (value.is_number()) return value.number();
-    throw JinjaFailure(fmt::format("\"{}\" takes a number, not {}", doing, value.kind()));
-  }
-
-  static JinjaValue item(const JinjaValue& object, const JinjaValue& key) {
-    if (key.text() != nullptr) return attribute_of(object, *key.text());
-    if (object.is_undefined()) return attribute_of(object, printed(key));
-    if (!key.is_number()) throw JinjaFailure(fmt::format("{} is no key", key.kind()));
-    if (object.list() == nullptr && object.text() == nullptr) {
-      return JinjaValue(JinjaUndefined{"an element of " + object.kind()});
-    }
-    const JinjaList list = elements_of(object);
-    const auto count = static_cast<int64_t>(list.size());
-    const int64_t index = key.number() < 0 ? key.number() + count : key.number();
-    if (index >= 0 && index < count) return list[static_cast<size_t>(index)];
-    return JinjaValue(JinjaUndefined{fmt::format("element {} of {}", key.number(), count)});
-  }
-
-  // list[begin:end:step] by Python's rules for what is absent, negative or outside.
   JinjaValue slice(const JinjaNode& node) {
     const JinjaValue object = value(node.children[0]);
-    if (object.list() == nullptr && object.text() == nullptr) {
-      throw JinjaFailure(fmt::format("a part of {} is not read", object.kind()));
-    }
     const auto bound = [&](size_t child) -> std::optional<int64_t> {
       if (node.children[child].kind == Kind::kAbsent) return std::nullopt;
       const JinjaValue given = value(node.children[child]);
-      return given.is_none() ? std::nullopt : std::optional(number(given, "[:]"));
+      return given.is_none() ? std::nullopt : std::optional(number_of(given, "[:]"));
     };
-    const JinjaList list = elements_of(object);
-    const auto count = static_cast<int64_t>(list.size());
-    const std::optional<int64_t> first = bound(1), last = bound(2);
-    const int64_t stride = bound(3).value_or(1);
-    if (stride == 0) throw JinjaFailure("a step of 0");
-    const int64_t low = stride > 0 ? 0 : -1, high = stride > 0 ? count : count - 1;
-    const auto placed = [&](std::optional<int64_t> place, int64_t absent) {
-      if (!place) return absent;
-      return std::clamp(*place < 0 ? *place + count : *place, low, high);
-    };
-    const int64_t end = placed(last, stride > 0 ? high : low);
-    JinjaList part;
-    for (int64_t i = placed(first, stride > 0 ? low : high); stride > 0 ? i < end : i > end;
-         i += std::clamp(stride, -count - 1, count + 1)) {
-      part.push_back(list[static_cast<size_t>(i)]);
-    }
-    if (object.list() != nullptr) return JinjaValue(std::move(part));
-    std::string text;
-    for (const JinjaValue& character : part) text += *character.text();
-    return JinjaValue(std::move(text));
-  }
-
-  JinjaValue binary(const std::string& sign, const JinjaValue& left,
-                    const JinjaValue& right) const {
-    if (sign == "~") return JinjaValue(bounded(printed(left) + printed(right)));
-    if (sign == "+" && left.text() != nullptr && right.text() != nullptr) {
-      return JinjaValue(bounded(*left.text() + *right.text()));
-    }
-    if (sign == "+" && left.list() != nullptr && right.list() != nullptr) {
-      JinjaList list = *left.list();
-      list.insert(list.end(), right.list()->begin(), right.list()->end());
-      if (list.size() > kLongestText) throw JinjaFailure("a list grows without end");
-      return JinjaValue(std::move(list));
-    }
-    if (!left.is_number() || !right.is_number()) {
-      throw JinjaFailure(fmt::format("\"{}\" between {} and {}", sign, left.kind(), right.kind()));
-    }
-    return JinjaValue(arithmetic(sign, left.number(), right.number()));
-  }
-
-  // Remainders have the sign of the divisor, as in Python.
-  static int64_t arithmetic(const std::string& sign, int64_t a, int64_t b) {
-    constexpr int64_t kMost = int64_t{1} << 31;
-    if (a > kMost || a < -kMost || b > kMost || b < -kMost)
-      throw JinjaFailure("a number too large");
-    if (sign == "+") return a + b;
-    if (sign == "-") return a - b;
-    if (sign == "*") return a * b;
-    if ((sign == "%" || sign == "//") && b != 0) {
-      const int64_t remainder = (a % b + b) % b;
-      return sign == "%" ? remainder : (a - remainder) / b;
-    }
-    throw JinjaFailure(fmt::format("{} {} {} is not read", a, sign, b));
+    const std::optional<int64_t> begin = bound(1), end = bound(2);
+    return slice_of(object, begin, end, bound(3).value_or(1));
   }
 
   JinjaValue compare(const JinjaNode& node) {
     JinjaValue left = value(node.children[0]);
     for (size_t i = 0; i < node.names.size(); ++i) {
       JinjaValue right = value(node.children[i + 1]);
-      if (!holds(node.names[i], left, right)) return JinjaValue(false);
+      if (!compares(node.names[i], left, right)) return JinjaValue(false);
       left = std::move(right);
     }
     return JinjaValue(true);
-  }
-
-  static bool holds(const std::string& sign, const JinjaValue& left, const JinjaValue& right) {
-    if (sign == "==") return left == right;
-    if (sign == "!=") return !(left == right);
-    if (sign == "in") return is_in(left, right);
-    if (sign == "not in") return !is_in(left, right);
-    const bool texts = left.text() != nullptr && right.text() != nullptr;
-    if (!texts && !(left.is_number() && right.is_number())) {
-      throw JinjaFailure(fmt::format("\"{}\" between {} and {}", sign, left.kind(), right.kind()));
-    }
-    const bool less = texts ? *left.text() < *right.text() : left.number() < right.number();
-    const bool more = texts ? *right.text() < *left.text() : right.number() < left.number();
-    return sign == "<" ? less : sign == ">" ? more : sign == "<=" ? !more : !less;
   }
 
   // --- calls ---
@@ -429,8 +338,10 @@ class Renderer {
       fail(where_,
            fmt::format("the chat template refuses it: {}", printed(arguments.at(0, "message"))));
     }
-    if (name == "strftime_now") return JinjaValue(formatted_time(arguments.text(0, "format")));
-    if (name == "range") return range(arguments);
+    if (name == "strftime_now") {
+      return JinjaValue(formatted_time(now_, arguments.text(0, "format")));
+    }
+    if (name == "range") return range_of(arguments);
     if (name != "namespace" && name != "dict") {
       throw JinjaFailure(fmt::format("the function \"{}\" is not read", name));
     }
@@ -441,32 +352,6 @@ class Renderer {
       map.set(arguments.names[i], arguments.values[i]);
     }
     return JinjaValue(std::move(map));
-  }
-
-  static JinjaValue range(const JinjaArguments& arguments) {
-    const size_t count = arguments.values.size();
-    if (count < 1 || count > 3) throw JinjaFailure("range takes one to three numbers");
-    const auto at = [&](size_t i) { return number(arguments.values[i], "range"); };
-    const int64_t begin = count == 1 ? 0 : at(0), end = at(count == 1 ? 0 : 1);
-    const int64_t stride = count == 3 ? at(2) : 1;
-    JinjaList list;
-    if (stride == 0) throw JinjaFailure("range: a step of 0");
-    for (int64_t i = begin; stride > 0 ? i < end : i > end; i += stride) {
-      list.emplace_back(i);
-      if (static_cast<int64_t>(list.size()) > kLongestRange) throw JinjaFailure("range: too long");
-    }
-    return JinjaValue(std::move(list));
-  }
-
-  std::string formatted_time(const std::string& format) const {
-    if (format.empty()) return "";
-    std::tm local{};
-    localtime_r(&now_, &local);
-    std::string text(256, '\0');
-    const size_t size = std::strftime(text.data(), text.size(), format.c_str(), &local);
-    if (size == 0) throw JinjaFailure(fmt::format("strftime_now(\"{}\") is not read", format));
-    text.resize(size);
-    return text;
   }
 
   // A macro sees the names of the template, not those of its caller.
