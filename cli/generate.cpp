@@ -40,7 +40,6 @@ struct Options {
 
 // How many tokens fit; an error where the user asked for more.
 int64_t token_budget(const Options& o, size_t prompt, int64_t positions) {
-  if (o.tokens < 0) fail("--tokens", "it must be 0 or more");
   const int64_t room = positions - static_cast<int64_t>(prompt) + 1;
   if (room <= 0) {
     fail("--prompt",
@@ -127,7 +126,13 @@ void chat_by_lines(const Options& o, Generator& generator, const Tokenizer& toke
   std::vector<int> fed;
   for_each_line([&](const std::string& line) {
     const std::vector<int> ids = chat.ask(line);
-    const int64_t tokens = token_budget(o, ids.size(), generator.capacity());
+    const int64_t room = generator.capacity() - static_cast<int64_t>(ids.size()) + 1;
+    if (room <= 0) {
+      fail("--chat",
+           fmt::format("it has come to {} tokens, and {} fit", ids.size(), generator.capacity()),
+           "begin a new one");
+    }
+    const int64_t tokens = std::min(o.tokens, room);
     const auto differs = std::mismatch(fed.begin(), fed.end(), ids.begin(), ids.end() - 1).first;
     generator.go_back(differs - fed.begin());
     const auto fresh = std::span(ids).subspan(static_cast<size_t>(generator.position()));
@@ -149,7 +154,8 @@ void check_chat(const Options& o) {
   }
   if (o.prompt_given) return;
   if (o.json) fail("--json", "a chat on standard input has no one result", "give --prompt");
-  if (!o.draft_model.empty() || !o.draft_dtype.empty() || o.draft_tokens_given) {
+  const bool typed = !o.draft_dtype.empty() && o.draft_dtype != "none";
+  if (!o.draft_model.empty() || typed || o.draft_tokens_given) {
     fail("--draft-model", "a chat on standard input does not draft", "give --prompt, or no draft");
   }
 }
@@ -159,6 +165,7 @@ constexpr int64_t kLongestChat = 4096;
 
 void run(const Options& o) {
   o.sampling.validate();
+  if (o.tokens < 0) fail("--tokens", "it must be 0 or more");
   check_chat(o);
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});

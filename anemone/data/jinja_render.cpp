@@ -21,7 +21,7 @@ using Scope = std::map<std::string, JinjaValue, std::less<>>;
 constexpr const char* kFunctions[] = {"raise_exception", "strftime_now", "namespace", "dict",
                                       "range",           "lipsum",       "cycler",    "joiner"};
 
-constexpr int64_t kMostSteps = 2'000'000;         // of statements and expressions
+constexpr int64_t kMostSteps = 5'000'000;         // of statements and expressions
 constexpr size_t kLongestText = size_t{1} << 24;  // of one value, and of all that is printed
 constexpr int kDeepest = 500;                     // expressions inside expressions, macros included
 
@@ -50,7 +50,9 @@ class Renderer {
   };
 
   void step() {
-    if (++steps_ > kMostSteps) throw JinjaFailure("it goes on without end");
+    if (++steps_ > kMostSteps) {
+      throw JinjaFailure(fmt::format("it takes more than {} steps", kMostSteps));
+    }
     if (depth_ > kDeepest) throw JinjaFailure("it is nested too deeply");
   }
 

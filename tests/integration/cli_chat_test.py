@@ -106,6 +106,10 @@ class Chat(CliTest):
     def test_a_chat_that_is_too_long_is_an_error(self):
         self.refused("generate", "--model", "model", "--chat", "--prompt", "x1" * 300,
                      says="512 positions")
+        done = subprocess.run([ANEMONE, "generate", "--model", "model", "--chat"], cwd=self.dir,
+                              input=b"x1" * 300 + b"\n", capture_output=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"and 512 fit", done.stderr)
 
     def test_flags_that_do_not_go_together(self):
         run = ("generate", "--model", "model")
