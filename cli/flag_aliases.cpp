@@ -86,6 +86,8 @@ constexpr Alias kFlags[] = {
     {"--n-threads", "--threads"},
     {"--torch-dtype", "--dtype"},
     {"-p", "--prompt"},
+    {"--system-prompt", "--system"},
+    {"--chat-template", "--chat-format"},
     {"-n", "--tokens"},
     {"--n-predict", "--tokens"},
     {"--predict", "--tokens"},

@@ -6,6 +6,7 @@
 #include "anemone/devices/all_devices.h"
 #include "anemone/generate/draft.h"
 #include "anemone/train/parameters.h"
+#include "cli/chat.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 
@@ -23,6 +24,8 @@ struct Options {
   int64_t draft_tokens = 5;
   bool draft_tokens_given = false;
   bool json = false;
+  ChatOptions chat;
+  bool prompt_given = false;
 
   // Whether somebody drafts for a model of so many parameters. Where nothing is said it does so
   // itself, in int8, if its own weights are in fp32 and too many for caches: each token then waits
@@ -37,7 +40,6 @@ struct Options {
 
 // How many tokens fit; an error where the user asked for more.
 int64_t token_budget(const Options& o, size_t prompt, int64_t positions) {
-  if (o.tokens < 0) fail("--tokens", "it must be 0 or more");
   const int64_t room = positions - static_cast<int64_t>(prompt) + 1;
   if (room <= 0) {
     fail("--prompt",
@@ -99,9 +101,10 @@ std::vector<int> prompt_ids(const Options& o, const Tokenizer& tokenizer) {
   fail("--prompt", "it is empty, and the tokenizer has no BOS to begin with", "give some text");
 }
 
-// BOS, and all that end a text.
-std::vector<int> stops_of(const Tokenizer& tokenizer) {
+// BOS, and all that end a text or the turn of a chat.
+std::vector<int> stops_of(const Tokenizer& tokenizer, const std::optional<Conversation>& chat) {
   std::vector<int> stops;
+  if (const auto end = chat ? chat->end_of_turn() : std::nullopt) stops.push_back(*end);
   for (int id = 0; id < tokenizer.vocab_size(); ++id) {
     if (id == tokenizer.bos() || tokenizer.is_end(id)) stops.push_back(id);
   }
@@ -116,20 +119,77 @@ std::string summary(size_t prompt, const Generated& result) {
                      result.prompt_ms, result.ids.size(), result.tokens_per_s, right);
 }
 
+// Each line of standard input is the user's next message. What the cache holds of the chat already
+// is not fed again.
+void chat_by_lines(const Options& o, Generator& generator, const Tokenizer& tokenizer,
+                   Conversation& chat, const SamplerOptions& sampling, std::span<const int> stops) {
+  std::vector<int> fed;
+  for_each_line([&](const std::string& line) {
+    const std::vector<int> ids = chat.ask(line);
+    const int64_t room = generator.capacity() - static_cast<int64_t>(ids.size()) + 1;
+    if (room <= 0) {
+      fail("--chat",
+           fmt::format("it has come to {} tokens, and {} fit", ids.size(), generator.capacity()),
+           "begin a new one");
+    }
+    const int64_t tokens = std::min(o.tokens, room);
+    const auto differs = std::mismatch(fed.begin(), fed.end(), ids.begin(), ids.end() - 1).first;
+    generator.go_back(differs - fed.begin());
+    const auto fresh = std::span(ids).subspan(static_cast<size_t>(generator.position()));
+    StreamDecoder text(tokenizer);
+    const auto show = [&](int id) { print(text.next(id)); };
+    const Generated result = generate(generator, fresh, tokens, sampling, stops, show);
+    print(text.finish() + "\n");
+    chat.answer(tokenizer.decode(result.ids));
+    fed = ids;
+    fed.insert(fed.end(), result.ids.begin(), result.ids.end());
+    fed.resize(static_cast<size_t>(generator.position()));  // the last one is only picked
+  });
+}
+
+void check_chat(const Options& o) {
+  if (!o.chat.on()) {
+    if (o.chat.system) fail("--system", "it is part of a chat", "add --chat");
+    return;
+  }
+  if (o.prompt_given) return;
+  if (o.json) fail("--json", "a chat on standard input has no one result", "give --prompt");
+  const bool typed = !o.draft_dtype.empty() && o.draft_dtype != "none";
+  if (!o.draft_model.empty() || typed || o.draft_tokens_given) {
+    fail("--draft-model", "a chat on standard input does not draft", "give --prompt, or no draft");
+  }
+}
+
+// The tokens of a chat on standard input that are kept: each takes memory for its keys and values.
+constexpr int64_t kLongestChat = 4096;
+
 void run(const Options& o) {
   o.sampling.validate();
+  if (o.tokens < 0) fail("--tokens", "it must be 0 or more");
+  check_chat(o);
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
   Loaded model(*device, o.model, *dtype_from_name(o.dtype), "--model");
   const TransformerConfig& config = model.config();
-  std::optional<Loaded> draft_model = load_draft(*device, o, model);
-  const auto tokenizer =
-      load_tokenizer(tokenizer_path(o.tokenizer, o.model), static_cast<int>(config.vocab_size));
+  const bool by_lines = o.chat.on() && !o.prompt_given;
+  std::optional<Loaded> draft_model;
+  if (!by_lines) draft_model = load_draft(*device, o, model);
+  const std::string vocabulary =
+      o.chat.on() ? chat_tokenizer_path(o.tokenizer.empty() ? o.model : o.tokenizer)
+                  : tokenizer_path(o.tokenizer, o.model);
+  const auto tokenizer = load_tokenizer(vocabulary, static_cast<int>(config.vocab_size));
   // Rows of the model beyond the tokenizer's tokens fill it up, and are no text.
   SamplerOptions sampling = o.sampling;
   sampling.vocabulary = tokenizer->vocab_size();
-  const std::vector<int> prompt = prompt_ids(o, *tokenizer);
+  std::optional<Conversation> chat;
+  if (o.chat.on()) chat.emplace(begin_chat(o.chat, *tokenizer, vocabulary));
+  const std::vector<int> stops = stops_of(*tokenizer, chat);
+  if (by_lines) {
+    model.generate_up_to(*device, std::min(config.max_sequence, kLongestChat));
+    return chat_by_lines(o, *model.generator, *tokenizer, *chat, sampling, stops);
+  }
+  const std::vector<int> prompt = chat ? chat->ask(o.prompt) : prompt_ids(o, *tokenizer);
   const int64_t tokens = token_budget(o, prompt.size(), config.max_sequence);
   // The last token is only picked, not fed; a draft may go beyond it.
   const int64_t wanted = static_cast<int64_t>(prompt.size()) + tokens + o.draft_tokens;
@@ -143,15 +203,18 @@ void run(const Options& o) {
   }
   StreamDecoder text(*tokenizer);
   std::string beginning;
-  for (int id : prompt) beginning += text.next(id);
+  // Of a chat only the answer is shown.
+  if (!chat) {
+    for (int id : prompt) beginning += text.next(id);
+  }
   if (!o.json) print(beginning);
   const auto show = [&](int id) {
     if (!o.json) print(text.next(id));
   };
-  const Generated result = generate(*model.generator, prompt, tokens, sampling,
-                                    stops_of(*tokenizer), show, draft ? &*draft : nullptr);
+  const Generated result =
+      generate(*model.generator, prompt, tokens, sampling, stops, show, draft ? &*draft : nullptr);
   if (!o.json) return print(text.finish() + summary(prompt.size(), result));
-  std::vector<int> all = prompt;
+  std::vector<int> all = chat ? std::vector<int>() : prompt;
   all.insert(all.end(), result.ids.begin(), result.ids.end());
   print_json({{"prompt_ids", prompt},
               {"ids", result.ids},
@@ -169,7 +232,9 @@ void add_generate(CLI::App& app) {
   auto o = std::make_shared<Options>();
   command->add_option("--model", o->model, "Model file or directory, run")->required();
   command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp);
-  command->add_option("--prompt", o->prompt, "Text to continue; empty starts from BOS");
+  CLI::Option* prompt =
+      command->add_option("--prompt", o->prompt, "Text to continue; empty starts from BOS");
+  o->chat.add_to(*command);
   CLI::Option* tokens =
       command->add_option("--tokens", o->tokens, "New tokens at most")->capture_default_str();
   command->add_option("--temperature", o->sampling.temperature, "0 is greedy")
@@ -198,7 +263,8 @@ void add_generate(CLI::App& app) {
       ->capture_default_str();
   o->device.add_to(*command);
   command->add_flag("--json", o->json, "One JSON object on standard output");
-  command->callback([o, tokens, drafted] {
+  command->callback([o, prompt, tokens, drafted] {
+    o->prompt_given = prompt->count() > 0;
     o->tokens_given = tokens->count() > 0;
     o->draft_tokens_given = drafted->count() > 0;
     if (o->draft_dtype == "none" && !o->draft_model.empty()) {

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "anemone/base/file.h"
+#include "anemone/data/chat_template.h"
 #include "anemone/data/file_kind.h"
 #include "anemone/data/text_borders.h"
 #include "anemone/data/tokenizer.h"
@@ -25,7 +26,7 @@ void keep_file(const fs::path& file, const fs::path& copy) {
 }
 
 // Under the name by which it is found again; a tokenizer.json with the files that name its BOS and
-// EOS.
+// EOS, and the template of chats.
 void keep_tokenizer(const std::string& given, const fs::path& out) {
   if (given.empty()) return;
   const fs::path file = tokenizer_file(given);
@@ -35,11 +36,13 @@ void keep_tokenizer(const std::string& given, const fs::path& out) {
     return keep_file(file, out / (sentencepiece ? "tokenizer.model" : "tokenizer.bin"));
   }
   keep_file(file, out / "tokenizer.json");
-  for (const char* name : kBorderFiles) {
+  const auto keep = [&](const char* name) {
     if (fs::is_regular_file(file.parent_path() / name)) {
       keep_file(file.parent_path() / name, out / name);
     }
-  }
+  };
+  for (const char* name : kBorderFiles) keep(name);
+  for (const char* name : kChatTemplateFiles) keep(name);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <queue>
 
 #include "anemone/base/error.h"
 #include "anemone/base/strict_json.h"
@@ -13,10 +12,6 @@ namespace anemone {
 namespace {
 
 constexpr int64_t kMostGaps = 1 << 16;
-
-uint64_t pair_key(int left, int right) {
-  return static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right);
-}
 
 }  // namespace
 
@@ -101,13 +96,7 @@ void Bpe::add_merge(const std::string& left, const std::string& right, int rank,
   const int left_id = id_of(left), right_id = id_of(right);
   const bool cut = !prefix_.empty() && right.size() >= prefix_.size();
   // Of a merge that is there twice the later rank counts.
-  merges_[pair_key(left_id, right_id)] = {
-      rank, id_of(left + (cut ? right.substr(prefix_.size()) : right))};
-}
-
-const Bpe::Merge* Bpe::find(int left, int right) const {
-  const auto found = merges_.find(pair_key(left, right));
-  return found == merges_.end() ? nullptr : &found->second;
+  merges_.set(left_id, right_id, rank, id_of(left + (cut ? right.substr(prefix_.size()) : right)));
 }
 
 bool Bpe::append_bytes(std::string_view text, std::vector<int>& ids) const {
@@ -157,70 +146,6 @@ void Bpe::append_characters(std::string_view piece, std::vector<int>& ids) const
   put_waiting();
 }
 
-// A heap of candidates and a linked list make each merge O(log n).
-class Bpe::Merger {
- public:
-  Merger(const Bpe& bpe, const std::vector<int>& ids) : bpe_(bpe) {
-    const auto count = static_cast<int>(ids.size());
-    symbols_.reserve(ids.size());
-    for (int i = 0; i < count; ++i) {
-      symbols_.push_back({ids[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1});
-    }
-    for (int i = 0; i + 1 < count; ++i) consider(i);
-  }
-
-  void run(std::vector<int>& ids) {
-    while (!candidates_.empty()) {
-      const Candidate best = candidates_.top();
-      candidates_.pop();
-      merge(best);
-    }
-    for (int i = 0; i >= 0; i = at(i).next) ids.push_back(at(i).id);
-  }
-
- private:
-  struct Symbol {
-    int id, previous, next;  // id -1: merged into an earlier one
-  };
-  struct Candidate {
-    int rank, position, merged;
-    bool operator<(const Candidate& other) const {
-      return rank != other.rank ? rank > other.rank : position > other.position;
-    }
-  };
-
-  Symbol& at(int position) { return symbols_[static_cast<size_t>(position)]; }
-
-  const Merge* pair_at(int position) {
-    const Symbol& left = at(position);
-    return left.id < 0 || left.next < 0 ? nullptr : bpe_.find(left.id, at(left.next).id);
-  }
-
-  void consider(int position) {
-    if (const Merge* found = pair_at(position)) {
-      candidates_.push({found->rank, position, found->id});
-    }
-  }
-
-  // A candidate counts as long as its place gives the same token, from whatever pair.
-  void merge(const Candidate& best) {
-    const Merge* found = pair_at(best.position);
-    if (found == nullptr || found->id != best.merged) return;
-    Symbol& left = at(best.position);
-    Symbol& right = at(left.next);
-    left.id = best.merged;
-    left.next = right.next;
-    right.id = -1;
-    if (left.next >= 0) at(left.next).previous = best.position;
-    if (left.previous >= 0) consider(left.previous);
-    consider(best.position);
-  }
-
-  const Bpe& bpe_;
-  std::vector<Symbol> symbols_;
-  std::priority_queue<Candidate> candidates_;
-};
-
 void Bpe::append_ids(std::string_view piece, std::vector<int>& ids) const {
   if (ignores_merges_) {
     const int whole = tokens_.find(piece);
@@ -228,7 +153,7 @@ void Bpe::append_ids(std::string_view piece, std::vector<int>& ids) const {
   }
   std::vector<int> characters;
   append_characters(piece, characters);
-  if (!characters.empty()) Merger(*this, characters).run(ids);
+  merges_.append_merged(characters, ids);
 }
 
 }  // namespace anemone

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "anemone/data/pair_merges.h"
 #include "anemone/data/token_model.h"
 
 namespace anemone {
@@ -23,11 +23,6 @@ class Bpe : public TokenModel {
   void append_ids(std::string_view piece, std::vector<int>& ids) const override;
 
  private:
-  class Merger;
-  struct Merge {
-    int rank, id;
-  };
-
   void read_settings(const JsonNode& model);
   void read_vocabulary(const JsonNode& vocabulary);
   void read_merges(const JsonNode& merges);
@@ -36,10 +31,9 @@ class Bpe : public TokenModel {
   std::optional<int> unknown_id() const;
   void append_characters(std::string_view piece, std::vector<int>& ids) const;
   bool append_bytes(std::string_view text, std::vector<int>& ids) const;
-  const Merge* find(int left, int right) const;
 
-  std::unordered_map<uint64_t, Merge> merges_;  // by left id << 32 | right id
-  std::array<int, 256> bytes_{};                // the ids of <0x00>..<0xFF>; -1: none
+  PairMerges merges_;
+  std::array<int, 256> bytes_{};  // the ids of <0x00>..<0xFF>; -1: none
   std::string unknown_, prefix_, suffix_;
   bool byte_fallback_ = false, fuses_unknown_ = false, ignores_merges_ = false;
 };

@@ -127,11 +127,12 @@ int HfTokenizer::find(const std::string& token) const {
 }
 
 void HfTokenizer::find_borders(const JsonNode& root, const NamedBorders& named) {
-  front_ = ids_in_front(root.find("post_processor"), vocab_size());
-  bos_ = front_.empty() ? find(named.bos) : front_[0];
+  around_ = borders_of_text(root.find("post_processor"), vocab_size());
+  bos_ = around_.front.empty() ? find(named.bos) : around_.front[0];
   eos_ = find(named.eos);
   ends_ = named.eos_ids;
   if (eos_ < 0 && !ends_.empty() && ends_[0] < vocab_size()) eos_ = ends_[0];
+  if (eos_ < 0 && !around_.behind.empty()) eos_ = around_.behind.back();
   for (const char* usual : kUsualEnds) {
     if (eos_ < 0) eos_ = find(usual);
   }
@@ -143,8 +144,14 @@ bool HfTokenizer::is_end(int id) const {
 
 std::vector<int> HfTokenizer::encode(std::string_view text, bool add_bos) const {
   std::vector<int> ids;
-  if (add_bos) ids = front_;
+  if (add_bos) ids = around_.front;
   if (!text.empty()) Encoding(*this, ids).append(valid_utf8(text));
+  return ids;
+}
+
+std::vector<int> HfTokenizer::encode_whole(std::string_view text) const {
+  std::vector<int> ids = encode(text, /*add_bos=*/true);
+  ids.insert(ids.end(), around_.behind.begin(), around_.behind.end());
   return ids;
 }
 

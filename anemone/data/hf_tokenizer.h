@@ -36,6 +36,7 @@ class HfTokenizer : public Tokenizer {
 
   // `add_bos`: what the post-processor puts in front of a text. It need not be bos().
   std::vector<int> encode(std::string_view text, bool add_bos) const override;
+  std::vector<int> encode_whole(std::string_view text) const override;
 
  protected:
   std::string_view piece(int id) const override { return texts_[static_cast<size_t>(id)]; }
@@ -61,7 +62,8 @@ class HfTokenizer : public Tokenizer {
   std::vector<std::string> tokens_;  // by id; empty: a gap
   std::vector<std::string> texts_;   // what they decode to, but for the first one of a text
   std::vector<bool> skipped_;        // special tokens and gaps
-  std::vector<int> front_, ends_;
+  TextBorders around_;
+  std::vector<int> ends_;
   int bos_ = -1, eos_ = -1;
 
   // The ids of words that have come. Who finds it taken goes without.

@@ -22,8 +22,9 @@ using ::testing::HasSubstr;
 
 // Made by make_tokenizers.py with the library that defines the format.
 const std::filesystem::path kGolden = ANEMONE_SOURCE_DIR "/tests/golden/tokenizers";
-constexpr const char* kShapes[] = {"gpt2",  "llama3", "qwen2",     "llama2",  "mistral",
-                                   "gemma", "digits", "metaspace", "unigram", "unigram_bytes"};
+constexpr const char* kShapes[] = {"gpt2",    "llama3",        "qwen2",       "llama2",
+                                   "mistral", "gemma",         "digits",      "metaspace",
+                                   "unigram", "unigram_bytes", "unigram_end", "roberta"};
 
 json golden(const std::string& name) { return json::parse(read_file(kGolden / (name + ".json"))); }
 
@@ -70,7 +71,7 @@ TEST(HfTokenizer, IdsAndTextsAreThoseOfTheLibrary) {
     const auto tokenizer = load_tokenizer(kGolden / (std::string(shape) + ".json"));
     for (const json& one : golden(std::string(shape) + ".cases")) {
       const auto ids = one["ids"].get<std::vector<int>>();
-      EXPECT_EQ(tokenizer->encode(one["text"].get<std::string>(), true), ids)
+      EXPECT_EQ(tokenizer->encode_whole(one["text"].get<std::string>()), ids)
           << shape << ": " << one["text"];
       if (has_stray_bytes(one)) continue;
       EXPECT_EQ(tokenizer->decode(ids), one["decoded"].get<std::string>())
@@ -87,6 +88,49 @@ TEST(HfTokenizer, ThePostProcessorSaysWhatABeginningIs) {
   EXPECT_EQ(begin("llama2"), std::pair(std::vector{1}, 1));
   EXPECT_EQ(begin("llama3"), std::pair(std::vector{420}, 420));
   EXPECT_EQ(begin("gpt2"), std::pair(std::vector<int>{}, -1));
+}
+
+// Ids that tokenizers 0.23.3 gives to "ab" by the same file.
+TEST(HfTokenizer, ThePostProcessorSaysWhatIsAroundAWholeText) {
+  const auto special = [](const char* name) {
+    return json{{"SpecialToken", {{"id", name}, {"type_id", 0}}}};
+  };
+  const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const json tokens = {{"<c>", {{"ids", {0}}}}, {"<e>", {{"ids", {1, 2}}}}};
+  const auto in_template = [&](const json& single) {
+    return json{{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", tokens}};
+  };
+  const json roberta = {{"type", "RobertaProcessing"}, {"cls", {"<c>", 4}}, {"sep", {"<e>", 5}}};
+  const json bytes = {{"type", "ByteLevel"}};
+  const auto in_sequence = [](const json& processors) {
+    return json{{"type", "Sequence"}, {"processors", processors}};
+  };
+  const auto whole = [](const json& processor) {
+    return tokenizer_of(small_file({{"post_processor", processor}}))->encode_whole("ab");
+  };
+  const json behind = in_template({text, special("<e>")});
+  EXPECT_THAT(whole(behind), ElementsAre(3, 1, 2));
+  EXPECT_THAT(whole(in_template({special("<c>"), text, special("<e>"), special("<c>")})),
+              ElementsAre(0, 3, 1, 2, 0));
+  EXPECT_THAT(whole(roberta), ElementsAre(4, 3, 5));
+  EXPECT_THAT(whole(in_sequence({bytes, roberta})), ElementsAre(4, 3, 5));
+  EXPECT_THAT(whole(in_sequence({roberta, roberta})), ElementsAre(4, 4, 3, 5, 5));
+  EXPECT_THAT(whole(in_sequence({roberta, behind, bytes})), ElementsAre(4, 3, 5, 1, 2));
+  // An open text, such as a prompt, has nothing behind it.
+  const auto tokenizer = tokenizer_of(small_file({{"post_processor", behind}}));
+  EXPECT_THAT(tokenizer->encode("ab", /*add_bos=*/true), ElementsAre(3));
+  EXPECT_EQ(tokenizer->eos(), 2);
+  // The library takes the parts of a template for a pair of texts then.
+  const auto refused = [&](const json& processor) {
+    return error_with({{"post_processor", processor}});
+  };
+  EXPECT_THAT(refused(in_sequence({behind, roberta})),
+              HasSubstr("post_processor.processors[1]: tokens around those of a Template"));
+  EXPECT_THAT(refused(in_sequence({in_sequence(json::array({behind})), behind})),
+              HasSubstr("processors[1]"));
+  EXPECT_THAT(refused(in_template({text, special("<e>"), text})), HasSubstr("single[2]: only one"));
+  EXPECT_THAT(refused(in_template(json::array({special("<e>")}))),
+              HasSubstr("no place for the text"));
 }
 
 TEST(HfTokenizer, FilesBesideItNameBeginningAndEnds) {

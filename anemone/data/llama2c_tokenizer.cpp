@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
-#include <queue>
+#include <functional>
+#include <iterator>
 
 #include "anemone/base/error.h"
 
@@ -33,85 +35,23 @@ T read_value(std::string_view file, size_t& position, const std::string& where) 
   return value;
 }
 
-uint64_t pair_key(int left, int right) {
-  return static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right);
-}
-
 bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
-// Repeats run.c's step "replace the best-scoring pair of neighbours, the leftmost of equals" until
-// no pair is a piece. A heap of candidates and a linked list make each step O(log n).
-class Merger {
- public:
-  Merger(const std::unordered_map<uint64_t, int>& merges, const std::vector<float>& scores,
-         const std::vector<int>& ids)
-      : merges_(merges), scores_(scores) {
-    const auto count = static_cast<int>(ids.size());
-    for (int i = 0; i < count; ++i) {
-      symbols_.push_back({ids[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1});
-    }
-    for (int i = 0; i + 1 < count; ++i) consider(i);
+bool can_merge(float score) { return score > kWorstScore; }  // not NaN either
+
+// For each score how many different ones are better: run.c merges the pair with the best one.
+std::vector<int> ranks_of(const std::vector<float>& scores) {
+  std::vector<float> best;
+  std::copy_if(scores.begin(), scores.end(), std::back_inserter(best), can_merge);
+  std::sort(best.begin(), best.end(), std::greater<>());
+  best.erase(std::unique(best.begin(), best.end()), best.end());
+  std::vector<int> ranks;
+  for (float score : scores) {
+    const auto at = std::lower_bound(best.begin(), best.end(), score, std::greater<>());
+    ranks.push_back(static_cast<int>(at - best.begin()));
   }
-
-  std::vector<int> run() {
-    while (!candidates_.empty()) {
-      const Candidate best = candidates_.top();
-      candidates_.pop();
-      if (is_current(best)) merge(best);
-    }
-    std::vector<int> ids;
-    for (int i = symbols_.empty() ? -1 : 0; i >= 0; i = at(i).next) ids.push_back(at(i).id);
-    return ids;
-  }
-
- private:
-  struct Symbol {
-    int id, previous, next;  // id -1: merged into an earlier one
-  };
-  struct Candidate {
-    float score;
-    int position, left, right, merged;
-    bool operator<(const Candidate& other) const {
-      return score != other.score ? score < other.score : position > other.position;
-    }
-  };
-
-  Symbol& at(int position) { return symbols_[static_cast<size_t>(position)]; }
-
-  // The pair that starts at `position`.
-  void consider(int position) {
-    const Symbol& left = at(position);
-    if (left.next < 0) return;
-    const int right = at(left.next).id;
-    const auto found = merges_.find(pair_key(left.id, right));
-    if (found == merges_.end()) return;
-    const float score = scores_[static_cast<size_t>(found->second)];
-    if (score > kWorstScore) {
-      candidates_.push({score, position, left.id, right, found->second});
-    }
-  }
-
-  bool is_current(const Candidate& candidate) {
-    const Symbol& left = at(candidate.position);
-    return left.id == candidate.left && left.next >= 0 && at(left.next).id == candidate.right;
-  }
-
-  void merge(const Candidate& best) {
-    Symbol& left = at(best.position);
-    Symbol& right = at(left.next);
-    left.id = best.merged;
-    left.next = right.next;
-    right.id = -1;
-    if (left.next >= 0) at(left.next).previous = best.position;
-    if (left.previous >= 0) consider(left.previous);
-    consider(best.position);
-  }
-
-  const std::unordered_map<uint64_t, int>& merges_;
-  const std::vector<float>& scores_;
-  std::vector<Symbol> symbols_;
-  std::priority_queue<Candidate> candidates_;
-};
+  return ranks;
+}
 
 }  // namespace
 
@@ -167,10 +107,13 @@ void Llama2cTokenizer::index_pieces() {
     texts_[static_cast<size_t>(kFirstByte + byte)] = std::string(1, static_cast<char>(byte));
   }
   for (size_t id = 0; id < pieces_.size(); ++id) ids_.emplace(pieces_[id], static_cast<int>(id));
+  const std::vector<int> ranks = ranks_of(scores_);
   for (const auto& [piece, id] : ids_) {
+    const auto at = static_cast<size_t>(id);
+    if (!can_merge(scores_[at])) continue;
     for (size_t split = 1; split < piece.size(); ++split) {
       const int left = find(piece.substr(0, split)), right = find(piece.substr(split));
-      if (left >= 0 && right >= 0) merges_[pair_key(left, right)] = id;
+      if (left >= 0 && right >= 0) merges_.set(left, right, ranks[at], id);
     }
   }
 }
@@ -203,7 +146,9 @@ std::vector<int> Llama2cTokenizer::encode(std::string_view text, bool add_bos) c
     append_code_points(" ", ids);
     append_code_points(text, ids);
   }
-  return Merger(merges_, scores_, ids).run();
+  std::vector<int> merged;
+  merges_.append_merged(ids, merged);
+  return merged;
 }
 
 }  // namespace anemone

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "anemone/data/pair_merges.h"
 #include "anemone/data/tokenizer.h"
 
 namespace anemone {
@@ -43,7 +44,7 @@ class Llama2cTokenizer : public Tokenizer {
   std::vector<std::string> texts_;   // what they decode to
   std::vector<float> scores_;
   std::unordered_map<std::string_view, int> ids_;
-  std::unordered_map<uint64_t, int> merges_;  // (left id << 32 | right id) -> id of the two joined
+  PairMerges merges_;
 };
 
 }  // namespace anemone

@@ -99,7 +99,7 @@ StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenize
   StoryCounts counts{.bytes = static_cast<int64_t>(text.size())};
   FileWriter writer(shard_path);
   // Some border has to be between two stories.
-  const bool ends_stories = tokenizer.encode("", /*add_bos=*/true).empty() && tokenizer.eos() >= 0;
+  const bool ends_stories = tokenizer.encode_whole("").empty() && tokenizer.eos() >= 0;
   for_each_story(text, [&](std::string_view story) {
     if (story.size() > kMaxStoryBytes) {
       fail(text_path.string(),
@@ -107,7 +107,7 @@ StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenize
                        kMaxStoryBytes),
            fmt::format("put {} between the documents", kStorySeparator));
     }
-    std::vector<int> ids = tokenizer.encode(story, /*add_bos=*/true);
+    std::vector<int> ids = tokenizer.encode_whole(story);
     if (ends_stories) ids.push_back(tokenizer.eos());
     token_bytes(tokenizer.vocab_size()) == 2 ? write_ids<uint16_t>(writer, ids)
                                              : write_ids<uint32_t>(writer, ids);

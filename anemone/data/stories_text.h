@@ -20,14 +20,14 @@ void for_each_story(std::string_view text, const std::function<void(std::string_
 
 struct StoryCounts {
   int64_t stories = 0;
-  int64_t tokens = 0;  // with one BOS or EOS a story
+  int64_t tokens = 0;  // with what begins and ends stories
   int64_t bytes = 0;   // of the text file
 };
 
-// Writes the ids of all stories, BOS before each (EOS behind, where the tokenizer adds no BOS), as
-// a token shard (token_shard.h), and its side file (shard_metadata.h), which names the tokenizer
-// where its file is given. Throws Error when the text holds no story or is no text, or a file
-// cannot be read or written.
+// Writes the ids of all stories, each with what the tokenizer puts around a text (EOS behind, where
+// that is nothing), as a token shard (token_shard.h), and its side file (shard_metadata.h), which
+// names the tokenizer where its file is given. Throws Error when the text holds no story or is no
+// text, or a file cannot be read or written.
 StoryCounts tokenize_file(const std::filesystem::path& text_path, const Tokenizer& tokenizer,
                           const std::filesystem::path& shard_path,
                           const std::filesystem::path& tokenizer_path = {});

@@ -45,26 +45,59 @@ void append(const JsonNode& ids, int vocab_size, std::vector<int>& all) {
   }
 }
 
-// [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}, ...]: those before the text.
-std::vector<int> template_ids(const JsonNode& json, int vocab_size) {
+// [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}, ...]: what is around the text.
+TextBorders template_borders(const JsonNode& json, int vocab_size) {
   json.allow_only({"type", "single", "pair", "special_tokens"});
   const JsonNode single = json.at("single");
-  std::vector<int> ids;
+  TextBorders borders;
+  bool has_text = false;
   for (size_t i = 0; i < single.size(); ++i) {
     const JsonNode part = single.at(i);
     part.allow_only({"SpecialToken", "Sequence"});
-    const auto special = part.find("SpecialToken");
-    if (!special) return ids;
-    const std::string name = special->at("id").text();
-    append(json.at("special_tokens").at(name).at("ids"), vocab_size, ids);
+    if (const auto special = part.find("SpecialToken")) {
+      const std::string name = special->at("id").text();
+      append(json.at("special_tokens").at(name).at("ids"), vocab_size,
+             has_text ? borders.behind : borders.front);
+    } else if (has_text || part.at("Sequence").at("id").text() != "A") {
+      part.refuse("only one text, \"A\", is read here");
+    } else {
+      has_text = true;
+    }
   }
-  single.refuse("has no place for the text");
+  if (!has_text) single.refuse("has no place for the text");
+  return borders;
 }
 
-// ["<s>", 0], of RobertaProcessing and BertProcessing.
-std::vector<int> class_id(const JsonNode& json, int vocab_size) {
+// "cls": ["<s>", 0], "sep": ["</s>", 2], of RobertaProcessing and BertProcessing.
+TextBorders class_borders(const JsonNode& json, int vocab_size) {
   json.allow_only({"type", "sep", "cls", "trim_offsets", "add_prefix_space"});
-  return {static_cast<int>(json.at("cls").at(size_t{1}).integer(0, vocab_size - 1))};
+  const auto id = [&](const char* key) {
+    return static_cast<int>(json.at(key).at(size_t{1}).integer(0, vocab_size - 1));
+  };
+  return {{id("cls")}, {id("sep")}};
+}
+
+// The later ones of a sequence are outside. A template makes several texts of one, and to what
+// comes behind it they are a pair: other tokens than those around a text.
+TextBorders sequence_borders(const JsonNode& json, int vocab_size) {
+  json.allow_only({"type", "processors"});
+  const JsonNode all = json.at("processors");
+  TextBorders borders;
+  bool adds = false, is_template = false;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const JsonNode one = all.at(i);
+    const std::string type = one.at("type").text();
+    const TextBorders outer = borders_of_text(one, vocab_size);
+    if (type == "ByteLevel") continue;
+    if (is_template || (adds && type == "Sequence")) {
+      one.refuse("tokens around those of a TemplateProcessing are not read");
+    }
+    adds = true;
+    is_template = type == "TemplateProcessing" || type == "Sequence";
+    borders.front.insert(borders.front.begin(), outer.front.begin(), outer.front.end());
+    borders.behind.insert(borders.behind.end(), outer.behind.begin(), outer.behind.end());
+  }
+  return borders;
 }
 
 }  // namespace
@@ -82,25 +115,18 @@ NamedBorders read_named_borders(const fs::path& directory) {
   return borders;
 }
 
-std::vector<int> ids_in_front(const std::optional<JsonNode>& post_processor, int vocab_size) {
+TextBorders borders_of_text(const std::optional<JsonNode>& post_processor, int vocab_size) {
   if (!post_processor) return {};
   const JsonNode& json = *post_processor;
   const std::string type = json.at("type").text();
-  if (type == "TemplateProcessing") return template_ids(json, vocab_size);
-  if (type == "RobertaProcessing" || type == "BertProcessing") return class_id(json, vocab_size);
-  if (type == "ByteLevel") {
-    json.allow_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-    return {};
+  if (type == "TemplateProcessing") return template_borders(json, vocab_size);
+  if (type == "RobertaProcessing" || type == "BertProcessing") {
+    return class_borders(json, vocab_size);
   }
-  if (type != "Sequence") json.refuse(fmt::format("the post-processor \"{}\" is not read", type));
-  json.allow_only({"type", "processors"});
-  const JsonNode all = json.at("processors");
-  std::vector<int> ids;
-  for (size_t i = 0; i < all.size(); ++i) {
-    const std::vector<int> outer = ids_in_front(all.at(i), vocab_size);
-    ids.insert(ids.begin(), outer.begin(), outer.end());
-  }
-  return ids;
+  if (type == "Sequence") return sequence_borders(json, vocab_size);
+  if (type != "ByteLevel") json.refuse(fmt::format("the post-processor \"{}\" is not read", type));
+  json.allow_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+  return {};
 }
 
 }  // namespace anemone

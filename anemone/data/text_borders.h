@@ -23,9 +23,13 @@ NamedBorders read_named_borders(const std::filesystem::path& directory);
 // The files that read_named_borders() reads.
 extern const char* const kBorderFiles[3];
 
-// The ids that the post-processor puts in front of a text, with special tokens asked for; below
-// `vocab_size`. Throws Error for what is not understood: TemplateProcessing, ByteLevel,
-// RobertaProcessing, BertProcessing and Sequence are. What it puts behind is not read.
-std::vector<int> ids_in_front(const std::optional<JsonNode>& post_processor, int vocab_size);
+// What the post-processor puts around a text, with special tokens asked for.
+struct TextBorders {
+  std::vector<int> front, behind;
+};
+
+// Ids below `vocab_size`. Throws Error for what is not understood: TemplateProcessing, ByteLevel,
+// RobertaProcessing, BertProcessing and Sequence are.
+TextBorders borders_of_text(const std::optional<JsonNode>& post_processor, int vocab_size);
 
 }  // namespace anemone

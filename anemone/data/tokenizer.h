@@ -34,6 +34,12 @@ class Tokenizer {
   // the vocabulary begins a text with, which may be nothing.
   virtual std::vector<int> encode(std::string_view text, bool add_bos) const = 0;
 
+  // A text that is whole, like a document to train on: also with what the vocabulary puts behind a
+  // text, which may be nothing.
+  virtual std::vector<int> encode_whole(std::string_view text) const {
+    return encode(text, /*add_bos=*/true);
+  }
+
   // The text of all ids. BOS, EOS and their like give nothing, and the space that encode() puts in
   // front of a text is dropped again. Throws Error(kInvalidInput) for an id outside the vocabulary.
   std::string decode(std::span<const int> ids) const;

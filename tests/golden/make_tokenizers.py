@@ -228,7 +228,32 @@ def unigram_bytes():
                    decoder=sequence("decoders", *FALLBACK, STRIP))
 
 
-MAKERS = (gpt2, llama3, qwen2, llama2, mistral, gemma, digits, metaspace, unigram, unigram_bytes)
+def unigram_end():
+    """With an end behind each text and nothing in front, like T5."""
+    parts = unigram()
+    text = {"Sequence": {"id": "A", "type_id": 0}}
+    end = {"SpecialToken": {"id": "</s>", "type_id": 0}}
+    parts["post_processor"] = {
+        "type": "TemplateProcessing", "single": [text, end], "pair": [text, end, text, end],
+        "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}}
+    return parts
+
+
+def roberta():
+    """With <s> in front and </s> behind."""
+    parts = gpt2()
+    parts["added_tokens"] += [added("<s>"), added("</s>"), added("<mask>", lstrip=True)]
+    parts["post_processor"] = {"type": "RobertaProcessing", "trim_offsets": True,
+                               "add_prefix_space": False, "sep": ["</s>", 0], "cls": ["<s>", 0]}
+    with_ids(parts)
+    for key in ("sep", "cls"):
+        pair = parts["post_processor"][key]
+        pair[1] = next(t["id"] for t in parts["added_tokens"] if t["content"] == pair[0])
+    return parts
+
+
+MAKERS = (gpt2, llama3, qwen2, llama2, mistral, gemma, digits, metaspace, unigram, unigram_bytes,
+          unigram_end, roberta)
 
 
 def cases_of(tokenizer):

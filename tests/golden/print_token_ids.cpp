@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
     const auto tokenizer = anemone::load_tokenizer(argv[1]);
     for (std::string line; std::getline(std::cin, line);) {
       const auto text = nlohmann::json::parse(line).get<std::string>();
-      const std::vector<int> ids = tokenizer->encode(text, /*add_bos=*/true);
+      const std::vector<int> ids = tokenizer->encode_whole(text);
       const auto replace = nlohmann::json::error_handler_t::replace;
       const nlohmann::json result = {ids, tokenizer->decode(ids)};
       fmt::print("{}\n", result.dump(-1, ' ', false, replace));

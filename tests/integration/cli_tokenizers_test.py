@@ -40,6 +40,16 @@ class Tokenizers(CliTest):
         ids = self.shard("tokenizer.json")
         self.assertEqual((ids.count(420), ids[-1]), (2, 420))
 
+    def test_documents_get_what_stands_behind_a_text_and_prompts_do_not(self):
+        self.golden("roberta")
+        ids = self.shard("tokenizer.json")
+        begin, end = ids[0], ids[-1]
+        self.assertEqual((ids.count(begin), ids.count(end)), (2, 2))
+        result = self.ok_json("generate", "--model", "model", "--tokenizer", "tokenizer.json",
+                              "--tokens", "0", "--prompt", "Once")
+        self.assertEqual(result["prompt_ids"][0], begin)
+        self.assertNotIn(end, result["prompt_ids"])
+
     def test_generate_finds_it_in_the_directory_of_the_model(self):
         self.golden("llama2", "model/tokenizer.json")
         for prompt in ("", "Once upon", "世界 é", "<s> a"):
