@@ -205,6 +205,11 @@ void add_decode_flags(CLI::App& command, Options& o) {
       ->check(CLI::IsMember(kWeightTypes));
 }
 
+void add_prefill_flags(CLI::App& command, Options& o) {
+  add_decode_flags(command, o);
+  command.add_option("--seq", o.bench.sequence, "Tokens at once")->capture_default_str();
+}
+
 void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
   CLI::App* command =
       parent.add_subcommand(std::string(benchmark.name), std::string(benchmark.purpose));
@@ -213,6 +218,7 @@ void add_benchmark(CLI::App& parent, const Benchmark& benchmark) {
   if (benchmark.name == "sram") add_sram_flags(*command, *o);
   if (benchmark.name == "train") add_train_flags(*command, *o);
   if (benchmark.name == "step") add_step_flags(*command, *o);
+  if (benchmark.name == "prefill") add_prefill_flags(*command, *o);
   if (benchmark.name == "decode") add_decode_flags(*command, *o);
   command->add_option("--out", o->out, "A file for the result as JSON");
   command->add_flag("--json", o->json, "One JSON object instead of a table");

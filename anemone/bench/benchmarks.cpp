@@ -144,6 +144,7 @@ constexpr Benchmark kBenchmarks[] = {
     {"train", "training steps with all pipelines and their components", true, bench_train},
     {"step", "one training step on the CPU, part by part, beside the machine's peak", false,
      bench_step},
+    {"prefill", "the first tokens of a text on the CPU, all at once", false, bench_prefill},
     {"decode", "greedy decoding on the CPU, beside the machine's bandwidth", false, bench_decode},
 };
 

@@ -34,7 +34,7 @@ struct BenchOptions {
   std::string trace;        // a file for every operation of every step
   int64_t micro_steps = 1;  // of an update: what begins gradients, and what adds to them
 
-  // decode
+  // decode and prefill
   DType stored = DType::kFp32;  // of the weights in memory
 };
 
@@ -56,10 +56,12 @@ const Benchmark& find_benchmark(std::string_view name);
 BenchResult run_benchmark(const Benchmark& benchmark, ThreadPool& pool,
                           const BenchOptions& options);
 
-// What `train`, `step` and `decode` are made of.
+// What `train`, `step`, `prefill` and `decode` are made of.
 void bench_train(Device& device, ThreadPool& pool, const BenchOptions& options,
                  BenchResult& result);
 void bench_step(Device& device, ThreadPool& pool, const BenchOptions& options, BenchResult& result);
+void bench_prefill(Device& device, ThreadPool& pool, const BenchOptions& options,
+                   BenchResult& result);
 void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
                   BenchResult& result);
 

@@ -142,6 +142,31 @@ ANEMONE_BF16 inline void pack_along(const BFloat16* from, int64_t k, float* to) 
   }
 }
 
+// bf16 has every integer of up to 8 bits.
+ANEMONE_BF16_INLINE __m512 widen(__m128i integers) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(integers));
+}
+
+// 32 of them.
+ANEMONE_BF16_INLINE __m512i load_integers(const int8_t* from) {
+  const auto* halves = reinterpret_cast<const __m128i*>(from);
+  const __m512bh both =
+      _mm512_cvtne2ps_pbh(widen(_mm_loadu_si128(halves + 1)), widen(_mm_loadu_si128(halves)));
+  return reinterpret_cast<const __m512i&>(both);
+}
+
+ANEMONE_BF16 inline void pack_along(const int8_t* from, int64_t k, float* to) {
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= k; i += 2 * kLanes) {
+    _mm512_storeu_si512(to + i / 2, load_integers(from + i));
+  }
+  for (; i < k; i += kLanes) {
+    const __m256bh half = _mm512_cvtneps_pbh(widen(_mm_maskz_loadu_epi8(first(k - i), from + i)));
+    const auto units = static_cast<uint8_t>(first((k - i + 1) / 2));
+    _mm256_mask_storeu_epi32(to + i / 2, units, reinterpret_cast<const __m256i&>(half));
+  }
+}
+
 // --- transposed: pairs of neighbours of a row become a column ---
 
 inline constexpr int64_t kEight = 8;  // numbers of a row at a time: four units
@@ -214,6 +239,7 @@ enum Step : int {
   kNoStep,
   kRowOfA,         // 32 numbers of a row
   kRoundedRowOfA,  // the same where they are bf16
+  kIntegerRowOfA,  // int8
   kColumnsOfA,     // 16 columns of two rows of what is stored, to both halves of a panel
   kRowsOfB,        // two rows
   kRoundedRowsOfB,
@@ -227,10 +253,13 @@ inline constexpr int64_t kRun = 32;
 struct Source {
   explicit Source(Numbers from, int64_t stride_of_numbers)
       : rounded(from.is_bf16()),
-        in_a_float(rounded ? 2 : 1),
-        start(rounded ? reinterpret_cast<const float*>(from.bf16()) : from.fp32()),
+        integers(from.is_int8()),
+        in_a_float(integers  ? 4
+                   : rounded ? 2
+                             : 1),
+        start(from.fp32()),
         stride(stride_of_numbers / in_a_float) {}
-  bool rounded;
+  bool rounded, integers;
   int64_t in_a_float;
   const float* start;
   int64_t stride;
@@ -249,10 +278,11 @@ inline PackingAhead columns_ahead(const Source& a, int64_t k) {
 }
 
 inline PackingAhead rows_ahead(const Source& a, int64_t k) {
-  PackingAhead ahead{.step = a.rounded ? kRoundedRowOfA : kRowOfA, .from = a.start};
+  const Step step = a.integers ? kIntegerRowOfA : a.rounded ? kRoundedRowOfA : kRowOfA;
+  PackingAhead ahead{.step = step, .from = a.start};
   ahead.row = k / (2 * kLanes);
   ahead.left = kPanelRows * ahead.row;
-  ahead.second = a.rounded ? 0 : kLanes;
+  ahead.second = a.rounded || a.integers ? 0 : kLanes;
   ahead.from_stride = 2 * kLanes / a.in_a_float;
   ahead.to_stride = kLanes;
   ahead.from_jump = a.stride - k / a.in_a_float;
@@ -313,6 +343,8 @@ ANEMONE_BF16_INLINE void take_step(const PackingAhead& ahead) {
       _mm512_storeu_si512(ahead.to, both_rows(low, high, kEveryLane));
     } else if constexpr (kStep == kRoundedRowOfA) {
       _mm512_storeu_si512(ahead.to, _mm512_loadu_si512(low));
+    } else if constexpr (kStep == kIntegerRowOfA) {
+      _mm512_storeu_si512(ahead.to, load_integers(reinterpret_cast<const int8_t*>(low)));
     } else if constexpr (kStep == kColumnsOfA) {
       store_halves(ahead.to, ahead.half, pairs(both_rows(low, high, kEveryLane)));
     } else if constexpr (kStep == kRowsOfB) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "anemone/base/error.h"
 #include "anemone/kernels/bf16_packing.h"
 
 namespace anemone {
@@ -23,8 +24,11 @@ void pack_a_of(const T* a, int64_t stride, bool transposed, int64_t rows, int64_
 }
 
 void pack_a(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel) {
-  a.is_bf16() ? pack_a_of(a.bf16(), stride, transposed, rows, k, panel)
-              : pack_a_of(a.fp32(), stride, transposed, rows, k, panel);
+  if (a.is_bf16()) return pack_a_of(a.bf16(), stride, transposed, rows, k, panel);
+  if (a.is_fp32()) return pack_a_of(a.fp32(), stride, transposed, rows, k, panel);
+  ANEMONE_CHECK(!transposed);
+  const int64_t units = (k + 1) / 2;
+  for (int64_t i = 0; i < rows; ++i) pack_along(a.int8() + i * stride, k, panel + i * units);
 }
 
 template <typename T>
@@ -46,7 +50,9 @@ PackingAhead in_calls(PackingAhead ahead, float* panel, int64_t k, int64_t calls
   return ahead;
 }
 
-bool is_whole(Numbers from, int64_t stride) { return !from.is_bf16() || stride % 2 == 0; }
+bool is_whole(Numbers from, int64_t stride) {
+  return stride % (from.is_int8() ? 4 : from.is_bf16() ? 2 : 1) == 0;
+}
 
 PackingAhead pack_a_ahead(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
                           float* panel, int64_t calls) {
@@ -82,6 +88,16 @@ bool is_streamed(const Result& to, int64_t n) {
 
 template <int kCount>
 using Sums = __m512[kCount][kVectors];
+
+template <int kCount>
+ANEMONE_BF16_INLINE void scale_rows(Sums<kCount>& sums, const float* scale) {
+  ANEMONE_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    const __m512 factor = _mm512_set1_ps(scale[i]);
+    ANEMONE_UNROLL
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = _mm512_mul_ps(sums[i][v], factor);
+  }
+}
 
 template <int kCount>
 ANEMONE_BF16_INLINE void store_past_caches(const Sums<kCount>& sums, Result to) {
@@ -160,6 +176,7 @@ ANEMONE_BF16 inline void tile(const float* __restrict a, int64_t row_stride,
     }
     if constexpr (kStep != kNoStep) take_steps<kStep>(ahead, ahead.pace);
   }
+  if (to.row_scale) scale_rows<kCount>(sums, to.row_scale);
   if (streams) return store_past_caches<kCount>(sums, to);
   n == kColumns ? store_whole<kCount>(sums, to) : store<kCount>(sums, n, to);
 }

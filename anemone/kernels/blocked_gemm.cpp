@@ -148,7 +148,7 @@ class Block {
     return g_.transpose_a ? g_.a + depth_ * g_.a_stride + row : g_.a + row * g_.a_stride + depth_;
   }
 
-  bool packs_a() const { return tiles_.packs_rows || g_.transpose_a || g_.a.is_bf16(); }
+  bool packs_a() const { return tiles_.packs_rows || g_.transpose_a || !g_.a.is_fp32(); }
 
   int64_t panels_a() const { return divide_up(g_.m, kPanelRows); }
   int64_t size_a() const { return packs_a() ? kPanelRows * units() : 0; }
@@ -307,7 +307,8 @@ class Block {
     const int64_t row = panel_a * kPanelRows, column = panel * tiles_.columns;
     const float* a = packs_a() ? packed_a : a_at(row).fp32();
     const int64_t stride = packs_a() ? units() : g_.a_stride;
-    const Result all{g_.c, g_.c_stride, depth_ > 0 ? g_.c : g_.sum, g_.streams && is_last_of_sum()};
+    const Result all{g_.c, g_.c_stride, depth_ > 0 ? g_.c : g_.sum, g_.streams && is_last_of_sum(),
+                     g_.row_scale};
     tiles_.multiply(a, stride, g_.transpose_a, b.at(panel), units(), rows_of(panel_a),
                     std::min(tiles_.columns, n_ - column), all.at(row, column_ + column), ahead);
   }
@@ -331,6 +332,7 @@ struct PackedB {
 
 void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles, int64_t copies) {
   ANEMONE_CHECK(g.k > 0);
+  ANEMONE_CHECK((!g.a.is_int8() && !g.row_scale) || &tiles == detail::native_bf16_tiles());
   const Blocking& blocking = blocking_for(g, tiles);
   const int64_t depth = block_depth(g, tiles, blocking);
   const int64_t units = divide_up(depth, tiles.depth);

@@ -327,6 +327,42 @@ TEST(BlockedGemm, PacksAgainWhatDoesNotFitAtOnce) {
   }
 }
 
+// Integers of 8 bits are bf16 numbers. Rows of whole steps are packed ahead, others at once.
+TEST(BlockedGemm, RowsOfIntegersHaveAScaleEach) {
+  if (!has_bf16_instructions()) GTEST_SKIP() << "no bf16 instructions";
+  for (const auto& [m, n, k] :
+       {std::tuple{1, 9, 1}, {16, 32, 64}, {17, 40, 33}, {100, 33, 128}, {40, 1000, 4000}}) {
+    ThreadPool pool(2);
+    const auto b = rounded(random_floats(static_cast<size_t>(k * n), 2));
+    const auto scale = random_floats(static_cast<size_t>(m), 3);
+    std::vector<int8_t> a(static_cast<size_t>(m * k));
+    for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<int8_t>(i * 37 % 256);
+    std::vector<float> c(static_cast<size_t>(m * n));
+    gemm(pool, {.m = m,
+                .n = n,
+                .k = k,
+                .a = a.data(),
+                .a_stride = k,
+                .b = b.data(),
+                .b_stride = n,
+                .c = c.data(),
+                .c_stride = n,
+                .bf16 = true,
+                .row_scale = scale.data()});
+    for (int64_t at = 0; at < m * n; at += 7) {
+      double sum = 0, size = 0;
+      for (int64_t x = 0; x < k; ++x) {
+        const double product = a[static_cast<size_t>(at / n * k + x)] *
+                               to_float(b[static_cast<size_t>(x * n + at % n)]);
+        sum += product;
+        size += std::abs(product);
+      }
+      const double factor = scale[static_cast<size_t>(at / n)];
+      ASSERT_NEAR(c[static_cast<size_t>(at)], factor * sum, kSummed * size * std::abs(factor));
+    }
+  }
+}
+
 TEST(BlockedGemm, WhatIsNoNumberStaysNone) {
   for (const Variant& variant : variants()) {
     ThreadPool pool(1);

@@ -38,7 +38,7 @@ void multiply_rows(const Gemm& g, const Columns& columns, int64_t begin, int64_t
 
 bool has_few_columns(const Gemm& g) {
   const bool rounds = g.bf16 && g.n > 1;
-  return g.n <= kMostColumns && !g.transpose_a && !rounds && !g.a.is_bf16() && !g.b.is_bf16();
+  return g.n <= kMostColumns && !g.transpose_a && !rounds && g.a.is_fp32() && g.b.is_fp32();
 }
 
 void few_columns_gemm(const Gemm& g) { multiply_rows(g, columns_of(g), 0, g.m); }

@@ -51,7 +51,7 @@ class HeldSignals {
 #endif
 
 void library_gemm(const Gemm& g) {
-  ANEMONE_CHECK(!g.a.is_bf16() && !g.b.is_bf16());
+  ANEMONE_CHECK(g.a.is_fp32() && g.b.is_fp32() && !g.row_scale);
   if (g.sum && g.sum != g.c) copy_rows(g.sum, g);
   const float beta = g.sum ? 1.0f : 0.0f;
 #if defined(ANEMONE_GEMM_ACCELERATE)

@@ -35,6 +35,9 @@ struct Gemm {
   // A and B are rounded to bf16 (where C has several columns); products and sums stay fp32. What
   // already is bf16 is an operand of such products only.
   bool bf16 = false;
+  // Each row of A · B is multiplied by its number here; null for ones. Only for products in bf16
+  // where has_bf16_instructions() (tiles.h), and so is an A of int8, which is not transposed.
+  const float* row_scale = nullptr;
   // Products by one thread that have the same number here, which is not 0, have the same B, whose
   // memory nobody has written meanwhile: what one has packed of it the next one can use.
   uint64_t b_version = 0;

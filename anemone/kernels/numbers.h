@@ -1,4 +1,4 @@
-// Where the numbers of an operand are: fp32 ones, or bf16 ones.
+// Where the numbers of an operand are, and of which type they are.
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,29 @@ namespace anemone {
 class Numbers {
  public:
   Numbers() = default;
-  Numbers(const float* numbers) : data_(numbers) {}                     // NOLINT: a pointer
-  Numbers(const BFloat16* numbers) : data_(numbers), is_bf16_(true) {}  // NOLINT: likewise
+  Numbers(const float* numbers) : data_(numbers) {}                             // NOLINT: a pointer
+  Numbers(const BFloat16* numbers) : data_(numbers), stored_(Stored::kBf16) {}  // NOLINT: likewise
+  Numbers(const int8_t* numbers) : data_(numbers), stored_(Stored::kInt8) {}    // NOLINT: likewise
 
-  bool is_bf16() const { return is_bf16_; }
-  // Their memory, as one type or the other.
+  bool is_fp32() const { return stored_ == Stored::kFp32; }
+  bool is_bf16() const { return stored_ == Stored::kBf16; }
+  bool is_int8() const { return stored_ == Stored::kInt8; }
+  // Their memory, as one type or another.
   const float* fp32() const { return static_cast<const float*>(data_); }
   const BFloat16* bf16() const { return static_cast<const BFloat16*>(data_); }
+  const int8_t* int8() const { return static_cast<const int8_t*>(data_); }
 
   Numbers operator+(int64_t count) const {
-    return is_bf16_ ? Numbers(bf16() + count) : Numbers(fp32() + count);
+    if (is_bf16()) return bf16() + count;
+    if (is_int8()) return int8() + count;
+    return fp32() + count;
   }
   Numbers& operator+=(int64_t count) { return *this = *this + count; }
 
  private:
+  enum class Stored : uint8_t { kFp32, kBf16, kInt8 };
   const void* data_ = nullptr;
-  bool is_bf16_ = false;
+  Stored stored_ = Stored::kFp32;
 };
 
 }  // namespace anemone

@@ -20,7 +20,7 @@ namespace anemone {
 // Rows of a panel of A: a cache line of a column of it. Tiles have half of them, or fewer.
 inline constexpr int64_t kPanelRows = 16, kHalfRows = 8;
 
-// Where a product goes: c = sum + a · b.
+// Where a product goes: c = sum + a · b, or sum + row_scale (a · b).
 struct Result {
   float* c;
   int64_t stride;              // from one row to the next, of `sum` too
@@ -28,10 +28,12 @@ struct Result {
   // Written past the caches where it fills their lines, because nobody reads it soon. Threads that
   // do are to be told by a sequentially consistent operation.
   bool streams = false;
+  const float* row_scale = nullptr;  // by bf16_tiles() with has_bf16_instructions() only
 
   Result at(int64_t row, int64_t column) const {
     const int64_t offset = row * stride + column;
-    return {c + offset, stride, sum ? sum + offset : nullptr, streams};
+    return {c + offset, stride, sum ? sum + offset : nullptr, streams,
+            row_scale ? row_scale + row : nullptr};
   }
 };
 
@@ -75,7 +77,7 @@ struct Tiles {
   bool packs_rows;
 
   // `rows` <= kPanelRows rows and `k` columns of op(A), whose rows begin `stride` apart, or whose
-  // columns do where it is transposed.
+  // columns do where it is transposed. int8 numbers: see Gemm.
   void (*pack_a)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel);
   // `k` rows and `n` <= columns columns of op(B), likewise. The rest of the panel becomes 0.
   void (*pack_b)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel);

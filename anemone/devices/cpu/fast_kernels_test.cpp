@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
 #include "anemone/ops/registry.h"
@@ -42,6 +44,9 @@ TEST(FastKernels, IntegersAndNarrowElementwiseFallsBack) {
   expect_fast({fp32({3}, 1).cast(DType::kFp16), fp32({3}, 2).cast(DType::kFp16)}, add, false);
 }
 
+// Numbers that stay as they are where a product rounds them to bf16.
+Tensor rounded(const Tensor& x) { return x.cast(DType::kBf16).cast(DType::kFp32); }
+
 TEST(FastKernels, WeightsInBf16AndNoOtherNarrowType) {
   const auto linear = [](Builder& b, const auto& v) {
     return b.ops("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[1]}});
@@ -54,7 +59,7 @@ TEST(FastKernels, WeightsInBf16AndNoOtherNarrowType) {
   for (const Shape& shape : {Shape{2, 4, 1, 1}, Shape{48, 33, 1, 1}, Shape{131, 40, 1, 1}}) {
     for (const int64_t width : {2, 8, 9, 37}) {
       const Tensor weight = fp32(shape, 2).cast(DType::kBf16);
-      expect_fast({fp32({1, shape[1], 1, width}, 1), weight.clone()}, linear);
+      expect_fast({rounded(fp32({1, shape[1], 1, width}, 1)), weight.clone()}, linear);
     }
   }
 }
@@ -69,10 +74,45 @@ TEST(FastKernels, WeightsInInt8WithAScaleForEachRow) {
       for (int64_t i = 0; i < weight.size(); ++i) {
         weight.view().set(i, static_cast<double>(i * 37 % 256 - 128));
       }
-      const Tensor x = fp32({1, shape[1], 1, width}, 1), scale = fp32({shape[0]}, 2, 0.001, 0.02);
+      const Tensor x = rounded(fp32({1, shape[1], 1, width}, 1));
+      const Tensor scale = fp32({shape[0]}, 2, 0.001, 0.02);
       expect_fast({x.clone(), weight.clone(), scale.clone()}, linear);
     }
   }
+}
+
+// Many columns are rounded to bf16 where the processor multiplies such: each by at most 2^-8 of
+// itself, hence a sum by that of the absolute values of its terms.
+TEST(FastKernels, ManyColumnsOfANarrowLayerLoseNoMoreThanTheirRounding) {
+  const int64_t rows = 33, columns = 100, width = 40;
+  const Tensor x = fp32({1, columns, 1, width}, 1);
+  const Tensor weight = fp32({rows, columns, 1, 1}, 2).cast(DType::kBf16);
+  const Inputs inputs = {x.clone(), weight.clone()};
+  const Function function = make_function(inputs, [](Builder& b, const auto& v) {
+    return b.ops("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[1]}});
+  });
+  const NamedTensors named = name_inputs(function, inputs);
+  const Tensor actual = std::move(run_on_cpu(function, named).at("out0"));
+  const Tensor expected = std::move(evaluate(function, named).at("out0"));
+  for (int64_t i = 0; i < actual.size(); ++i) {
+    double sizes = 0;
+    for (int64_t c = 0; c < columns; ++c) {
+      sizes +=
+          std::abs(weight.view().at(i / width * columns + c) * x.view().at(c * width + i % width));
+    }
+    EXPECT_NEAR(actual.view().at(i), expected.view().at(i), sizes * (0x1p-8 + kFp32Tolerance));
+  }
+}
+
+// Queries, keys and values of one x use one packed form of it.
+TEST(FastKernels, NarrowLayersOfOneInputShareItsPackedForm) {
+  const Inputs inputs = {rounded(fp32({1, 64, 1, 48}, 1)),
+                         fp32({32, 64, 1, 1}, 2).cast(DType::kBf16),
+                         fp32({48, 64, 1, 1}, 3).cast(DType::kBf16)};
+  expect_fast(inputs, [](Builder& b, const auto& v) {
+    const Value first = b.op("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[1]}});
+    return std::vector{first, b.op("anemone.narrow_linear", {{"x", v[0]}, {"weight", v[2]}})};
+  });
 }
 
 TEST(FastKernels, RowsOfATableInBf16AndTheirWidening) {

@@ -4,6 +4,7 @@
 #include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/kernels/gemm.h"
 #include "anemone/kernels/simd.h"
+#include "anemone/kernels/tiles.h"
 
 namespace anemone {
 namespace {
@@ -92,12 +93,42 @@ void multiply_widened(const KernelRun& run, const Linear& linear) {
       4);
 }
 
+Numbers numbers(const KernelRun& run, BFloat16) {
+  return static_cast<const BFloat16*>(run.in[1].data);
+}
+Numbers numbers(const KernelRun& run, int8_t) { return stored(run, int8_t()); }
+
+// A product of bf16 numbers: the weights become such exactly, x is rounded.
+template <typename T>
+std::unique_ptr<Kernel> rounded_product(const Linear& linear) {
+  const auto rows = static_cast<int64_t>(linear.rows), width = static_cast<int64_t>(linear.width);
+  const auto columns = static_cast<int64_t>(linear.columns);
+  auto kernel = kernel_of([=](const KernelRun& run) {
+    gemm(run.pool, {.m = rows,
+                    .n = width,
+                    .k = columns,
+                    .a = numbers(run, T()),
+                    .a_stride = columns,
+                    .b = run.operand(0),
+                    .b_stride = width,
+                    .c = run.output(),
+                    .c_stride = width,
+                    .bf16 = true,
+                    .row_scale = run.in.size() < 3 ? nullptr : run.input(2),
+                    .b_version = run.b_version,
+                    .then = run.then});
+  });
+  kernel->be_product({0, linear.rows});
+  return also_in_bf16(std::move(kernel), {.operands = {0}});
+}
+
 template <typename T>
 std::unique_ptr<Kernel> kernel_for(const Linear& linear) {
   if (linear.width <= kFewColumns) {
     return kernel_of([=](const KernelRun& run) { multiply_few<T>(run, linear); }, {},
                      linear.columns * linear.width * sizeof(float));
   }
+  if (has_bf16_instructions()) return rounded_product<T>(linear);
   return kernel_of([=](const KernelRun& run) { multiply_widened<T>(run, linear); }, {}, 0,
                    kWidenedRows * linear.columns * sizeof(float));
 }
