@@ -18,7 +18,8 @@ void evaluate(const Options& o) {
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
-  ParameterSet parameters(*device, load_adapted(o.model, o.adapter), /*trained=*/false);
+  ParameterSet parameters(*device, load_adapted(o.model, o.adapter, "--model", ReadAs::kStored),
+                          /*trained=*/false);
   const TransformerConfig& config = parameters.config();
   if (o.sequence < 1 || o.sequence > config.max_sequence) {
     fail("--seq", fmt::format("{} is outside [1, {}], the model's positions", o.sequence,

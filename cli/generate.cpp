@@ -60,7 +60,7 @@ struct Loaded {
   DType stored;
 
   Loaded(Device& device, const std::string& model, DType type, const std::string& flag)
-      : parameters(std::make_unique<ParameterSet>(device, load_and_note(model, flag),
+      : parameters(std::make_unique<ParameterSet>(device, load_and_note(model, flag, ReadAs::kStored),
                                                   /*trained=*/false, type)),
         stored(type) {}
   // The same model with its numbers in another type.

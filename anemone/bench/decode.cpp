@@ -41,7 +41,8 @@ void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
   DeviceSettings settings = options.settings;
   settings.recorder = &ops;
   const auto cpu = make_device("cpu", pool, settings);
-  ParameterSet parameters(*cpu, weights_for(options, true), /*trained=*/false, options.stored);
+  ParameterSet parameters(*cpu, weights_for(options, true, ReadAs::kStored),
+                          /*trained=*/false, options.stored);
   const TransformerConfig& config = parameters.config();
   const int64_t capacity =
       std::min<int64_t>(config.max_sequence, kWarmUp + kTokensARound * options.measure.rounds);

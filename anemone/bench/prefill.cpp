@@ -22,7 +22,8 @@ void bench_prefill(Device& device, ThreadPool& pool, const BenchOptions& options
   DeviceSettings settings = options.settings;
   settings.recorder = &ops;
   const auto cpu = make_device("cpu", pool, settings);
-  ParameterSet parameters(*cpu, weights_for(options, true), /*trained=*/false, options.stored);
+  ParameterSet parameters(*cpu, weights_for(options, true, ReadAs::kStored),
+                          /*trained=*/false, options.stored);
   const TransformerConfig& config = parameters.config();
   const int64_t sequence = options.sequence;
   if (sequence < 1 || sequence > config.max_sequence) {

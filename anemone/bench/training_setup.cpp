@@ -31,9 +31,9 @@ std::string data_for(const BenchOptions& options, const std::filesystem::path& f
   return random_tokens(folder, config_of(options.model).vocab_size);
 }
 
-ModelWeights weights_for(const BenchOptions& options, bool values) {
+ModelWeights weights_for(const BenchOptions& options, bool values, ReadAs as) {
   if (!values) return {config_of(options.model), {}};
-  return load_or_initialize(options.model, 1);
+  return load_or_initialize(options.model, 1, as);
 }
 
 TrainerState state_for(const BenchOptions& options, const std::string& data,

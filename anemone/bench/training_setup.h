@@ -5,6 +5,7 @@
 #include <string>
 
 #include "anemone/bench/benchmarks.h"
+#include "anemone/checkpoint/hf_directory.h"
 #include "anemone/train/checkpoint.h"
 
 namespace anemone {
@@ -13,7 +14,7 @@ namespace anemone {
 std::string data_for(const BenchOptions& options, const std::filesystem::path& folder);
 
 // New weights of a preset, or a model's. Without values nobody looks at them, and none are made.
-ModelWeights weights_for(const BenchOptions& options, bool values);
+ModelWeights weights_for(const BenchOptions& options, bool values, ReadAs as = ReadAs::kFp32);
 
 TrainerState state_for(const BenchOptions& options, const std::string& data,
                        const std::string& pipeline);
