@@ -201,7 +201,7 @@ void add_step_flags(CLI::App& command, Options& o) {
 
 void add_decode_flags(CLI::App& command, Options& o) {
   command.add_option("--model", o.bench.model, "Preset, model file or directory, run");
-  command.add_option("--dtype", o.stored, "Of the weights in memory: fp32, bf16 or int8")
+  command.add_option("--dtype", o.stored, "Of the weights in memory: fp32, bf16, int8 or int4")
       ->check(CLI::IsMember(kWeightTypes));
 }
 

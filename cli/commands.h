@@ -8,7 +8,7 @@
 namespace anemone::cli {
 
 // What weights may be stored as where nothing is trained.
-inline const std::vector<std::string> kWeightTypes = {"fp32", "bf16", "int8"};
+inline const std::vector<std::string> kWeightTypes = {"fp32", "bf16", "int8", "int4"};
 
 // Thrown by a verb that has said everything and ends with a status of its own.
 struct Finished {

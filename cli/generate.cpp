@@ -60,7 +60,8 @@ struct Loaded {
   DType stored;
 
   Loaded(Device& device, const std::string& model, DType type, const std::string& flag)
-      : parameters(std::make_unique<ParameterSet>(device, load_and_note(model, flag, ReadAs::kStored),
+      : parameters(std::make_unique<ParameterSet>(device,
+                                                  load_and_note(model, flag, ReadAs::kStored),
                                                   /*trained=*/false, type)),
         stored(type) {}
   // The same model with its numbers in another type.
@@ -244,7 +245,7 @@ void add_generate(CLI::App& app) {
   command->add_option("--top-p", o->sampling.top_p, "Only the nucleus of probability p; 1: all")
       ->capture_default_str();
   command->add_option("--seed", o->sampling.seed, "Of the sampler")->capture_default_str();
-  command->add_option("--dtype", o->dtype, "Of the weights in memory: fp32, bf16 or int8")
+  command->add_option("--dtype", o->dtype, "Of the weights in memory: fp32, bf16, int8 or int4")
       ->check(CLI::IsMember(kWeightTypes))
       ->capture_default_str();
   command->add_option("--draft-model", o->draft_model,

@@ -7,6 +7,7 @@
 
 #include "anemone/base/clock.h"
 #include "anemone/base/error.h"
+#include "anemone/base/int4.h"
 #include "anemone/bench/op_times.h"
 #include "anemone/bench/training_setup.h"
 #include "anemone/generate/generator.h"
@@ -26,8 +27,9 @@ double weight_bytes(const TransformerConfig& c, DType stored) {
   const auto q = static_cast<double>(c.heads * c.head_size);
   const auto kv = static_cast<double>(c.kv_heads * c.head_size);
   const double layer = 2 * dim * q + 2 * dim * kv + 3 * dim * hidden;
-  return static_cast<double>(byte_size(stored, 1)) *
-         (static_cast<double>(c.layers) * layer + dim * static_cast<double>(c.vocab_size));
+  const double bits_a_group = stored == DType::kInt4 ? bits(DType::kFp16) : 0;
+  const double bytes = (bits(stored) + bits_a_group / static_cast<double>(kInt4Group)) / 8;
+  return bytes * (static_cast<double>(c.layers) * layer + dim * static_cast<double>(c.vocab_size));
 }
 
 }  // namespace

@@ -18,7 +18,8 @@
 
 #include "anemone/kernels/tiles.h"
 
-#define ANEMONE_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
+#define ANEMONE_BF16 \
+  __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,f16c,fma")))
 // Where a call would send all sums to memory.
 #define ANEMONE_BF16_INLINE ANEMONE_BF16 __attribute__((always_inline)) inline
 
@@ -167,6 +168,28 @@ ANEMONE_BF16 inline void pack_along(const int8_t* from, int64_t k, float* to) {
   }
 }
 
+// A group, each integer times its scale, rounded. There are but sixteen of them.
+ANEMONE_BF16_INLINE __m512i load_group(const void* packed, float scale) {
+  const __m512 integers = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1);
+  const __m256bh products = _mm512_cvtneps_pbh(_mm512_mul_ps(integers, _mm512_set1_ps(scale)));
+  const __m512i table = _mm512_castsi256_si512(reinterpret_cast<const __m256i&>(products));
+  const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(packed)));
+  const __m512i halves = _mm512_and_si512(_mm512_or_si512(bytes, _mm512_slli_epi32(bytes, 12)),
+                                          _mm512_set1_epi32(0x000F000F));
+  return _mm512_permutexvar_epi16(halves, table);
+}
+
+ANEMONE_BF16_INLINE float wide(Half scale) {
+  return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(scale.bits)));
+}
+
+// Whole groups.
+ANEMONE_BF16 inline void pack_along(Int4Numbers from, int64_t k, float* to) {
+  for (int64_t i = 0; i < k; i += kInt4Group, from = from + kInt4Group) {
+    _mm512_storeu_si512(to + i / 2, load_group(from.packed, wide(*from.scales)));
+  }
+}
+
 // --- transposed: pairs of neighbours of a row become a column ---
 
 inline constexpr int64_t kEight = 8;  // numbers of a row at a time: four units
@@ -240,6 +263,7 @@ enum Step : int {
   kRowOfA,         // 32 numbers of a row
   kRoundedRowOfA,  // the same where they are bf16
   kIntegerRowOfA,  // int8
+  kGroupOfA,       // int4, a group
   kColumnsOfA,     // 16 columns of two rows of what is stored, to both halves of a panel
   kRowsOfB,        // two rows
   kRoundedRowsOfB,
@@ -254,16 +278,26 @@ struct Source {
   explicit Source(Numbers from, int64_t stride_of_numbers)
       : rounded(from.is_bf16()),
         integers(from.is_int8()),
-        in_a_float(integers  ? 4
-                   : rounded ? 2
-                             : 1),
+        groups(from.is_int4()),
+        in_a_float(groups     ? 8
+                   : integers ? 4
+                   : rounded  ? 2
+                              : 1),
         start(from.fp32()),
+        scales(from.int4().scales),
         stride(stride_of_numbers / in_a_float) {}
-  bool rounded, integers;
+  bool rounded, integers, groups;
   int64_t in_a_float;
   const float* start;
+  const Half* scales;
   int64_t stride;
 };
+
+inline Step row_step(const Source& a) {
+  if (a.groups) return kGroupOfA;
+  if (a.integers) return kIntegerRowOfA;
+  return a.rounded ? kRoundedRowOfA : kRowOfA;
+}
 
 inline PackingAhead columns_ahead(const Source& a, int64_t k) {
   PackingAhead ahead{.left = k / 2, .step = kColumnsOfA, .from = a.start};
@@ -278,15 +312,16 @@ inline PackingAhead columns_ahead(const Source& a, int64_t k) {
 }
 
 inline PackingAhead rows_ahead(const Source& a, int64_t k) {
-  const Step step = a.integers ? kIntegerRowOfA : a.rounded ? kRoundedRowOfA : kRowOfA;
-  PackingAhead ahead{.step = step, .from = a.start};
+  PackingAhead ahead{.step = row_step(a), .from = a.start};
   ahead.row = k / (2 * kLanes);
   ahead.left = kPanelRows * ahead.row;
-  ahead.second = a.rounded || a.integers ? 0 : kLanes;
+  ahead.second = ahead.step == kRowOfA ? kLanes : 0;
   ahead.from_stride = 2 * kLanes / a.in_a_float;
   ahead.to_stride = kLanes;
   ahead.from_jump = a.stride - k / a.in_a_float;
   ahead.prefetched = a.stride;  // a row ahead, some thousands of cycles
+  ahead.scales = a.scales;
+  ahead.scales_jump = ahead.from_jump * a.in_a_float / kInt4Group;
   return ahead;
 }
 
@@ -345,6 +380,8 @@ ANEMONE_BF16_INLINE void take_step(const PackingAhead& ahead) {
       _mm512_storeu_si512(ahead.to, _mm512_loadu_si512(low));
     } else if constexpr (kStep == kIntegerRowOfA) {
       _mm512_storeu_si512(ahead.to, load_integers(reinterpret_cast<const int8_t*>(low)));
+    } else if constexpr (kStep == kGroupOfA) {
+      _mm512_storeu_si512(ahead.to, load_group(low, wide(*ahead.scales)));
     } else if constexpr (kStep == kColumnsOfA) {
       store_halves(ahead.to, ahead.half, pairs(both_rows(low, high, kEveryLane)));
     } else if constexpr (kStep == kRowsOfB) {
@@ -361,6 +398,7 @@ template <int kStep>
 ANEMONE_BF16_INLINE void take_steps(PackingAhead& ahead, int64_t most) {
   for (int64_t steps = std::min(most, ahead.left); steps > 0; --steps) {
     take_step<kStep>(ahead);
+    if constexpr (kStep == kGroupOfA) ahead.advance_scales();
     ahead.advance();
   }
 }

@@ -28,7 +28,9 @@ void pack_a(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,
   if (a.is_fp32()) return pack_a_of(a.fp32(), stride, transposed, rows, k, panel);
   ANEMONE_CHECK(!transposed);
   const int64_t units = (k + 1) / 2;
-  for (int64_t i = 0; i < rows; ++i) pack_along(a.int8() + i * stride, k, panel + i * units);
+  for (int64_t i = 0; i < rows; ++i, a += stride, panel += units) {
+    a.is_int4() ? pack_along(a.int4(), k, panel) : pack_along(a.int8(), k, panel);
+  }
 }
 
 template <typename T>
@@ -51,7 +53,8 @@ PackingAhead in_calls(PackingAhead ahead, float* panel, int64_t k, int64_t calls
 }
 
 bool is_whole(Numbers from, int64_t stride) {
-  return stride % (from.is_int8() ? 4 : from.is_bf16() ? 2 : 1) == 0;
+  const int64_t in_a_float = from.is_int8() ? 4 : 2;
+  return from.is_fp32() || stride % (from.is_int4() ? kInt4Group : in_a_float) == 0;
 }
 
 PackingAhead pack_a_ahead(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k,

@@ -41,7 +41,7 @@ int64_t even_block(int64_t length, int64_t most, int64_t unit) {
 }
 
 int64_t block_depth(const Gemm& g, const Tiles& tiles, const Blocking& blocking) {
-  return even_block(g.k, blocking.units * tiles.depth, 2);
+  return even_block(g.k, blocking.units * tiles.depth, g.a.is_int4() ? kInt4Group : 2);
 }
 
 const Blocking& blocking_for(const Gemm& g, const Tiles& tiles) {
@@ -332,7 +332,8 @@ struct PackedB {
 
 void multiply_blocks(ThreadPool* pool, const Gemm& g, const Tiles& tiles, int64_t copies) {
   ANEMONE_CHECK(g.k > 0);
-  ANEMONE_CHECK((!g.a.is_int8() && !g.row_scale) || &tiles == detail::native_bf16_tiles());
+  const bool native = &tiles == detail::native_bf16_tiles();
+  ANEMONE_CHECK(native || !(g.a.is_int8() || g.a.is_int4() || g.row_scale));
   const Blocking& blocking = blocking_for(g, tiles);
   const int64_t depth = block_depth(g, tiles, blocking);
   const int64_t units = divide_up(depth, tiles.depth);

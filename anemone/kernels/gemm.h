@@ -36,7 +36,8 @@ struct Gemm {
   // already is bf16 is an operand of such products only.
   bool bf16 = false;
   // Each row of A · B is multiplied by its number here; null for ones. Only for products in bf16
-  // where has_bf16_instructions() (tiles.h), and so is an A of int8, which is not transposed.
+  // where has_bf16_instructions() (tiles.h), and so is an A of int8 or int4, which is not
+  // transposed; rows of int4 are whole groups, and integers times their scales are rounded too.
   const float* row_scale = nullptr;
   // Products by one thread that have the same number here, which is not 0, have the same B, whose
   // memory nobody has written meanwhile: what one has packed of it the next one can use.

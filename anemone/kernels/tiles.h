@@ -53,7 +53,11 @@ struct PackingAhead {
   int64_t from_stride = 0, to_stride = 0;
   int64_t row = 1, from_jump = 0, to_jump = 0;
   int64_t left_in_row = 1;
+  // Of int4: of a step, and how many more there are after each `row` of them.
+  const Half* scales = nullptr;
+  int64_t scales_jump = 0;
 
+  void advance_scales() { scales += left_in_row > 1 ? 1 : 1 + scales_jump; }  // before advance()
   void advance() {
     from += from_stride;
     to += to_stride;
@@ -77,7 +81,7 @@ struct Tiles {
   bool packs_rows;
 
   // `rows` <= kPanelRows rows and `k` columns of op(A), whose rows begin `stride` apart, or whose
-  // columns do where it is transposed. int8 numbers: see Gemm.
+  // columns do where it is transposed. int8 and int4 numbers: see Gemm.
   void (*pack_a)(Numbers a, int64_t stride, bool transposed, int64_t rows, int64_t k, float* panel);
   // `k` rows and `n` <= columns columns of op(B), likewise. The rest of the panel becomes 0.
   void (*pack_b)(Numbers b, int64_t stride, bool transposed, int64_t k, int64_t n, float* panel);

@@ -115,6 +115,7 @@ enum class Trait : uint16_t {
   kSlice = 1 << 10,          // a part of x
   kSizes = 1 << 11,          // depends on the sizes of x, not on its elements
   kState = 1 << 12,          // reads or writes a state
+  kReadsPacked = 1 << 13,    // takes elements smaller than a byte
 };
 constexpr Trait operator|(Trait a, Trait b) {
   return static_cast<Trait>(static_cast<uint16_t>(a) | static_cast<uint16_t>(b));

@@ -116,8 +116,9 @@ void check_sizes(const OpArgs& args, const Type& type) {
                  to_string(type));
     count *= size;
   }
-  args.require(bits(type.dtype) >= 8 || is_constexpr(args.op()),
-               "any.c4: {} has elements smaller than a byte", to_string(type));
+  const bool takes_packed = is_constexpr(args.op()) || has_trait(args.op(), Trait::kReadsPacked);
+  args.require(bits(type.dtype) >= 8 || takes_packed, "any.c4: {} has elements smaller than a byte",
+               to_string(type));
 }
 
 // Compile-time parameters may be empty lists or packed bits.

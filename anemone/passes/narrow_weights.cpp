@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "anemone/base/int4.h"
 #include "anemone/ir/stage.h"
 #include "anemone/ir/uses.h"
 #include "anemone/ops/query.h"
@@ -26,17 +27,25 @@ bool may_narrow(const Uses& uses, Value input) {
   });
 }
 
+bool has_scale(DType stored) { return stored == DType::kInt8 || stored == DType::kInt4; }
+
+// Whether it is a weight that became narrow where `asked` was asked for.
+bool is_stored(Value weight, DType asked) {
+  return weight && !weight->producer &&
+         weight->type.dtype == stored_type(weight->type.shape, asked);
+}
+
 std::string scale_input(const std::string& weight) { return weight + "_scale"; }
 
 // Where a stored weight has one, its scale.
 Value scale_of(Builder& b, Value weight) {
-  if (weight->type.dtype != DType::kInt8) return nullptr;
+  if (!has_scale(weight->type.dtype)) return nullptr;
   return b.function().find(scale_input(weight->name));
 }
 
 Replacement narrow_linear(Builder& b, const OpArgs& args, DType dtype) {
   const Value weight = args.value("weight");
-  if (!weight || weight->type.dtype != dtype) return std::nullopt;
+  if (!is_stored(weight, dtype)) return std::nullopt;
   std::vector<Argument> arguments = {{"x", args.value("x")}, {"weight", weight}};
   if (const Value scale = scale_of(b, weight)) arguments.push_back({"scale", scale});
   return std::vector{b.op("anemone.narrow_linear", std::move(arguments))};
@@ -44,7 +53,12 @@ Replacement narrow_linear(Builder& b, const OpArgs& args, DType dtype) {
 
 Replacement narrow_gather(Builder& b, const OpArgs& args, DType dtype) {
   const Value table = args.value("x");
-  if (!table || table->type.dtype != dtype) return std::nullopt;
+  if (!is_stored(table, dtype)) return std::nullopt;
+  if (table->type.dtype == DType::kInt4) {
+    return std::vector{b.op(
+        "anemone.narrow_rows",
+        {{"table", table}, {"scale", scale_of(b, table)}, {"indices", args.operand("indices")}})};
+  }
   const auto pick = [&](Value from) {
     return b.op(
         kTable,
@@ -72,6 +86,16 @@ void bind_scales(StageChain& chain, size_t index) {
 
 }  // namespace
 
+DType stored_type(const Shape& shape, DType asked) {
+  if (shape.size() < 2) return DType::kFp32;
+  return asked == DType::kInt4 && shape[1] % kInt4Group != 0 ? DType::kInt8 : asked;
+}
+
+Type scale_type(const Shape& shape, DType stored) {
+  if (stored == DType::kInt8) return Type::tensor(DType::kFp32, {shape[0]});
+  return Type::tensor(DType::kFp16, {shape[0], shape[1] / kInt4Group});
+}
+
 bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype) {
   const Uses uses(function);
   std::vector<Value> stored;
@@ -80,10 +104,9 @@ bool narrow_weights(Function& function, std::span<const std::string> weights, DT
     if (is_weight && may_narrow(uses, input)) stored.push_back(input);
   }
   for (Value input : stored) {
-    input->type.dtype = dtype;
-    if (dtype != DType::kInt8) continue;
-    function.add_input(scale_input(input->name),
-                       Type::tensor(DType::kFp32, {input->type.shape[0]}));
+    input->type.dtype = stored_type(input->type.shape, dtype);
+    if (!has_scale(input->type.dtype)) continue;
+    function.add_input(scale_input(input->name), scale_type(input->type.shape, input->type.dtype));
   }
   const auto with = [&](auto narrow) {
     return [=](Builder& b, const OpArgs& args) { return narrow(b, args, dtype); };

@@ -55,13 +55,19 @@ bool fuse_accumulation(Function& function);
 // What is added to a norm's gradient becomes its operand `sum`.
 bool fuse_sums(Function& function);
 
-// Inputs of `weights` that only linear layers and gathers read become `dtype`, a float type of
-// fewer bits than fp32 or int8, and are widened where they are read: anemone.narrow_linear. In int8
-// each gets a scale for its rows, [rows], as a further input.
+// Inputs of `weights` that only linear layers and gathers read become stored_type(dtype), where
+// dtype is a float type of fewer bits than fp32, int8 or int4, and are widened where they are read:
+// anemone.narrow_linear and narrow_rows. In int8 and int4 each gets scales, of scale_type(), as a
+// further input.
 bool narrow_weights(Function& function, std::span<const std::string> weights, DType dtype);
 // All stages; the scales are further weights, of which uses have the scale_parameter().
 void narrow_weights(StageChain& chain, DType dtype);
 std::string scale_parameter(const std::string& parameter);
+// What values of that shape are stored in where `asked` is asked for: vectors in fp32, and matrices
+// whose rows are no whole groups of int4 in int8.
+DType stored_type(const Shape& shape, DType asked);
+// Of the scales of a matrix: one for each row in int8, one for each group in int4.
+Type scale_type(const Shape& shape, DType stored);
 
 // What one of the functions returns and others take under the same name becomes `dtype` on the way,
 // where nothing but matrix products (and attention's) of a device that rounds their operands to

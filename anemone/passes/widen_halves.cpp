@@ -13,12 +13,18 @@ namespace {
 
 bool is_half(const Type& type) { return type.is_tensor() && type.dtype == DType::kFp16; }
 
+// The scales of weights that are packed: part of how those are stored.
+bool is_storage(const Operation& op, const Argument& argument) {
+  return has_trait(op, Trait::kReadsPacked) && argument.name == "scale";
+}
+
 // Whether a result is fp16, or an operand of an operation that mixes fp16 and fp32.
 bool touches_halves(const Operation& op) {
   for (Value output : op.outputs) {
     if (is_half(output->type)) return true;
   }
   for (const Argument& argument : op.arguments) {
+    if (is_storage(op, argument)) continue;
     for (const Operand& operand : argument.operands) {
       if (is_half(operand.type())) return true;
     }

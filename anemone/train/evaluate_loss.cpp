@@ -4,13 +4,18 @@
 
 #include "anemone/model/transformer.h"
 #include "anemone/passes/freeze.h"
+#include "anemone/passes/passes.h"
 
 namespace anemone {
 namespace {
 
-// Reads parameters as they are stored: some frozen ones in bf16.
-StageChain chain_of(const ParameterSet& parameters, int64_t sequence) {
+// Reads parameters as they are stored: all narrow, or some frozen ones in bf16.
+StageChain chain_of(const ParameterSet& parameters, int64_t sequence, DType stored) {
   StageChain chain = training_chain(parameters.config(), 1, sequence, OutputHead::kLoss);
+  if (stored != DType::kFp32) {
+    narrow_weights(chain, stored);
+    return chain;
+  }
   std::set<std::string> narrow;
   for (const Parameter& parameter : parameters.all()) {
     if (parameter.value->type().dtype == DType::kBf16) narrow.insert(parameter.name);
@@ -23,8 +28,10 @@ StageChain chain_of(const ParameterSet& parameters, int64_t sequence) {
 
 }  // namespace
 
-LossEvaluator::LossEvaluator(Device& device, ParameterSet& parameters, int64_t sequence)
-    : sequence_(sequence), program_(device, chain_of(parameters, sequence), parameters.values()) {}
+LossEvaluator::LossEvaluator(Device& device, ParameterSet& parameters, int64_t sequence,
+                             DType stored)
+    : sequence_(sequence),
+      program_(device, chain_of(parameters, sequence, stored), parameters.values()) {}
 
 double LossEvaluator::run(const TokenShard& shard, int64_t windows) {
   shard.require_window(sequence_ + 1);

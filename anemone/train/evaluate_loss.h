@@ -12,7 +12,9 @@ namespace anemone {
 // Mean loss over windows of T tokens: window w is tokens [w*T, +T), its targets one further on.
 class LossEvaluator {
  public:
-  LossEvaluator(Device& device, ParameterSet& parameters, int64_t sequence);
+  // `stored`: what the parameters were asked to be stored in, all of them.
+  LossEvaluator(Device& device, ParameterSet& parameters, int64_t sequence,
+                DType stored = DType::kFp32);
 
   // Windows that a shard holds.
   int64_t windows_in(const TokenShard& shard) const { return (shard.size() - 1) / sequence_; }

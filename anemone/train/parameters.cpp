@@ -1,50 +1,28 @@
 #include "anemone/train/parameters.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "anemone/base/random.h"
-#include "anemone/kernels/simd.h"
 #include "anemone/passes/passes.h"
+#include "anemone/train/narrow_matrix.h"
 
 namespace anemone {
 namespace {
 
-// As multiples of a scale of each row, of which its largest number is 127.
-void write_int8(const Parameter& parameter, const TensorView& numbers) {
-  const auto rows = static_cast<size_t>(numbers.shape[0]);
-  const size_t columns = static_cast<size_t>(numbers.size()) / std::max<size_t>(rows, 1);
-  const Tensor stored(DType::kInt8, numbers.shape);
-  const Tensor scales(DType::kFp32, {numbers.shape[0]});
-  for (size_t row = 0; row < rows; ++row) {
-    const auto from = numbers.as<float>().subspan(row * columns, columns);
-    float largest = 0;
-    for (const float x : from) largest = std::max(largest, std::abs(x));
-    const float scale = largest > 0 ? largest / 127 : 1;
-    scales.as<float>()[row] = scale;
-    simd::quantize(from.data(), scale, 0, stored.as<int8_t>().data() + row * columns, columns);
-  }
-  parameter.value->write(stored);
-  parameter.scale->write(scales);
-}
-
-void write(const Parameter& parameter, const TensorView& numbers) {
-  if (!parameter.scale) return parameter.value->write(numbers);
-  if (numbers.dtype == DType::kFp32) return write_int8(parameter, numbers);
-  const Tensor wide(DType::kFp32, numbers.shape);
-  convert(numbers, wide);
-  write_int8(parameter, wide);
-}
-
 void allocate(Device& device, Parameter& parameter, DType type) {
   parameter.value = device.allocate(Type::tensor(type, parameter.shape));
-  if (type != DType::kInt8) return;
-  parameter.scale = device.allocate(Type::tensor(DType::kFp32, {parameter.shape[0]}));
+  if (type != DType::kInt8 && type != DType::kInt4) return;
+  parameter.scale = device.allocate(scale_type(parameter.shape, type));
 }
 
-// Matrices in `stored`, vectors in fp32.
-DType stored_type(const ParameterSpec& spec, DType stored) {
-  return spec.shape.size() >= 2 ? stored : DType::kFp32;
+// Memory of its own for the numbers, in that type.
+void store(Device& device, Parameter& parameter, DType type, const TensorView& numbers) {
+  if (type != DType::kInt8 && type != DType::kInt4) {
+    allocate(device, parameter, type);
+    return parameter.value->write(numbers);
+  }
+  NarrowMatrix narrow = narrowed(numbers, type);
+  narrow.numbers.reshape(parameter.shape);
+  parameter.value = device.adopt(std::move(narrow.numbers));
+  parameter.scale = device.adopt(std::move(narrow.scales));
 }
 
 }  // namespace
@@ -61,17 +39,18 @@ ParameterSet::ParameterSet(Device& device, ModelWeights weights, const Trains& t
   for (const ParameterSpec& spec : parameters(config_)) {
     Parameter& parameter = add(spec);
     const bool trained = trains(spec);
-    const DType type = trained ? DType::kFp32 : stored_type(spec, stored);
+    const DType type = trained ? DType::kFp32 : stored_type(spec.shape, stored);
     if (trained) parameter.become_trained(device);
     auto tensor = weights.tensors.extract(spec.name);
     ANEMONE_CHECK(!has_numbers || !tensor.empty());
-    if (has_numbers && !trained && type != DType::kInt8 && tensor.mapped().dtype() == type) {
+    if (has_numbers && !trained && tensor.mapped().dtype() == type) {
       tensor.mapped().reshape(spec.shape);
       parameter.value = device.adopt(std::move(tensor.mapped()));
       continue;
     }
-    allocate(device, parameter, type);
-    if (has_numbers) write(parameter, tensor.mapped());  // and the tensor is given back
+    // And the tensor is given back.
+    has_numbers ? store(device, parameter, type, tensor.mapped())
+                : allocate(device, parameter, type);
   }
 }
 
@@ -83,8 +62,7 @@ ParameterSet::ParameterSet(Device& device, const ModelView& weights, DType store
     : config_(weights.config) {
   for (const ParameterSpec& spec : parameters(config_)) {
     Parameter& parameter = add(spec);
-    allocate(device, parameter, stored_type(spec, stored));
-    write(parameter, weights.tensors.at(spec.name));
+    store(device, parameter, stored_type(spec.shape, stored), weights.tensors.at(spec.name));
   }
 }
 

@@ -18,7 +18,7 @@ struct Parameter {
   Shape shape;
   // fp32, but for values that are stored in fewer bits; the last three may be null.
   std::unique_ptr<Buffer> value, gradient, first_moment, second_moment;
-  // Of each row of a matrix in int8, [rows]; else null.
+  // Of each row of a matrix in int8, or each group in int4 (passes.h, scale_type()); else null.
   std::unique_ptr<Buffer> scale = nullptr;
 
   bool decays() const { return shape.size() >= 2; }
@@ -34,8 +34,8 @@ class ParameterSet {
  public:
   // Takes the weights over tensor by tensor; where there are none the values stay as the device
   // allocates them. Parameters that are not trained have values only, and may be `stored` in fewer
-  // bits, except for vectors, which are few. In int8 a row's numbers are multiples of 1/127 of its
-  // largest. Values that a file holds in that type stay where it is mapped, if the device allows.
+  // bits, in passes.h's stored_type(), as narrow_matrix.h has them. Values that a file holds in
+  // that type stay where it is mapped, if the device allows.
   ParameterSet(Device& device, ModelWeights weights, const Trains& trains,
                DType stored = DType::kFp32);
   // All of them, or none.

@@ -4,8 +4,10 @@
 
 #include <cmath>
 
+#include "anemone/base/int4.h"
 #include "anemone/devices/cpu/kernels/families.h"
 #include "anemone/devices/cpu/testing/cpu_testing.h"
+#include "anemone/ops/packed.h"
 #include "anemone/ops/registry.h"
 
 namespace anemone {
@@ -79,6 +81,50 @@ TEST(FastKernels, WeightsInInt8WithAScaleForEachRow) {
       expect_fast({x.clone(), weight.clone(), scale.clone()}, linear);
     }
   }
+}
+
+// Every value of int4, with scales that are powers of two: products are bf16 numbers.
+Inputs int4_weight(const Shape& shape) {
+  Tensor weight(DType::kInt4, shape);
+  for (int64_t i = 0; i < weight.size(); ++i) {
+    packed_set(weight, i, static_cast<double>(i * 7 % 16 - 8));
+  }
+  Tensor scale(DType::kFp16, {shape[0], shape[1] / kInt4Group});
+  for (int64_t i = 0; i < scale.size(); ++i) scale.view().set(i, std::exp2(-(i % 5)));
+  Inputs inputs;
+  inputs.push_back(std::move(weight));
+  inputs.push_back(std::move(scale));
+  return inputs;
+}
+
+// Whole numbers of which each group of a column has the largest: neither a few columns, which are
+// multiples of 1/127 of it, nor many, in bf16, are changed by their rounding.
+Tensor whole_numbers(int64_t channels, int64_t width) {
+  Tensor x(DType::kFp32, {1, channels, 1, width});
+  for (int64_t i = 0; i < x.size(); ++i) {
+    x.view().set(i, i / width % kInt4Group == 5 ? 127 : static_cast<double>(i * 37 % 255 - 127));
+  }
+  return x;
+}
+
+TEST(FastKernels, WeightsInInt4WithAScaleForEachGroup) {
+  for (const Shape& shape : {Shape{1, 32, 1, 1}, Shape{5, 96, 1, 1}, Shape{131, 288, 1, 1}}) {
+    for (const int64_t width : {1, 2, 8, 9, 37}) {
+      Inputs inputs = int4_weight(shape);
+      inputs.push_back(whole_numbers(shape[1], width));
+      expect_fast(inputs, [](Builder& b, const auto& v) {
+        return b.ops("anemone.narrow_linear", {{"x", v[2]}, {"weight", v[0]}, {"scale", v[1]}});
+      });
+    }
+  }
+}
+
+TEST(FastKernels, RowsOfATableInInt4) {
+  Inputs inputs = int4_weight({6, 64});
+  inputs.push_back(int32({3}, {5, 0, -2}));
+  expect_fast(inputs, [](Builder& b, const auto& v) {
+    return b.ops("anemone.narrow_rows", {{"table", v[0]}, {"scale", v[1]}, {"indices", v[2]}});
+  });
 }
 
 // Many columns are rounded to bf16 where the processor multiplies such: each by at most 2^-8 of
