@@ -65,6 +65,18 @@ TEST(NoAllocation, WhileATokenIsDecoded) {
   }
 }
 
+TEST(NoAllocation, WhileImagesAreResized) {
+  for (const char* op : {"resize_nearest_neighbor", "resize_bilinear"}) {
+    expect_no_allocations(make_function({fp32({2, 3, 20, 33}, 1)},
+                                        [&](Builder& b, const auto& v) {
+                                          return b.ops(op, {{"x", v[0]},
+                                                            {"target_size_height", b.integer(45)},
+                                                            {"target_size_width", b.integer(70)}});
+                                        }),
+                          {});
+  }
+}
+
 TEST(NoAllocation, TheCounterCounts) {
   const size_t before = allocations();
   auto memory = std::make_unique<std::vector<int>>(100);

@@ -29,6 +29,7 @@ KernelFamily reduction_kernels();
 KernelFamily normalization_kernels();
 KernelFamily copy_kernels();
 KernelFamily logic_kernels();
+KernelFamily resizing_kernels();
 // All of them.
 const KernelFamily& all_kernels();
 
