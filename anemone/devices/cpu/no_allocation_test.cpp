@@ -77,6 +77,23 @@ TEST(NoAllocation, WhileImagesAreResized) {
   }
 }
 
+TEST(NoAllocation, WhileRecurrentLayersRun) {
+  if (library_allocates()) GTEST_SKIP() << "the GEMM library of this system asks for memory";
+  for (const int64_t gates : {1, 3}) {
+    const Inputs inputs = {fp32({9, 2, 20}, 1), fp32({2, 33}, 2), fp32({gates * 33, 20}, 3),
+                           fp32({gates * 33, 33}, 4)};
+    expect_no_allocations(
+        make_function(
+            inputs,
+            [&](Builder& b, const auto& v) {
+              return b.ops(
+                  gates == 1 ? "rnn" : "gru",
+                  {{"x", v[0]}, {"initial_h", v[1]}, {"weight_ih", v[2]}, {"weight_hh", v[3]}});
+            }),
+        {});
+  }
+}
+
 TEST(NoAllocation, TheCounterCounts) {
   const size_t before = allocations();
   auto memory = std::make_unique<std::vector<int>>(100);
