@@ -77,6 +77,19 @@ TEST(NoAllocation, WhileImagesAreResized) {
   }
 }
 
+TEST(NoAllocation, WhileBoxesOfImagesAreRead) {
+  expect_no_allocations(
+      make_function({fp32({3, 2, 20, 33}, 1), fp32({2, 4}, 2, 0, 19), int32({2}, {2, 0})},
+                    [](Builder& b, const auto& v) {
+                      return b.ops("crop_resize", {{"x", v[0]},
+                                                   {"boxes", v[1]},
+                                                   {"box_indices", v[2]},
+                                                   {"target_height", b.integer(9)},
+                                                   {"target_width", b.integer(70)}});
+                    }),
+      {});
+}
+
 TEST(NoAllocation, WhileRecurrentLayersRun) {
   if (library_allocates()) GTEST_SKIP() << "the GEMM library of this system asks for memory";
   for (const int64_t gates : {1, 3}) {

@@ -1,5 +1,6 @@
 // Resized images: one of three channels, and the maps of a network that decodes or segments, in
-// fp32 and fp16, and oneDNN's own primitive where it has the grid, in MIL's layout.
+// fp32 and fp16, and oneDNN's own primitive where it has the grid, in MIL's layout. Crops, and
+// points that are read.
 #include <string>
 
 #include "anemone/autodiff/reverse_sweep.h"
@@ -47,6 +48,37 @@ void run_gradient(benchmark::State& state, const ResizeCase& c, bool bilinear) {
     return std::vector{reverse_sweep(b, {{resized(b, c, x, bilinear), dy}}, {x})[0]};
   });
 }
+
+// 100 boxes of a map of a detector, 7x7 each.
+void BM_CropResize(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    Tensor boxes(DType::kFp32, {100, 4});
+    for (int64_t i = 0; i < boxes.size(); ++i) {
+      boxes.view().set(i, i % 4 < 2 ? i % 19 : 20 + i % 23);
+    }
+    return b.ops("crop_resize", {{"x", b.input("x", DType::kFp32, {1, 64, 50, 50})},
+                                 {"boxes", b.constant(std::move(boxes))},
+                                 {"box_indices", b.constant(Tensor(DType::kInt32, {100}))},
+                                 {"target_height", b.integer(7)},
+                                 {"target_width", b.integer(7)},
+                                 {"sampling_mode", b.text("OFFSET_CORNERS")}});
+  });
+}
+
+void BM_Resample(benchmark::State& state) {
+  measure(state, [](Builder& b) {
+    return b.ops("resample", {{"x", b.input("x", DType::kFp32, {1, 16, 100, 100})},
+                              {"coordinates", b.input("c", DType::kFp32, {1, 80, 80, 2})},
+                              {"sampling_mode", b.text("bilinear")},
+                              {"padding_mode", b.text("constant")},
+                              {"padding_value", b.scalar(DType::kFp32, 0)},
+                              {"coordinates_mode", b.text("normalized_minus_one_to_one")},
+                              {"align_corners", b.boolean(false)}});
+  });
+}
+
+BENCHMARK(BM_CropResize)->Name("Sample/crop_resize/fp32")->Apply(threads);
+BENCHMARK(BM_Resample)->Name("Sample/resample/fp32")->Apply(threads);
 
 #if defined(ANEMONE_GEMM_ONEDNN)
 void run_onednn(benchmark::State& state, const ResizeCase& c, bool bilinear) {

@@ -32,6 +32,7 @@ KernelFamily copy_kernels();
 KernelFamily logic_kernels();
 KernelFamily resizing_kernels();
 KernelFamily recurrent_kernels();
+KernelFamily sampling_kernels();
 // All of them.
 const KernelFamily& all_kernels();
 
