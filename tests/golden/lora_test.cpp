@@ -1,4 +1,5 @@
-// LoRA against PEFT (make_lora.py), and what frozen and recomputed parts of a model must not change.
+// LoRA against PEFT (make_lora.py), and what frozen and recomputed parts of a model must not
+// change.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -57,8 +58,9 @@ struct Cpu {
 };
 
 // Parameters after some updates.
-std::map<std::string, Tensor> trained_values(const TrainingPlace& place, const TrainOptions& options,
-                                             ModelWeights weights, int updates = 3) {
+std::map<std::string, Tensor> trained_values(const TrainingPlace& place,
+                                             const TrainOptions& options, ModelWeights weights,
+                                             int updates = 3) {
   Trainer trainer(place, state_of(options), std::move(weights));
   for (int i = 0; i < updates; ++i) trainer.update();
   std::map<std::string, Tensor> values;
@@ -108,7 +110,8 @@ TEST(Lora, AnAdapterIsWrittenAsItWasRead) {
   const SafetensorsFile ours(out / "a" / "adapter_model.safetensors");
   const SafetensorsFile theirs(kAdapter / "adapter_model.safetensors");
   ASSERT_EQ(ours.names(), theirs.names());
-  for (const std::string& name : ours.names()) EXPECT_TRUE(same(ours.read(name), theirs.read(name)));
+  for (const std::string& name : ours.names())
+    EXPECT_TRUE(same(ours.read(name), theirs.read(name)));
   EXPECT_EQ(adapter_base(out / "a"), "qwen3");
   ModelWeights again = load_model(kBase);
   load_adapter(again, out / "a");
@@ -135,14 +138,13 @@ TEST(Lora, AnAdapterThatDoesNotFitIsRefused) {
               }),
               HasSubstr("has no adapter_config.json"));
   const TestDirectory dir;
-  for (const auto& [key, value] :
-       {std::pair<const char*, nlohmann::json>{"use_dora", true},
-        {"peft_type", "IA3"},
-        {"rank_pattern", {{"q_proj", 8}}},
-        {"bias", "all"},
-        {"init_lora_weights", "pissa"},
-        {"target_modules", ".*_proj"},
-        {"r", 4}}) {
+  for (const auto& [key, value] : {std::pair<const char*, nlohmann::json>{"use_dora", true},
+                                   {"peft_type", "IA3"},
+                                   {"rank_pattern", {{"q_proj", 8}}},
+                                   {"bias", "all"},
+                                   {"init_lora_weights", "pissa"},
+                                   {"target_modules", ".*_proj"},
+                                   {"r", 4}}) {
     write_adapter(dir / "a", adapted(), "qwen3");
     nlohmann::json config = nlohmann::json::parse(read_file(dir / "a" / "adapter_config.json"));
     config[key] = value;
@@ -191,8 +193,7 @@ TEST(Frozen, MatricesInBf16TrainAsInFp32) {
   Trainer trainer(cpu.place(), state_of({.lora_rank = 3}), adapted());
   for (const Parameter& parameter : trainer.parameters().all()) {
     const bool is_matrix = parameter.shape.size() >= 2;
-    const DType expected_type =
-        is_matrix && !parameter.is_trained() ? DType::kBf16 : DType::kFp32;
+    const DType expected_type = is_matrix && !parameter.is_trained() ? DType::kBf16 : DType::kFp32;
     EXPECT_EQ(parameter.value->type().dtype, expected_type) << parameter.name;
   }
   const nlohmann::json losses = expected().at("losses");
