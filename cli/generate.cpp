@@ -14,7 +14,7 @@ namespace anemone::cli {
 namespace {
 
 struct Options {
-  std::string model, tokenizer, prompt;
+  std::string model, adapter, tokenizer, prompt;
   int64_t tokens = 256;
   bool tokens_given = false;
   SamplerOptions sampling;
@@ -59,10 +59,11 @@ struct Loaded {
   std::unique_ptr<Generator> generator;
   DType stored;
 
-  Loaded(Device& device, const std::string& model, DType type, const std::string& flag)
-      : parameters(std::make_unique<ParameterSet>(device,
-                                                  load_and_note(model, flag, ReadAs::kStored),
-                                                  /*trained=*/false, type)),
+  Loaded(Device& device, const std::string& model, const std::string& adapter, DType type,
+         const std::string& flag)
+      : parameters(std::make_unique<ParameterSet>(
+            device, load_adapted(model, adapter, flag, ReadAs::kStored),
+            /*trained=*/false, type)),
         stored(type) {}
   // The same model with its numbers in another type.
   Loaded(Device& device, const Loaded& other, DType type)
@@ -84,7 +85,8 @@ std::optional<Loaded> load_draft(Device& device, const Options& o, const Loaded&
   }
   const DType type = *dtype_from_name(o.draft_dtype.empty() ? "int8" : o.draft_dtype);
   if (o.draft_model.empty() && model.stored == DType::kFp32) return Loaded(device, model, type);
-  Loaded draft(device, o.draft_model.empty() ? o.model : o.draft_model, type,
+  Loaded draft(device, o.draft_model.empty() ? o.model : o.draft_model,
+               o.draft_model.empty() ? o.adapter : "", type,
                o.draft_model.empty() ? "--model" : "--draft-model");
   const int64_t own = draft.config().vocab_size, wanted = model.config().vocab_size;
   if (own != wanted) {
@@ -171,7 +173,7 @@ void run(const Options& o) {
   ThreadPool pool(o.device.thread_count());
   const auto device = make_device(o.device.device, pool, {.ane_route = o.device.ane_route});
   require_fp32(device->info());
-  Loaded model(*device, o.model, *dtype_from_name(o.dtype), "--model");
+  Loaded model(*device, o.model, o.adapter, *dtype_from_name(o.dtype), "--model");
   const TransformerConfig& config = model.config();
   const bool by_lines = o.chat.on() && !o.prompt_given;
   std::optional<Loaded> draft_model;
@@ -232,6 +234,7 @@ void add_generate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("generate", "Continue a text");
   auto o = std::make_shared<Options>();
   command->add_option("--model", o->model, "Model file or directory, run")->required();
+  command->add_option("--adapter", o->adapter, "Directory of a LoRA adapter, or of its run");
   command->add_option("--tokenizer", o->tokenizer, kTokenizerHelp);
   CLI::Option* prompt =
       command->add_option("--prompt", o->prompt, "Text to continue; empty starts from BOS");

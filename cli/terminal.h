@@ -39,7 +39,7 @@ void refuse_same_file(const std::string& in, const std::string& out);
 
 // As anemone::load_weights_of; notes of the model are printed.
 ModelWeights load_and_note(const std::string& model, const std::string& flag = "--model",
-                             ReadAs as = ReadAs::kFp32);
+                           ReadAs as = ReadAs::kFp32);
 // The same with the adapter of a directory, unless that is empty.
 ModelWeights load_adapted(const std::string& model, const std::string& adapter,
                           const std::string& flag = "--model", ReadAs as = ReadAs::kFp32);

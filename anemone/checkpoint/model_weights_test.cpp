@@ -52,7 +52,9 @@ TEST(ModelWeights, CheckAcceptsExactlyTheExpectedTensors) {
 
   ModelWeights narrow = tiny_weights();
   narrow.tensors["model.norm.weight"] = Tensor(DType::kFp16, {16});
-  EXPECT_THAT(error_of(narrow), HasSubstr("fp16, not fp32"));
+  EXPECT_EQ(error_of(narrow), "no error");
+  narrow.tensors["model.norm.weight"] = Tensor(DType::kInt8, {16});
+  EXPECT_THAT(error_of(narrow), HasSubstr("int8, not fp32, fp16 or bf16"));
 }
 
 TEST(ModelWeights, CheckNamesTheElementThatIsNotFinite) {

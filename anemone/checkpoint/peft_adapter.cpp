@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -196,6 +197,7 @@ void add_adapter(ModelWeights& weights, const Lora& lora, uint64_t seed) {
 }
 
 void load_adapter(ModelWeights& weights, const fs::path& directory) {
+  if (!fs::exists(directory)) fail_io(directory.string(), "open the adapter", ENOENT);
   if (!is_adapter(directory)) {
     fail(directory.string(), fmt::format("has no {}", kConfig), "is this the adapter of a model?");
   }

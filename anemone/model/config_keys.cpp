@@ -199,9 +199,11 @@ bool is_off(const Json& value, Off off) {
 // What the object of a quantized checkpoint says about itself.
 void refuse_quantized(const std::string& key, const Json& value, const std::string& where) {
   const Json* method = value.is_object() ? find_key(value, "quant_method") : nullptr;
-  fail(where,
-       fmt::format("'{}' says that the weights are quantized{}", key,
-                   method && method->is_string() ? " by " + method->get<std::string>() : ""),
+  const Json* bits = value.is_object() ? find_key(value, "bits") : nullptr;
+  std::string how = method && method->is_string() ? " by " + method->get<std::string>() : "";
+  if (how.empty() && key == "quantization") how = " by MLX";
+  if (bits && bits->is_number_integer()) how += fmt::format(", to {} bits", brief(*bits));
+  fail(where, fmt::format("'{}' says that the weights are quantized{}", key, how),
        "Anemone reads fp32, fp16 and bf16 weights");
 }
 

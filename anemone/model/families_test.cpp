@@ -161,7 +161,10 @@ TEST(Families, RefusesKeysThatChangeTheModelOrThatNobodyKnows) {
   }
   Json json = tiny_llama();
   json["quantization_config"] = {{"quant_method", "gptq"}, {"bits", 4}};
-  EXPECT_THAT(error_of(json), HasSubstr("quantized by gptq"));
+  EXPECT_THAT(error_of(json), HasSubstr("quantized by gptq, to 4 bits"));
+  json.erase("quantization_config");
+  json["quantization"] = {{"group_size", 64}, {"bits", 4}};
+  EXPECT_THAT(error_of(json), HasSubstr("quantized by MLX, to 4 bits"));
 }
 
 TEST(Families, NotesWhatPlaysNoPart) {

@@ -4,7 +4,7 @@
 
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
-#include "anemone/ops/plane.h"
+#include "anemone/ops/sampled_points.h"
 #include "anemone/ops/sampling.h"
 
 namespace anemone {
@@ -90,77 +90,84 @@ struct Box {
   Point begin, end;
 };
 
-// The four numbers from `first` on, as corners in pixels.
-Box box_at(const EvalArgs& args, const TensorView& boxes, int64_t first) {
-  const BoxFormat format = box_format(args);
-  const Shape& x = args.shape("x");
-  double n[4];
-  for (int64_t i = 0; i < 4; ++i) n[i] = boxes.at(first + i);
-  if (!format.height_first) {
-    std::swap(n[0], n[1]);
-    std::swap(n[2], n[3]);
+// Boxes of a size, which run over the images or have one each.
+class CropPoints final : public SampledPoints {
+ public:
+  explicit CropPoints(const OpArgs& args)
+      : SampledPoints(args),
+        format_(box_format(args)),
+        sampling_(sampling_of(args, "sampling_mode", "crop_resize.c6")),
+        has_rois_(has_rois(args)),
+        numbers_(has_rois_ ? args.shape("roi")[2] : 4),
+        images_(args.shape("x")[0]),
+        outside_(args.number("pad_value", 0.0)) {
+    const Shape &x = args.shape("x"), &out = args.op().outputs[0]->type.shape;
+    const bool normalized = args.boolean("normalized_coordinates", false);
+    const double scale = args.number("spatial_scale", 1.0);
+    last_ = {static_cast<double>(x[2] - 1), static_cast<double>(x[3] - 1)};
+    scale_ = {scale * (normalized ? last_.y : 1), scale * (normalized ? last_.x : 1)};
+    height_ = out[out.size() - 2];
+    width_ = out.back();
   }
-  Box box{{n[0], n[1]}, {n[2], n[3]}};
-  if (format.mode == BoxMode::kCenter) {
-    box = {{n[0] - n[2] / 2, n[1] - n[3] / 2}, {n[0] + n[2] / 2, n[1] + n[3] / 2}};
+
+  std::string points_name() const override { return has_rois_ ? "roi" : "boxes"; }
+  std::string images_name() const override { return args_.has("box_indices") ? "box_indices" : ""; }
+  double outside() const override { return outside_; }
+
+  int64_t image(const PointOperands& operands, int64_t stack) const override {
+    double image = static_cast<double>(has_rois_ ? stack % images_of_box() : stack);
+    if (numbers_ == 5) image = operands.points->at(stack * 5);
+    if (operands.images) image = operands.images->at(stack);
+    args_.require(image >= 0 && image < static_cast<double>(images_),
+                  "crop_resize.c7: image {} is not one of {}", image, images_);
+    return static_cast<int64_t>(image);
   }
-  const bool normalized = args.boolean("normalized_coordinates", false);
-  const double scale = args.number("spatial_scale", 1.0);
-  const double by_y = scale * (normalized ? static_cast<double>(x[2] - 1) : 1);
-  const double by_x = scale * (normalized ? static_cast<double>(x[3] - 1) : 1);
-  return {{box.begin.y * by_y, box.begin.x * by_x}, {box.end.y * by_y, box.end.x * by_x}};
-}
 
-// A point outside of the image gives the padding value, however near it is.
-double crop_at(const Plane& plane, Point p) {
-  const bool outside = p.y < 0 || p.x < 0 || p.y > static_cast<double>(plane.height - 1) ||
-                       p.x > static_cast<double>(plane.width - 1);
-  return outside ? plane.outside : bilinear(plane, p);
-}
-
-// One channel of one crop, written from `to` on.
-void crop(const EvalArgs& args, const Plane& plane, const Box& box, int64_t to) {
-  const Sampling sampling = sampling_of(args, "sampling_mode", "crop_resize.c6");
-  const Shape& out = args.out().shape;
-  const int64_t height = out[out.size() - 2], width = out.back();
-  for (int64_t i = 0; i < height; ++i) {
-    const double y = grid_point_between(sampling, i, box.begin.y, box.end.y, height);
-    for (int64_t j = 0; j < width; ++j) {
-      const double x = grid_point_between(sampling, j, box.begin.x, box.end.x, width);
-      args.out().set(to++, crop_at(plane, {y, x}));
+  // A point outside of the image gives the padding value, however near it is.
+  void row(const PointOperands& operands, int64_t stack, int64_t row,
+           Point* points) const override {
+    const Box box = box_at(*operands.points, stack / images_of_box());
+    const double y = grid_point_between(sampling_, row, box.begin.y, box.end.y, height_);
+    for (int64_t j = 0; j < width_; ++j) {
+      const double x = grid_point_between(sampling_, j, box.begin.x, box.end.x, width_);
+      const bool is_outside = y < 0 || x < 0 || y > last_.y || x > last_.x;
+      points[j] = is_outside ? Point{-HUGE_VAL, -HUGE_VAL} : Point{y, x};
     }
   }
-}
 
-int64_t image_index(const EvalArgs& args, double index) {
-  const int64_t images = args.shape("x")[0];
-  args.require(index >= 0 && index < static_cast<double>(images),
-               "crop_resize.c7: image {} is not one of {}", index, images);
-  return static_cast<int64_t>(index);
-}
+ private:
+  struct Box {
+    Point begin, end;
+  };
 
-void eval_crop_resize(const EvalArgs& args) {
-  const TensorView& x = args.in("x");
-  const TensorView& boxes = args.in(has_rois(args) ? "roi" : "boxes");
-  const int64_t numbers = has_rois(args) ? boxes.shape[2] : 4, channels = x.shape[1];
-  const int64_t crops = boxes.shape[0], images = has_rois(args) && numbers == 4 ? x.shape[0] : 1;
-  const Shape& out = args.out().shape;
-  const int64_t pixels = out[out.size() - 2] * out.back();
-  const double outside = args.number("pad_value", 0.0);
-  int64_t to = 0;
-  for (int64_t i = 0; i < crops; ++i) {
-    const Box box = box_at(args, boxes, i * numbers + numbers - 4);
-    for (int64_t j = 0; j < images; ++j) {
-      double image = static_cast<double>(has_rois(args) ? j : i);
-      if (numbers == 5) image = boxes.at(i * 5);
-      if (args.has("box_indices")) image = args.in("box_indices").at(i);
-      const int64_t first = image_index(args, image) * channels;
-      for (int64_t c = 0; c < channels; ++c, to += pixels) {
-        crop(args, plane_of(x, first + c, outside), box, to);
-      }
+  // Up to ios16 boxes that name no image are for all of them.
+  int64_t images_of_box() const { return has_rois_ && numbers_ == 4 ? images_ : 1; }
+
+  // As corners in pixels.
+  Box box_at(const TensorView& boxes, int64_t index) const {
+    double n[4];
+    for (int64_t i = 0; i < 4; ++i) n[i] = boxes.at(index * numbers_ + numbers_ - 4 + i);
+    if (!format_.height_first) {
+      std::swap(n[0], n[1]);
+      std::swap(n[2], n[3]);
     }
+    Box box{{n[0], n[1]}, {n[2], n[3]}};
+    if (format_.mode == BoxMode::kCenter) {
+      box = {{n[0] - n[2] / 2, n[1] - n[3] / 2}, {n[0] + n[2] / 2, n[1] + n[3] / 2}};
+    }
+    return {{box.begin.y * scale_.y, box.begin.x * scale_.x},
+            {box.end.y * scale_.y, box.end.x * scale_.x}};
   }
-}
+
+  BoxFormat format_;
+  Sampling sampling_;
+  bool has_rois_;
+  int64_t numbers_, images_, height_ = 0, width_ = 0;
+  double outside_;
+  Point last_, scale_;
+};
+
+void eval_crop_resize(const EvalArgs& args) { eval_sampled(args, CropPoints(args)); }
 
 const OpDef kOps[] = {
     {.name = "crop_resize",
@@ -171,6 +178,10 @@ const OpDef kOps[] = {
 };
 
 }  // namespace
+
+std::unique_ptr<SampledPoints> points_of_crop(const OpArgs& args) {
+  return std::make_unique<CropPoints>(args);
+}
 
 std::span<const OpDef> crop_resize_ops() { return kOps; }
 

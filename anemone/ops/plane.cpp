@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "anemone/ops/sampled_points.h"
+
 namespace anemone {
 namespace {
 
@@ -48,6 +50,29 @@ int64_t image_size(const OpArgs& args, const char* name, int64_t fallback) {
   args.require(size >= 1 && size <= kMaxSize, "{}.c2: '{}' {} is not from 1 to 2^31-1",
                args.op().type, name, size);
   return size;
+}
+
+void eval_sampled(const EvalArgs& args, const SampledPoints& points) {
+  const TensorView &x = args.in("x"), &out = args.out();
+  const std::string images = points.images_name();
+  const PointOperands operands = {&args.in(points.points_name()),
+                                  images.empty() ? nullptr : &args.in(images)};
+  const int64_t channels = x.shape[1], height = out.shape[out.shape.size() - 2];
+  const int64_t width = out.shape.back();
+  std::vector<Point> row(static_cast<size_t>(width));
+  for (int64_t stack = 0; stack * channels * height * width < out.size(); ++stack) {
+    const int64_t first = points.image(operands, stack) * channels;
+    for (int64_t i = 0; i < height; ++i) {
+      points.row(operands, stack, i, row.data());
+      for (int64_t c = 0; c < channels; ++c) {
+        const Plane plane = plane_of(x, first + c, points.outside());
+        int64_t to = ((stack * channels + c) * height + i) * width;
+        for (const Point& p : row) {
+          out.set(to++, points.is_nearest() ? nearest(plane, p) : bilinear(plane, p));
+        }
+      }
+    }
+  }
 }
 
 }  // namespace anemone

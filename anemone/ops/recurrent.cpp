@@ -201,11 +201,16 @@ class Cell {
     for (int64_t i = 0; i < 4 * n; ++i) gates_[static_cast<size_t>(i)] = gate(i, x, h);
     const double* g = gates_.data();
     for (int64_t i = 0; i < n; ++i) {
-      const double in = apply(inner_, g[i] + at(peephole_, i) * c[i]);
-      const double forget = apply(inner_, g[n + i] + at(peephole_, n + i) * c[i]);
+      const double in = apply(inner_, seen(g, i, c[i]));
+      const double forget = apply(inner_, seen(g, n + i, c[i]));
       c[i] = forget * c[i] + in * apply(cell_, clipped(g[3 * n + i]));
-      h[i] = apply(inner_, g[2 * n + i] + at(peephole_, 2 * n + i) * c[i]) * apply(outer_, c[i]);
+      h[i] = apply(inner_, seen(g, 2 * n + i, c[i])) * apply(outer_, c[i]);
     }
+  }
+
+  // A gate with what its peephole sees, if there is one.
+  double seen(const double* gates, int64_t row, double c) const {
+    return peephole_.empty() ? gates[row] : gates[row] + at(peephole_, row) * c;
   }
 
   double clipped(double x) const { return clip_ > 0 ? maximum(-clip_, minimum(x, clip_)) : x; }

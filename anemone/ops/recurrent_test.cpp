@@ -175,6 +175,17 @@ TEST(Lstm, IsItsFormulaWithPeepholes) {
   expect_near(out[2], last_c);
 }
 
+// There is nothing that weighs it on its way to the gates.
+TEST(Lstm, AnInfiniteStateIsSeenByNoGateWithoutPeepholes) {
+  Tensor c0 = states(3);
+  c0.view().set(0, HUGE_VAL);
+  const auto out =
+      run_reference({kX, states(2), c0, weights(4, kInputs, 4), weights(4, kHidden, 5)},
+                    recurrent("lstm", {"x", "initial_h", "initial_c", "weight_ih", "weight_hh"}));
+  for (const double h : values(out[0])) EXPECT_TRUE(std::isfinite(h));
+  EXPECT_EQ(values(out[2])[0], HUGE_VAL);
+}
+
 // `reverse` reads from the end and gives the steps in the order in which they were made.
 TEST(Recurrent, ReverseIsForwardOnAReversedInput) {
   const Tensor h0 = states(2), w = weights(1, kInputs, 3), r = weights(1, kHidden, 4);

@@ -1,5 +1,7 @@
 // Images of another size: upsample_…, resize_…, resize. Axis by axis a position of the result lies
 // at a point of x's grid, between two elements.
+#include "anemone/ops/resizing.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -8,7 +10,6 @@
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
 #include "anemone/ops/indexing.h"
-#include "anemone/ops/sampling.h"
 
 namespace anemone {
 namespace {
@@ -34,14 +35,6 @@ constexpr Param kResize[] = {param("x", Accepts::kNumber), const_param("shape", 
                              optional_const("sampling_mode", Accepts::kString)};
 
 constexpr int64_t kMaxSize = std::numeric_limits<int32_t>::max();
-
-// x's axes from `first` on take the sizes of `result`.
-struct Resize {
-  Shape result;
-  size_t first = 0;
-  Sampling sampling = Sampling::kDefault;
-  bool nearest = false, repeats = false;
-};
 
 // floor(size * scale), multiplied in fp32.
 int64_t scaled(const OpArgs& args, const char* name, int64_t size) {
@@ -112,34 +105,6 @@ Resize general_resize(const OpArgs& args) {
   r.nearest = mode != "LINEAR";
   r.sampling = sampling_of(args, "sampling_mode", "resize.c4");
   return r;
-}
-
-Resize resize_of(const OpArgs& args) {
-  const std::string& op = args.op().type;
-  if (op == "resize") return general_resize(args);
-  return op.starts_with("upsample") ? upsampling(args) : to_target(args);
-}
-
-// Where the indices of an axis of the result lie: `low`, and `part` of the way to the next.
-struct AxisTaps {
-  std::vector<int64_t> low;
-  std::vector<double> part;
-};
-
-AxisTaps taps_of(const Resize& r, int64_t from, int64_t to) {
-  AxisTaps taps;
-  for (int64_t i = 0; i < to; ++i) {
-    if (r.repeats) {
-      taps.low.push_back(i * from / to);
-      taps.part.push_back(0);
-      continue;
-    }
-    const double point = grid_point(r.sampling, i, from, to);
-    const double low = std::floor(r.nearest ? point + 0.5 : point);
-    taps.low.push_back(std::min(static_cast<int64_t>(low), from - 1));
-    taps.part.push_back(r.nearest || taps.low.back() == from - 1 ? 0 : point - low);
-  }
-  return taps;
 }
 
 std::vector<AxisTaps> all_taps(const Resize& r, const Shape& x) {
@@ -242,23 +207,48 @@ Grads grad(GradArgs& args) {
 }
 
 constexpr OpDef resizing(std::string_view name, std::span<const Param> params,
-                         Opset since = Opset::kIos15) {
+                         Trait traits = Trait::kNone, Opset since = Opset::kIos15) {
   return {.name = name,
           .params = params,
           .infer = infer,
           .eval = eval,
           .grad = grad,
           .flops = ten_flops_each,
-          .since = since};
+          .since = since,
+          .traits = traits};
 }
 
 const OpDef kOps[] = {
-    resizing("upsample_nearest_neighbor", kNearest), resizing("upsample_bilinear", kBilinear),
-    resizing("resize_nearest_neighbor", kToNearest), resizing("resize_bilinear", kToBilinear),
-    resizing("resize", kResize, Opset::kIos17),
+    resizing("upsample_nearest_neighbor", kNearest, Trait::kExact),
+    resizing("upsample_bilinear", kBilinear),
+    resizing("resize_nearest_neighbor", kToNearest, Trait::kExact),
+    resizing("resize_bilinear", kToBilinear),
+    resizing("resize", kResize, Trait::kNone, Opset::kIos17),
 };
 
 }  // namespace
+
+Resize resize_of(const OpArgs& args) {
+  const std::string& op = args.op().type;
+  if (op == "resize") return general_resize(args);
+  return op.starts_with("upsample") ? upsampling(args) : to_target(args);
+}
+
+AxisTaps taps_of(const Resize& r, int64_t from, int64_t to) {
+  AxisTaps taps;
+  for (int64_t i = 0; i < to; ++i) {
+    if (r.repeats) {
+      taps.low.push_back(i * from / to);
+      taps.part.push_back(0);
+      continue;
+    }
+    const double point = grid_point(r.sampling, i, from, to);
+    const double low = std::floor(r.nearest ? point + 0.5 : point);
+    taps.low.push_back(std::min(static_cast<int64_t>(low), from - 1));
+    taps.part.push_back(r.nearest || taps.low.back() == from - 1 ? 0 : point - low);
+  }
+  return taps;
+}
 
 std::span<const OpDef> resizing_ops() { return kOps; }
 

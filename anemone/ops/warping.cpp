@@ -5,7 +5,7 @@
 
 #include "anemone/ops/elementwise.h"
 #include "anemone/ops/families.h"
-#include "anemone/ops/plane.h"
+#include "anemone/ops/sampled_points.h"
 
 namespace anemone {
 namespace {
@@ -106,21 +106,31 @@ double bordered(const Resample& r, double point, int64_t size) {
   return std::clamp(point, 0.0, last);
 }
 
-void eval_resample(const EvalArgs& args) {
-  const Resample r = resample_of(args);
-  const TensorView &x = args.in("x"), &points = args.in("coordinates");
-  const double outside = args.number("padding_value");
-  const int64_t channels = x.shape[1], pixels = points.shape[1] * points.shape[2];
-  for (int64_t i = 0; i < x.shape[0] * channels; ++i) {
-    const Plane plane = plane_of(x, i, outside);
-    for (int64_t j = 0; j < pixels; ++j) {
-      const int64_t at = 2 * (i / channels * pixels + j);
-      const Point p = {bordered(r, in_pixels(r, points.at(at + 1), plane.height), plane.height),
-                       bordered(r, in_pixels(r, points.at(at), plane.width), plane.width)};
-      args.out().set(i * pixels + j, r.is_nearest ? nearest(plane, p) : bilinear(plane, p));
+class ResamplePoints final : public SampledPoints {
+ public:
+  explicit ResamplePoints(const OpArgs& args)
+      : SampledPoints(args), mode_(resample_of(args)), outside_(args.number("padding_value")) {}
+
+  std::string points_name() const override { return "coordinates"; }
+  double outside() const override { return outside_; }
+  bool is_nearest() const override { return mode_.is_nearest; }
+
+  void row(const PointOperands& operands, int64_t stack, int64_t row,
+           Point* points) const override {
+    const Shape &x = args_.shape("x"), &all = operands.points->shape;
+    const auto pixel = [&](double point, int64_t size) {
+      return bordered(mode_, in_pixels(mode_, point, size), size);
+    };
+    int64_t at = 2 * (stack * all[1] + row) * all[2];
+    for (int64_t j = 0; j < all[2]; ++j, at += 2) {
+      points[j] = {pixel(operands.points->at(at + 1), x[2]), pixel(operands.points->at(at), x[3])};
     }
   }
-}
+
+ private:
+  Resample mode_;
+  double outside_;
+};
 
 // What coremltools takes is one choice of each parameter.
 void check_affine_modes(const OpArgs& args) {
@@ -148,26 +158,35 @@ double normalized(int64_t i, int64_t size) {
   return size == 1 ? 0 : 2 * static_cast<double>(i) / static_cast<double>(size - 1) - 1;
 }
 
-void eval_affine(const EvalArgs& args) {
-  const TensorView &x = args.in("x"), &matrix = args.in("transform_matrix");
-  const Resample r{false, true, Border::kConstant, Units::kMinusOneToOne};
-  const int64_t channels = x.shape[1], height = args.out().shape[2], width = args.out().shape[3];
-  int64_t to = 0;
-  for (int64_t i = 0; i < x.shape[0] * channels; ++i) {
-    const Plane plane = plane_of(x, i, 0);
-    const int64_t first = matrix.shape[0] == 1 ? 0 : i / channels * 6;
-    const auto row = [&](int64_t start, double u, double v) {
+class AffinePoints final : public SampledPoints {
+ public:
+  using SampledPoints::SampledPoints;
+
+  std::string points_name() const override { return "transform_matrix"; }
+  double outside() const override { return 0; }
+
+  void row(const PointOperands& operands, int64_t stack, int64_t row,
+           Point* points) const override {
+    static constexpr Resample kMode{false, true, Border::kConstant, Units::kMinusOneToOne};
+    const Shape &x = args_.shape("x"), &out = args_.op().outputs[0]->type.shape;
+    const TensorView& matrix = *operands.points;
+    const int64_t first = matrix.shape[0] == 1 ? 0 : stack * 6;
+    const auto product = [&](int64_t start, double u, double v) {
       return matrix.at(first + start) * u + matrix.at(first + start + 1) * v +
              matrix.at(first + start + 2);
     };
-    for (int64_t j = 0; j < height * width; ++j) {
-      const double u = normalized(j % width, width), v = normalized(j / width, height);
-      const Point p = {in_pixels(r, row(3, u, v), plane.height),
-                       in_pixels(r, row(0, u, v), plane.width)};
-      args.out().set(to++, bilinear(plane, p));
+    const double v = normalized(row, out[2]);
+    for (int64_t j = 0; j < out[3]; ++j) {
+      const double u = normalized(j, out[3]);
+      points[j] = {in_pixels(kMode, product(3, u, v), x[2]),
+                   in_pixels(kMode, product(0, u, v), x[3])};
     }
   }
-}
+};
+
+void eval_resample(const EvalArgs& args) { eval_sampled(args, ResamplePoints(args)); }
+
+void eval_affine(const EvalArgs& args) { eval_sampled(args, AffinePoints(args)); }
 
 const OpDef kOps[] = {
     {.name = "resample",
@@ -183,6 +202,11 @@ const OpDef kOps[] = {
 };
 
 }  // namespace
+
+std::unique_ptr<SampledPoints> points_of_warp(const OpArgs& args) {
+  if (args.op().type == "affine") return std::make_unique<AffinePoints>(args);
+  return std::make_unique<ResamplePoints>(args);
+}
 
 std::span<const OpDef> warping_ops() { return kOps; }
 

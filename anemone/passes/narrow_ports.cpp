@@ -87,29 +87,57 @@ Value input_called(const Function& function, const std::string& name) {
   return found == function.inputs.end() ? nullptr : *found;
 }
 
+Value output_called(const Function& function, const std::string& name) {
+  const auto found = std::find_if(function.outputs.begin(), function.outputs.end(),
+                                  [&](Value output) { return output->name == name; });
+  return found == function.outputs.end() ? nullptr : *found;
+}
+
+// Functions that hand a value on under one name, and those that take it.
+struct Port {
+  std::string name;
+  std::vector<Function*> makers, readers;
+
+  Port(std::span<Function* const> functions, const std::string& port) : name(port) {
+    for (Function* function : functions) {
+      if (output_called(*function, name)) makers.push_back(function);
+      if (input_called(*function, name)) readers.push_back(function);
+    }
+  }
+
+  bool may_be_narrow() const {
+    return !readers.empty() &&
+           std::all_of(makers.begin(), makers.end(),
+                       [&](const Function* maker) {
+                         const Value output = output_called(*maker, name);
+                         return has_columns(output->type) && !is_product_result(output) &&
+                                is_only_factor(Uses(*maker), output);
+                       }) &&
+           std::all_of(readers.begin(), readers.end(), [&](const Function* reader) {
+             return is_only_factor(Uses(*reader), input_called(*reader, name));
+           });
+  }
+
+  void narrow(DType dtype) {
+    for (Function* reader : readers) narrow_input(*reader, input_called(*reader, name), dtype);
+    for (Function* maker : makers) narrow_output(*maker, output_called(*maker, name), dtype);
+  }
+};
+
 }  // namespace
 
 bool narrow_ports(std::span<Function* const> functions, const std::set<std::string>& kept,
                   DType dtype) {
+  std::set<std::string> names;
+  for (const Function* maker : functions) {
+    for (Value output : maker->outputs) names.insert(output->name);
+  }
   bool changed = false;
-  for (Function* maker : functions) {
-    for (Value output : std::vector<Value>(maker->outputs)) {
-      if (kept.contains(output->name) || !has_columns(output->type) || is_product_result(output)) {
-        continue;
-      }
-      std::vector<Function*> readers;
-      std::copy_if(functions.begin(), functions.end(), std::back_inserter(readers),
-                   [&](Function* other) { return input_called(*other, output->name) != nullptr; });
-      const bool narrow = std::all_of(readers.begin(), readers.end(), [&](Function* reader) {
-        return is_only_factor(Uses(*reader), input_called(*reader, output->name));
-      });
-      if (readers.empty() || !narrow || !is_only_factor(Uses(*maker), output)) continue;
-      for (Function* reader : readers) {
-        narrow_input(*reader, input_called(*reader, output->name), dtype);
-      }
-      narrow_output(*maker, output, dtype);
-      changed = true;
-    }
+  for (const std::string& name : names) {
+    Port port(functions, name);
+    if (kept.contains(name) || !port.may_be_narrow()) continue;
+    port.narrow(dtype);
+    changed = true;
   }
   return changed;
 }

@@ -121,7 +121,7 @@ class TrainingProgramTest : public testing::TestWithParam<int> {
   std::unique_ptr<Device> device = make_cpu_device(pool);
   Given given{*device};
   Timeline timeline;
-  TrainingProgram program{{*device, *device, find_pipeline("host"), false, &timeline},
+  TrainingProgram program{{*device, *device, find_pipeline("host"), false, false, &timeline},
                           small_chain(),
                           given.values(),
                           given.gradients()};

@@ -38,11 +38,11 @@ const Operation& operation(const Stage& stage, const std::string& type) {
 }
 
 TEST(Placement, TheFourPipelinesAreKnownAndOthersAreAnErrorThatListsThem) {
-  for (const char* name : {"host", "static", "static-ane", "dynamic"}) {
+  for (const char* name : {"host", "static", "static-ane", "static-lora", "dynamic"}) {
     EXPECT_EQ(find_pipeline(name).name, name);
   }
   EXPECT_THAT(error_of([] { find_pipeline("statik"); }),
-              HasSubstr("host, static, static-ane and dynamic are known"));
+              HasSubstr("host, static, static-ane, static-lora and dynamic are known"));
 }
 
 TEST(Placement, OnlyStaticPipelinesBakeWeightsAndTheHostPipelineHasNoRows) {
@@ -55,7 +55,7 @@ TEST(Placement, OnlyStaticPipelinesBakeWeightsAndTheHostPipelineHasNoRows) {
 TEST(Placement, TheLastRowThatMatchesDecides) {
   const Stage stage = one_stage("ffn");
   const Operation &conv = operation(stage, "conv"), &relu = operation(stage, "relu");
-  Placement placement{"mine", false, 1, {}};
+  Placement placement{"mine", Constants::kNone, 1, {}};
   EXPECT_EQ(find_row(placement, "ffn", Part::kForward, conv), nullptr);
   placement.rows = {{{"ffn"}, {Part::kForward}, {}, {}, true, ""},
                     {{}, {}, {"relu"}, {}, false, "host part"}};
@@ -94,7 +94,8 @@ TEST(PlacementFile, WhatItDoesNotKnowIsAnErrorWithThePlace) {
       {"{", "mine.json"},
       {"{}", "no list 'rows'"},
       {R"({"rows": [], "wights": "inputs"})", "did you mean 'weights'"},
-      {R"({"rows": [], "weights": "both"})", "'weights' is 'both', not inputs or constants"},
+      {R"({"rows": [], "weights": "both"})",
+       "unknown weights 'both' (inputs, constants and frozen constants are known)"},
       {R"({"rows": [], "lanes": 0})", "'lanes' is 0, not a number from 1 to 8"},
       {R"({"rows": [{"place": "gpu"}]})", "row 1: 'place' is 'gpu', not host or device"},
       {R"({"rows": [{}, {"parts": ["sideways"]}]})", "row 2: unknown part 'sideways'"},
@@ -112,7 +113,7 @@ TEST(PlacementFile, ARowForAStageThatTheModelLacksIsAnError) {
   StageChain chain;
   chain.stages.push_back(one_stage("attention"));
   chain.stages.push_back(one_stage("ffn"));
-  Placement placement{"mine", false, 1, {{{"ffn"}, {}, {}, {}, true, ""}}};
+  Placement placement{"mine", Constants::kNone, 1, {{{"ffn"}, {}, {}, {}, true, ""}}};
   EXPECT_EQ(error_of([&] { check_placement(placement, chain, "mine.json"); }), "no error");
   placement.rows.push_back({{"mlp"}, {}, {}, {}, true, ""});
   EXPECT_THAT(error_of([&] { check_placement(placement, chain, "mine.json"); }),

@@ -103,7 +103,7 @@ class PartSegments {
         const StageSegment& segment = result.back();
         if (!segment.on_device) continue;
         if (const Support support = device_.accepts(as_compiled(segment)); !support) {
-          refuse(segment, support.reason, fallbacks);
+          if (!take_as_inputs(segment)) refuse(segment, support.reason, fallbacks);
           accepted = false;
         }
       }
@@ -140,7 +140,9 @@ class PartSegments {
     const bool frozen = contains(stage_.frozen, name);
     segment.weights.push_back(name);
     if (!segment.on_device || placement_.constants == Constants::kNone) return;
-    if (placement_.constants == Constants::kFrozen && !frozen) return;
+    if (placement_.constants == Constants::kFrozen && (!frozen || has_any(as_inputs_, segment))) {
+      return;
+    }
     segment.constants.push_back(name);
     segment.changes |= !frozen;
   }
@@ -154,6 +156,20 @@ class PartSegments {
     for (const std::string& weight : segment.constants) constants[weight] = {};
     bake_inputs(function, constants);
     return function;
+  }
+
+  static bool has_any(const std::set<std::string>& names, const StageSegment& segment) {
+    const auto& outputs = segment.function.outputs;
+    return std::any_of(outputs.begin(), outputs.end(),
+                       [&](Value output) { return names.contains(output->name); });
+  }
+
+  // Frozen weights may as well be inputs, with which the device allows other things. Returns
+  // whether that is still to be tried.
+  bool take_as_inputs(const StageSegment& segment) {
+    if (placement_.constants != Constants::kFrozen || segment.constants.empty()) return false;
+    for (Value output : segment.function.outputs) as_inputs_.insert(output->name);
+    return true;
   }
 
   void refuse(const StageSegment& segment, const std::string& reason,
@@ -171,7 +187,8 @@ class PartSegments {
   const Placement& placement_;
   const Device& device_;
   bool strict_;
-  std::set<std::string> refused_;  // names of what must be computed on the host
+  std::set<std::string> refused_;    // names of what must be computed on the host
+  std::set<std::string> as_inputs_;  // names of what is computed without weights as constants
 };
 
 }  // namespace

@@ -230,8 +230,9 @@ class StepBuilder {
     if (surface) return surface.get();
     surface = in_.setup.device.allocate(input->type, surface_bytes(use));
     const size_t event = in_.runner.name_id("weights to the device", "weights");
-    all_.weight_copies.push_back(
-        copy_task(event, from, surface.get(), input->type.bytes(), Queue::kHost));
+    const bool frozen = contains(stage_of(use).frozen, input->name);
+    (frozen ? all_.frozen_copies : all_.weight_copies)
+        .push_back(copy_task(event, from, surface.get(), input->type.bytes(), Queue::kHost));
     return surface.get();
   }
 

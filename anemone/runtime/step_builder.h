@@ -39,7 +39,8 @@ struct StepShared {
   std::vector<size_t> surface_bytes;  // of each stage
   // Parameters on the device, by the host's buffer and the size of the surface.
   std::map<std::pair<const Buffer*, size_t>, std::unique_ptr<Buffer>> weights;
-  std::deque<Task> weight_copies;  // after every change of the weights
+  // After every change of the weights, and once of those that do not change.
+  std::deque<Task> weight_copies, frozen_copies;
 
   int host_program_count() const;
 };

@@ -135,6 +135,7 @@ TrainingProgram::TrainingProgram(const TrainingSetup& setup, const StageChain& c
   State& s = *state_;
   s.build(chain, gradients);
   s.host_compile_ms = watch.elapsed_ms();
+  copy_frozen();
   weights_changed();
   s.collect_notes();
 }
@@ -193,8 +194,13 @@ void TrainingProgram::weights_changed() {
   for (const Task& task : s.shared.weight_copies) s.runner.run(task);
 }
 
+void TrainingProgram::copy_frozen() {
+  for (const Task& task : state_->shared.frozen_copies) state_->runner.run(task);
+}
+
 void TrainingProgram::compile_again() {
   state_->programs.forget();
+  copy_frozen();
   weights_changed();
 }
 

@@ -71,6 +71,8 @@ class TrainingProgram {
   TaskRunner& runner();
 
  private:
+  void copy_frozen();
+
   struct State;
   std::unique_ptr<State> state_;
 };

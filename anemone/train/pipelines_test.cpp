@@ -232,8 +232,10 @@ TEST_F(Pipelines, WeightGradientsOfTheDeviceReachTheParameters) {
   Trainer reference = trainer(*host, "host", 3);
   losses(reference);
   for (const bool bake : {false, true}) {
-    const Placement placement{
-        "gradients", bake, 1, {{{}, {Part::kWeightGradient}, {}, {}, true, ""}}};
+    const Placement placement{"gradients",
+                              bake ? Constants::kAll : Constants::kNone,
+                              1,
+                              {{{}, {Part::kWeightGradient}, {}, {}, true, ""}}};
     Trainer t({*host, *host, pool, placement, nullptr}, state(3),
               initial_weights(engine_sized_config(), 5));
     losses(t);

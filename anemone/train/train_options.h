@@ -14,20 +14,20 @@
 namespace anemone {
 
 struct TrainOptions {
-  std::string model;  // preset, llama2.c file or directory
+  std::string model = {};  // preset, llama2.c file or directory
   bool from_scratch = false;
-  std::string data, validation, tokenizer;
+  std::string data = {}, validation = {}, tokenizer = {};
   std::string device = "cpu";
   int threads = 0;             // 0: all
   std::string dtype = "fp32";  // of the operands of matrix products on a CPU: fp32 or bf16
   // Pipeline by name or a placement file; empty: host on a CPU, dynamic elsewhere.
-  std::string pipeline;
+  std::string pipeline = {};
   bool strict = false;     // what a device refuses is an error, not work for the host
   double loss_scale = 0;   // 0: dynamic where programs are fp16, else 1
   bool recompute = false;  // of a layer only its input is kept for the way back
 
   // Patterns of the names of parameters that are trained (empty: all), and of those that are not.
-  std::vector<std::string> train, freeze;
+  std::vector<std::string> train = {}, freeze = {};
   // LoRA, if the rank is not 0: only adapters are trained.
   int64_t lora_rank = 0;
   double lora_alpha = 16;
@@ -41,7 +41,7 @@ struct TrainOptions {
   Schedule::Kind schedule = Schedule::Kind::kConstant;
   double learning_rate = 5e-4, minimum_learning_rate = 0;
   int64_t warmup = 0;
-  AdamWOptions optimizer;
+  AdamWOptions optimizer = {};
 
   int64_t save_every = 0, eval_every = 0;  // updates; 0: only at the end
   int64_t eval_windows = 32;

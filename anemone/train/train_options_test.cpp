@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -42,6 +44,12 @@ TrainOptions unusual_options() {
   o.pipeline = "static";
   o.strict = true;
   o.dtype = "bf16";
+  o.recompute = true;
+  o.train = {"*.mlp.*"};
+  o.freeze = {"*norm*"};
+  o.lora_rank = 4;
+  o.lora_alpha = 8;
+  o.lora_targets = {"o_proj"};
   o.loss_scale = 1024;
   return o;
 }
@@ -62,7 +70,7 @@ TEST(TrainOptions, EveryOptionSurvivesJson) {
   EXPECT_EQ(to_json(read), json);
   // Every key says something: it differs from the default's.
   const nlohmann::json defaults = to_json(TrainOptions{});
-  EXPECT_EQ(json.size(), 29u);
+  EXPECT_EQ(json.size(), 35u);
   for (const auto& [key, value] : json.items()) EXPECT_NE(value, defaults.at(key)) << key;
 
   EXPECT_EQ(read.seed, given.seed);
@@ -79,7 +87,10 @@ TEST(TrainOptions, EveryOptionSurvivesJson) {
 TEST(TrainOptions, DefaultsSurviveJsonAndMakeSense) {
   const TrainOptions options;
   EXPECT_NO_THROW(options.validate());
-  EXPECT_NO_THROW(unusual_options().validate());
+  TrainOptions unusual = unusual_options();
+  EXPECT_THROW(unusual.validate(), Error);  // patterns beside LoRA
+  unusual.lora_rank = 0;
+  EXPECT_NO_THROW(unusual.validate());
   EXPECT_EQ(to_json(train_options_from_json(to_json(options), "here")), to_json(options));
 }
 
@@ -89,7 +100,10 @@ TEST(TrainOptions, AMissingOrMistypedOptionIsAnErrorAtThePlaceGiven) {
     nlohmann::json json = whole;
     json.erase(key);
     // The first checkpoints do not have these.
-    if (key == "pipeline" || key == "strict" || key == "loss_scale" || key == "dtype") {
+    const std::set<std::string> later = {"pipeline",   "strict",      "loss_scale", "dtype",
+                                         "recompute",  "train",       "freeze",     "lora_rank",
+                                         "lora_alpha", "lora_targets"};
+    if (later.contains(key)) {
       EXPECT_EQ(to_json(train_options_from_json(json, "state.json")), whole);
       continue;
     }

@@ -82,8 +82,9 @@ def loss_of(model, window):
 
 def train(model, tokens):
     """Sequential updates with the options that golden_test.cpp has."""
-    decays = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() == 1]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    decays = [p for p in trained if p.dim() > 1]
+    others = [p for p in trained if p.dim() == 1]
     optimizer = torch.optim.AdamW([dict(params=decays, weight_decay=0.1),
                                    dict(params=others, weight_decay=0.0)],
                                   lr=1e-3, betas=(0.9, 0.95), eps=1e-8)
@@ -92,7 +93,7 @@ def train(model, tokens):
         optimizer.zero_grad()
         loss, _ = loss_of(model, tokens[step * block:step * block + block + 1])
         loss.backward()
-        norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)))
+        norms.append(float(torch.nn.utils.clip_grad_norm_(trained, 1.0)))
         losses.append(float(loss))
         optimizer.step()
     return losses, norms

@@ -342,7 +342,7 @@ class Refused(Pipelines):
             self.refused(*self.base(device=f"sim:{chip}"), "--out", "run", says=["m4-max", "m1", "m5"])
         self.refused(*self.base(device="gpu"), "--out", "run", says=["--device", "gpu"])
         self.refused(*self.base("statik"), "--out", "run",
-                     says=["--pipeline", "statik", "host, static, static-ane and dynamic"])
+                     says=["--pipeline", "statik", "host, static, static-ane, static-lora and dynamic"])
 
     def test_placement_files(self):
         self.refused(*self.base("absent.json"), "--out", "run", says="absent.json")

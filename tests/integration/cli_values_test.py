@@ -141,7 +141,7 @@ class Models(CliTest):
 
     def test_unknown_keys_are_refused_by_name(self):
         write_shard(self.dir / "data.bin", 40)
-        for key, value in (("rope_parameters", {"rope_type": "linear", "factor": 2.0}),
+        for key, value in (("rope_parameters", {"rope_type": "longrope", "factor": 2.0}),
                            ("partial_rotary_factor", 0.5), ("new_feature", 1), ("sliding_window", 8)):
             write_model(self.dir / "model", dict(TINY, **{key: value}))
             self.refused(*"eval --model model --data data.bin --seq 8".split(), says=["config.json", key])

@@ -58,7 +58,7 @@ void known_operations(const Function& function, const Target& target, Violations
   walk(function, [&](const Operation& op) {
     const AneOperation* row = find_ane_operation(op.type);
     if (!row) {
-      report(out, op, "nobody has seen {} on it", op.type);
+      report(out, op, "no source has seen {} on it", op.type);
     } else if (row->support == AneSupport::kRefused) {
       report(out, op, "it has no {}; instead: {}", op.type, row->instead);
     } else if (family(target) < row->since) {

@@ -120,8 +120,8 @@ class CpuExecutable final : public Executable {
     std::vector<CpuStep> steps;
     for (const Operation* op : plan_.steps) {
       CpuStep step{kernels_.at(op).get(), {}, {}};
-      step.follows = plan_.neighbours.followers.contains(op);
-      step.repeats = plan_.neighbours.repeaters.contains(op);
+      step.is_epilogue = plan_.fusion.epilogues.contains(op);
+      step.reuses_packed = plan_.fusion.packed_reuse.contains(op);
       for (const Argument& argument : op->arguments) {
         for (const Operand& operand : argument.operands) {
           step.in.push_back(operand.value ? view(operand.value, in, out)

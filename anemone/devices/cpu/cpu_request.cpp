@@ -8,8 +8,8 @@
 namespace anemone {
 namespace {
 
-// Runs a follower on rows of the step before it, and adds up for how long if that is wanted.
-struct Follower {
+// Runs an epilogue on rows of the step before it, and adds up for how long if that is wanted.
+struct RowEpilogue {
   const Kernel& kernel;
   KernelRun run;
   bool timed;
@@ -38,16 +38,16 @@ void CpuRequest::run() {
   for (CpuBuffer* buffer : read_) buffer->settle();
   for (CpuBuffer* buffer : written_) buffer->take_cleared();
   for (size_t i = 0; i < steps_.size(); ++i) {
-    const bool followed = i + 1 < steps_.size() && steps_[i + 1].follows;
+    const bool fused = i + 1 < steps_.size() && steps_[i + 1].is_epilogue;
     if (options_.recorder) options_.recorder->begin(steps_[i].record);
-    followed ? run_both(steps_[i], steps_[i + 1]) : run_step(steps_[i]);
-    if (followed) ++i;
+    fused ? run_with_epilogue(steps_[i], steps_[i + 1]) : run_step(steps_[i]);
+    if (fused) ++i;
   }
 }
 
 KernelRun CpuRequest::on_memory_of(const CpuStep& step) {
   static std::atomic<uint64_t> versions{0};
-  if (step.kernel->product() && !step.repeats) b_version_ = ++versions;
+  if (step.kernel->product() && !step.reuses_packed) b_version_ = ++versions;
   const bool from_zero = step.sum && step.sum->take_cleared();
   return {pool_, scratch_, step.in, step.out, options_.bf16, from_zero, {}, b_version_};
 }
@@ -57,16 +57,16 @@ void CpuRequest::run_step(const CpuStep& step) {
   if (options_.recorder) options_.recorder->end(step.record);
 }
 
-void CpuRequest::run_both(const CpuStep& step, const CpuStep& after) {
-  Follower follower{*after.kernel, on_memory_of(after), options_.recorder != nullptr};
+void CpuRequest::run_with_epilogue(const CpuStep& step, const CpuStep& after) {
+  RowEpilogue epilogue{*after.kernel, on_memory_of(after), options_.recorder != nullptr};
   KernelRun run = on_memory_of(step);
   run.then = {[](void* context, int64_t first, int64_t last) {
-                static_cast<Follower*>(context)->run_rows(first, last);
+                static_cast<RowEpilogue*>(context)->run_rows(first, last);
               },
-              &follower};
+              &epilogue};
   step.kernel->run(run);
   if (!options_.recorder) return;
-  const double ms = 1e-6 * static_cast<double>(follower.nanoseconds) / pool_.threads();
+  const double ms = 1e-6 * static_cast<double>(epilogue.nanoseconds) / pool_.threads();
   options_.recorder->end(step.record, after.record, ms);
 }
 

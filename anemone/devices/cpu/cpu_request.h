@@ -17,9 +17,9 @@ struct CpuStep {
   // The buffer that it alone reads and adds to.
   CpuBuffer* sum = nullptr;
   // Whether it takes rows from the step before as they are done.
-  bool follows = false;
+  bool is_epilogue = false;
   // Whether it packs the same operand as the last product before it.
-  bool repeats = false;
+  bool reuses_packed = false;
 };
 
 class CpuRequest final : public Request {
@@ -33,7 +33,7 @@ class CpuRequest final : public Request {
  private:
   KernelRun on_memory_of(const CpuStep& step);
   void run_step(const CpuStep& step);
-  void run_both(const CpuStep& step, const CpuStep& follower);
+  void run_with_epilogue(const CpuStep& step, const CpuStep& epilogue);
 
   ThreadPool& pool_;
   CpuOptions options_;

@@ -13,16 +13,6 @@
 namespace anemone {
 namespace {
 
-// The position of an argument's operand among all operands.
-std::optional<size_t> position_of(const Operation& op, std::string_view name) {
-  size_t position = 0;
-  for (const Argument& argument : op.arguments) {
-    if (argument.name == name) return position;
-    position += argument.operands.size();
-  }
-  return std::nullopt;
-}
-
 constexpr std::string_view kClip = "clip", kAdd = "add";
 
 struct Limits {

@@ -371,12 +371,12 @@ Build gather_rows() {
   };
 }
 
-Build scatter_rows() {
-  return [](Builder& b, const std::vector<Value>& v) {
+Build scatter_rows(int64_t axis = 0) {
+  return [axis](Builder& b, const std::vector<Value>& v) {
     return b.ops("scatter", {{"data", v[0]},
                              {"indices", v[1]},
                              {"updates", v[2]},
-                             {"axis", b.integer(0)},
+                             {"axis", b.integer(axis)},
                              {"mode", b.text("add")}});
   };
 }
@@ -387,6 +387,14 @@ TEST(FastKernels, GatherAndScatterWithRepeatedAndNegativeIndices) {
   expect_fast({table, int32({2, 3}, {1, 1, -6, 0, 5, 2})}, gather_rows());
   expect_fast({table, indices, fp32({5, 3, 7}, 2)}, scatter_rows());
   expect_fast({fp32({4}, 1), int32({2}, {1, 1}), fp32({2}, 2)}, scatter_rows());
+}
+
+TEST(FastKernels, ScatterAlongAnyAxis) {
+  const Tensor table = fp32({3, 6, 7}, 1), indices = int32({5}, {4, 0, 4, -1, 4});
+  expect_fast({table, indices, fp32({3, 5, 7}, 2)}, scatter_rows(1));
+  expect_fast({table, indices, fp32({3, 6, 5}, 2)}, scatter_rows(2));
+  expect_fast({table, indices, fp32({3, 6, 5}, 2)}, scatter_rows(-1));
+  expect_fast({fp32({200, 9}, 1), indices, fp32({200, 5}, 2)}, scatter_rows(1));
 }
 
 TEST(FastKernels, GatherAndScatterRefuseIndicesOutsideTheTable) {

@@ -15,7 +15,8 @@ const KernelFamily& all_kernels() {
          {elementwise_kernels(), linear_kernels(), narrow_linear_kernels(), norm_kernels(),
           attention_kernels(), decode_attention_kernels(), loss_kernels(), movement_kernels(),
           quantization_kernels(), map_kernels(), pooling_kernels(), reduction_kernels(),
-          normalization_kernels(), copy_kernels(), logic_kernels()}) {
+          normalization_kernels(), copy_kernels(), logic_kernels(), resizing_kernels(),
+          recurrent_kernels(), sampling_kernels()}) {
       result.insert(family.begin(), family.end());
     }
     return result;

@@ -24,7 +24,7 @@ class Planner {
           NarrowStorage narrow)
       : function_(function), uses_(function), kernels_(kernels), options_(options) {
     plan_.narrow = std::move(narrow);
-    plan_.neighbours = find_neighbours(function, kernels, plan_.narrow);
+    plan_.fusion = find_product_fusion(function, kernels, plan_.narrow);
   }
 
   MemoryPlan run() {
@@ -43,11 +43,11 @@ class Planner {
   }
 
  private:
-  // Operands of a product are read while its follower writes.
+  // Operands of a product are read while its epilogue writes.
   void extend_uses_of_products() {
     const Operation* before = nullptr;
     for_each_operation(function_, [&](const Operation& op) {
-      if (plan_.neighbours.followers.contains(&op)) {
+      if (plan_.fusion.epilogues.contains(&op)) {
         for_each_used_value(*before, [&](Value value) {
           last_use_[value] = std::max(last_use(value), position(op));
         });

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "anemone/devices/cpu/neighbours.h"
+#include "anemone/devices/cpu/product_fusion.h"
 #include "anemone/devices/device.h"
 
 namespace anemone {
@@ -23,7 +23,7 @@ struct MemoryPlan {
   std::vector<const Operation*> steps;  // what runs, in order: no constants, no free views
   size_t arena_bytes = 0;
   NarrowStorage narrow;
-  Neighbours neighbours;
+  ProductFusion fusion;
 };
 
 // `kernels` holds one for every operation but constants; they say what may be overwritten.

@@ -65,6 +65,48 @@ TEST(NoAllocation, WhileATokenIsDecoded) {
   }
 }
 
+TEST(NoAllocation, WhileImagesAreResized) {
+  for (const char* op : {"resize_nearest_neighbor", "resize_bilinear"}) {
+    expect_no_allocations(make_function({fp32({2, 3, 20, 33}, 1)},
+                                        [&](Builder& b, const auto& v) {
+                                          return b.ops(op, {{"x", v[0]},
+                                                            {"target_size_height", b.integer(45)},
+                                                            {"target_size_width", b.integer(70)}});
+                                        }),
+                          {});
+  }
+}
+
+TEST(NoAllocation, WhileBoxesOfImagesAreRead) {
+  expect_no_allocations(
+      make_function({fp32({3, 2, 20, 33}, 1), fp32({2, 4}, 2, 0, 19), int32({2}, {2, 0})},
+                    [](Builder& b, const auto& v) {
+                      return b.ops("crop_resize", {{"x", v[0]},
+                                                   {"boxes", v[1]},
+                                                   {"box_indices", v[2]},
+                                                   {"target_height", b.integer(9)},
+                                                   {"target_width", b.integer(70)}});
+                    }),
+      {});
+}
+
+TEST(NoAllocation, WhileRecurrentLayersRun) {
+  if (library_allocates()) GTEST_SKIP() << "the GEMM library of this system asks for memory";
+  for (const int64_t gates : {1, 3}) {
+    const Inputs inputs = {fp32({9, 2, 20}, 1), fp32({2, 33}, 2), fp32({gates * 33, 20}, 3),
+                           fp32({gates * 33, 33}, 4)};
+    expect_no_allocations(
+        make_function(
+            inputs,
+            [&](Builder& b, const auto& v) {
+              return b.ops(
+                  gates == 1 ? "rnn" : "gru",
+                  {{"x", v[0]}, {"initial_h", v[1]}, {"weight_ih", v[2]}, {"weight_hh", v[3]}});
+            }),
+        {});
+  }
+}
+
 TEST(NoAllocation, TheCounterCounts) {
   const size_t before = allocations();
   auto memory = std::make_unique<std::vector<int>>(100);

@@ -1,11 +1,6 @@
 // Operations as the CPU device runs them, at the shapes of Stories110M: D 768, F 2048, H 12, K 64,
 // S 256, V 32000. Figures count the operation's own flops and the bytes of its operands.
-#include <benchmark/benchmark.h>
-
-#include <functional>
-
-#include "anemone/devices/cpu/cpu_device.h"
-#include "anemone/ops/builder.h"
+#include "anemone/devices/cpu/bench_support.h"
 
 namespace anemone {
 namespace {
@@ -13,43 +8,7 @@ namespace {
 constexpr int64_t kDim = 768, kHidden = 2048, kHeadSize = 64, kColumns = 256, kVocab = 32000;
 constexpr DType kType = DType::kFp32;
 
-using Build = std::function<std::vector<Value>(Builder&)>;
-
-// Compiles the function, fills its inputs and measures runs with state.range(0) threads.
-void measure(benchmark::State& state, const Build& build, bool bf16 = false) {
-  Function function("bench", "ios18");
-  Builder builder(function);
-  const std::vector<Value> results = build(builder);
-  for (size_t i = 0; i < results.size(); ++i) builder.output("out" + std::to_string(i), results[i]);
-
-  ThreadPool pool(static_cast<int>(state.range(0)));
-  const auto device = make_cpu_device(pool, {.bf16 = bf16});
-  const auto executable = device->compile(function);
-  std::vector<std::unique_ptr<Buffer>> buffers;
-  const auto bind = [&](const std::vector<std::pair<std::string, Type>>& ports) {
-    std::vector<Binding> bindings;
-    for (const auto& [name, type] : ports) {
-      buffers.push_back(device->allocate(type));
-      if (type.dtype == kType) {
-        size_t i = 0;
-        for (float& value : buffers.back()->map().as<float>()) {
-          value = static_cast<float>(i++ % 19) * 0.1f - 0.9f;
-        }
-      }
-      bindings.push_back({name, buffers.back().get()});
-    }
-    return bindings;
-  };
-  const auto inputs = bind(executable->inputs()), outputs = bind(executable->outputs());
-  const auto request = executable->bind(inputs, outputs);
-  request->run();
-  for (auto _ : state) request->run();
-  const auto rate = [](double each) {
-    return benchmark::Counter(each, benchmark::Counter::kIsIterationInvariantRate);
-  };
-  state.counters["flops"] = rate(executable->stats().flops);
-  state.counters["bytes"] = rate(executable->stats().bytes);
-}
+using namespace cpu_bench;  // NOLINT: helpers of this folder
 
 Value activation(Builder& b, const char* name, int64_t channels) {
   return b.input(name, kType, {1, channels, 1, kColumns});
@@ -132,10 +91,6 @@ void BM_CrossEntropyBackward(benchmark::State& state) {
                   {"log_sum_exp", b.input("lse", kType, {kColumns})},
                   {"dloss", b.input("dloss", kType, {1})}});
   });
-}
-
-void threads(benchmark::internal::Benchmark* bench) {
-  bench->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
 }
 
 // A 1x1 convolution and a product with constant weights, as packages hold them: fp16 is to cost

@@ -22,6 +22,15 @@ bool all_fp32(const OpArgs& args) {
                      [&](Value output) { return wide(output->type); });
 }
 
+std::optional<size_t> position_of(const Operation& op, std::string_view name) {
+  size_t position = 0;
+  for (const Argument& argument : op.arguments) {
+    if (argument.name == name) return position;
+    position += argument.operands.size();
+  }
+  return std::nullopt;
+}
+
 namespace {
 
 // Elements below which a loop is not worth splitting, and the granularity where it is.

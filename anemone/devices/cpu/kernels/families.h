@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "anemone/devices/cpu/kernel.h"
@@ -29,6 +30,9 @@ KernelFamily reduction_kernels();
 KernelFamily normalization_kernels();
 KernelFamily copy_kernels();
 KernelFamily logic_kernels();
+KernelFamily resizing_kernels();
+KernelFamily recurrent_kernels();
+KernelFamily sampling_kernels();
 // All of them.
 const KernelFamily& all_kernels();
 
@@ -47,5 +51,7 @@ bool is_matrix_product(const OpArgs& args);
 
 // Whether all float operands and results are fp32, which the fast kernels are written for.
 bool all_fp32(const OpArgs& args);
+// The position of an argument's operand among all operands.
+std::optional<size_t> position_of(const Operation& op, std::string_view name);
 
 }  // namespace anemone

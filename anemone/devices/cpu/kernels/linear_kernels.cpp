@@ -29,7 +29,7 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
     gemm(run.pool, {.m = outputs,
                     .n = width,
                     .k = channels,
-                    .a = run.input(1),
+                    .a = run.operand(1),
                     .a_stride = channels,
                     .b = run.operand(0),
                     .b_stride = width,
@@ -40,7 +40,7 @@ std::unique_ptr<Kernel> conv(const OpArgs& args) {
                     .then = run.then});
   });
   kernel->be_product({0, static_cast<size_t>(outputs)});
-  return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
+  return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0, 1}});
 }
 
 // y [O, S] = Wᵀ · x [C, S] with W stored [C, O]: the gradient of conv with respect to x.
@@ -53,7 +53,7 @@ std::unique_ptr<Kernel> transposed_product(const OpArgs& args) {
                     .m = outputs,
                     .n = width,
                     .k = channels,
-                    .a = run.input(1),
+                    .a = run.operand(1),
                     .a_stride = outputs,
                     .b = run.operand(0),
                     .b_stride = width,
@@ -64,7 +64,7 @@ std::unique_ptr<Kernel> transposed_product(const OpArgs& args) {
                     .then = run.then});
   });
   kernel->be_product({0, static_cast<size_t>(outputs)});
-  return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0}});
+  return width == 1 ? std::move(kernel) : also_in_bf16(std::move(kernel), {.operands = {0, 1}});
 }
 
 std::unique_ptr<Kernel> conv_transpose(const OpArgs& args) {

@@ -52,24 +52,58 @@ std::unique_ptr<Kernel> gather(const OpArgs& args) {
   });
 }
 
+// Rows that are added along an axis: of `outer` tables that lie one after another.
+struct AddedRows {
+  size_t outer = 1, rows = 0, width = 1, added = 0;
+};
+
+std::optional<AddedRows> added_rows(const OpArgs& args) {
+  const Shape &data = args.shape("data"), &indices = args.shape("indices");
+  if (!all_fp32(args) || args.type("data").dtype != DType::kFp32 || data.empty() ||
+      args.type("indices").dtype != DType::kInt32 || indices.size() != 1 ||
+      args.text("mode", "add") != "add") {
+    return std::nullopt;
+  }
+  const size_t axis = args.axis(args.integer("axis", 0), data.size(), "scatter.c1");
+  AddedRows rows = {1, static_cast<size_t>(data[axis]), 1, static_cast<size_t>(indices[0])};
+  for (size_t i = 0; i < axis; ++i) rows.outer *= static_cast<size_t>(data[i]);
+  for (size_t i = axis + 1; i < data.size(); ++i) rows.width *= static_cast<size_t>(data[i]);
+  return rows;
+}
+
+// To one table. Single numbers are added by a loop of their own.
+void add_rows(const AddedRows& a, const size_t* places, const float* updates, float* table) {
+  if (a.width == 1) {
+    for (size_t i = 0; i < a.added; ++i) table[places[i]] += updates[i];
+    return;
+  }
+  for (size_t i = 0; i < a.added; ++i) {
+    float* row = table + places[i] * a.width;
+    simd::add(row, updates + i * a.width, row, a.width);
+  }
+}
+
 // data with rows added; `data` may be `out`. One index after the other, for indices may repeat.
 std::unique_ptr<Kernel> scatter(const OpArgs& args) {
-  const auto table = row_table(args, "data", "indices");
-  if (!table || !all_fp32(args) || args.type("data").dtype != DType::kFp32 ||
-      args.text("mode", "add") != "add" || args.shape("indices").size() != 1) {
-    return nullptr;
-  }
+  const auto rows = added_rows(args);
+  if (!rows) return nullptr;
   return kernel_of(
-      [t = *table](const KernelRun& run) {
+      [a = *rows](const KernelRun& run) {
         if (run.input(0) != run.output()) {
           std::memcpy(run.output(), run.input(0), run.out[0].bytes());
         }
-        for (size_t i = 0; i < t.picked; ++i) {
-          float* row = run.output() + checked_row("scatter", run.in[1], i, t.rows) * t.width;
-          simd::add(row, run.input(2) + i * t.width, row, t.width);
+        auto* places = reinterpret_cast<size_t*>(run.scratch);
+        for (size_t i = 0; i < a.added; ++i) {
+          places[i] = checked_row("scatter", run.in[1], i, a.rows);
         }
+        const size_t each = a.added * a.width;
+        run.pool.parallel_for(a.outer, 4096 / each + 1, [&](size_t begin, size_t end, int) {
+          for (size_t i = begin; i < end; ++i) {
+            add_rows(a, places, run.input(2) + i * each, run.output() + i * a.rows * a.width);
+          }
+        });
       },
-      {{0, 0}});
+      {{0, 0}}, rows->added * sizeof(size_t));
 }
 
 }  // namespace

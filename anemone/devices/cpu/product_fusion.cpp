@@ -1,4 +1,4 @@
-#include "anemone/devices/cpu/neighbours.h"
+#include "anemone/devices/cpu/product_fusion.h"
 
 #include <algorithm>
 #include <vector>
@@ -14,17 +14,17 @@ class Finder {
   Finder(const Kernels& kernels, const NarrowStorage& narrow)
       : kernels_(kernels), narrow_(narrow) {}
 
-  Neighbours run(const Function& function) {
-    Neighbours found;
+  ProductFusion run(const Function& function) {
+    ProductFusion found;
     Value packed = nullptr;
     const Operation* before = nullptr;
     for_each_operation(function, [&](const Operation& op) {
       if (is_const(op) || narrow_.is_free(op)) return;
-      if (before && follows(op, *before)) found.followers.insert(&op);
+      if (before && is_epilogue(op, *before)) found.epilogues.insert(&op);
       before = &op;
       const Value other = packed_by(op);
       if (!other) return;
-      if (other == packed) found.repeaters.insert(&op);
+      if (other == packed) found.packed_reuse.insert(&op);
       packed = other;
     });
     return found;
@@ -44,7 +44,7 @@ class Finder {
     return roots;
   }
 
-  bool follows(const Operation& op, const Operation& product) const {
+  bool is_epilogue(const Operation& op, const Operation& product) const {
     const auto& kind = kernels_.at(&product)->product();
     if (!kind || kind->rows == 0 || kernels_.at(&op)->rows() != kind->rows) return false;
     const std::vector<Value> own = roots_of_operands(op), other = roots_of_operands(product);
@@ -65,8 +65,8 @@ class Finder {
 
 }  // namespace
 
-Neighbours find_neighbours(const Function& function, const Kernels& kernels,
-                           const NarrowStorage& narrow) {
+ProductFusion find_product_fusion(const Function& function, const Kernels& kernels,
+                                  const NarrowStorage& narrow) {
   return Finder(kernels, narrow).run(function);
 }
 

@@ -1,5 +1,5 @@
 // Operations that run on the rows of a product, and products that share a packed operand.
-#include "anemone/devices/cpu/neighbours.h"
+#include "anemone/devices/cpu/product_fusion.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -38,7 +38,7 @@ struct Found {
     for (const auto& op : function.operations) kernels[op.get()] = make_kernel(*op);
     plan = plan_memory(function, kernels, {}, find_narrow_storage(function, kernels));
   }
-  std::vector<std::string> followers() const { return types(plan.neighbours.followers); }
+  std::vector<std::string> epilogues() const { return types(plan.fusion.epilogues); }
   // Of what the first operation of that type makes.
   const Place& place_of(const std::string& type) const {
     const auto& operations = function.operations;
@@ -46,7 +46,7 @@ struct Found {
                                  [&](const auto& op) { return op->type == type; });
     return plan.places.at((*op)->outputs[0]);
   }
-  size_t repeaters() const { return plan.neighbours.repeaters.size(); }
+  size_t packed_reuse() const { return plan.fusion.packed_reuse.size(); }
 
  private:
   static std::vector<std::string> types(const std::unordered_set<const Operation*>& operations) {
@@ -56,61 +56,61 @@ struct Found {
   }
 };
 
-TEST(Neighbours, ARowWiseOperationFollowsTheProductBeforeIt) {
+TEST(ProductFusion, ARowWiseOperationIsTheEpilogueOfTheProductBeforeIt) {
   EXPECT_THAT(Found([](Builder& b, const auto& v) {
                 const Value gate = b.conv1x1(v[0], v[1]), up = b.conv1x1(v[0], v[2]);
                 return std::vector{swiglu(b, gate, up)};
-              }).followers(),
+              }).epilogues(),
               UnorderedElementsAre("anemone.swiglu"));
 }
 
-TEST(Neighbours, NothingFollowsAProductThatDoesNotFeedItOrRunsEarlier) {
+TEST(ProductFusion, NothingIsFusedWithAProductThatDoesNotFeedItOrRunsEarlier) {
   EXPECT_THAT(Found([](Builder& b, const auto& v) {
                 const Value gate = b.conv1x1(v[0], v[1]);
                 const Value other = b.conv1x1(v[0], v[2]);
                 return std::vector{swiglu(b, gate, gate), other};
-              }).followers(),
+              }).epilogues(),
               IsEmpty());
 }
 
 // It might be written over what the product still reads.
-TEST(Neighbours, NothingFollowsAProductOfItsOtherOperand) {
+TEST(ProductFusion, NothingIsFusedWithAProductOfItsOtherOperand) {
   EXPECT_THAT(Found([](Builder& b, const auto& v) {
                 const Value gate = b.unary("exp", v[0]);
                 return std::vector{swiglu(b, gate, b.conv1x1(gate, v[1]))};
-              }).followers(),
+              }).epilogues(),
               IsEmpty());
 }
 
-// In bf16 what the follower makes is too small for the place of an operand and gets one of its own.
-TEST(Neighbours, AFollowerIsNotWrittenToMemoryThatTheProductReads) {
+// In bf16 what the epilogue makes is too small for the place of an operand and gets one of its own.
+TEST(ProductFusion, AnEpilogueIsNotWrittenToMemoryThatTheProductReads) {
   const Found found([](Builder& b, const auto& v) {
     const Value hidden = swiglu(b, v[0], b.conv1x1(b.unary("exp", v[0]), v[1]));
     return std::vector{b.conv1x1(hidden, v[2])};
   });
-  ASSERT_THAT(found.followers(), UnorderedElementsAre("anemone.swiglu"));
+  ASSERT_THAT(found.epilogues(), UnorderedElementsAre("anemone.swiglu"));
   const Place &read = found.place_of("exp"), &written = found.place_of("anemone.swiglu");
   ASSERT_EQ(read.kind, Place::Kind::kArena);
   ASSERT_EQ(written.kind, Place::Kind::kArena);
   EXPECT_NE(read.offset, written.offset);
 }
 
-TEST(Neighbours, ProductsOfOneValueRepeatThePackingOfTheFirst) {
+TEST(ProductFusion, ProductsOfOneValueReuseWhatTheFirstPacked) {
   EXPECT_EQ(Found([](Builder& b, const auto& v) {
               const Value q = b.unary("exp", b.conv1x1(v[0], v[1]));
               return std::vector{q, b.conv1x1(v[0], v[2]), b.conv1x1(v[0], v[3])};
-            }).repeaters(),
+            }).packed_reuse(),
             2u);
   EXPECT_EQ(Found([](Builder& b, const auto& v) {
               const Value first = b.conv1x1(v[0], v[1]), second = b.conv1x1(first, v[2]);
               return std::vector{b.conv1x1(v[0], v[3]), second};
-            }).repeaters(),
+            }).packed_reuse(),
             0u);
 }
 
 // Wide enough that the product tells of groups of rows, in one column and in several; whatever
 // the type of the products.
-TEST(Neighbours, RunTogetherTheyGiveWhatTheyGiveAlone) {
+TEST(ProductFusion, RunTogetherTheyGiveWhatTheyGiveAlone) {
   for (const int64_t columns : {1, 24, 1000}) {
     const Inputs inputs = layer(320, columns, 3);
     const Function f = make_function(inputs, [](Builder& b, const auto& v) {
@@ -133,7 +133,7 @@ TEST(Neighbours, RunTogetherTheyGiveWhatTheyGiveAlone) {
 }
 
 // A second run with another x, whose memory is the same; large enough for our own fp32 product.
-TEST(Neighbours, WhatIsPackedIsNotUsedForTheNextRun) {
+TEST(ProductFusion, WhatIsPackedIsNotUsedForTheNextRun) {
   Inputs inputs = layer(256, 96, 2);
   const Function f = make_function(inputs, [](Builder& b, const auto& v) {
     return std::vector{b.conv1x1(v[0], v[1]), b.conv1x1(v[0], v[2])};
@@ -169,7 +169,7 @@ class Log final : public OpRecorder {
   std::vector<std::string> names_;
 };
 
-TEST(Neighbours, ARecorderHearsOfBothAndOfWhatTheFollowerTook) {
+TEST(ProductFusion, ARecorderHearsOfBothAndOfWhatTheEpilogueTook) {
   const Inputs inputs = layer(32, 24, 2);
   const Function f = make_function(inputs, [](Builder& b, const auto& v) {
     const Value gate = b.conv1x1(v[0], v[1]), up = b.conv1x1(v[0], v[2]);
