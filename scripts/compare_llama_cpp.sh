@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Lays generation beside llama.cpp, as PyPI's llama-cpp-python builds it for this processor: prompts
-# at once and single tokens, of one model with the same random weights in both, in turns, on the same
-# threads.
+# at once and single tokens, of one model with the same random weights in both, in turns, on the
+# same threads.
 #
 #   scripts/compare_llama_cpp.sh [--shape stories110m|qwen3-0.6b] [--dtype bf16|int8|int4...]
 #                                [--prompt N...] [--threads N...] [--rounds N] [--json]

@@ -52,7 +52,8 @@ def main():
         if turn >= 8:
             token.append(ms)
     info = L.llama_print_system_info().decode()
-    print(json.dumps({"version": L.__version__, "system": info, "prefill_ms": prefill, "token_ms": token}))
+    print(json.dumps({"version": L.__version__, "system": info,
+                      "prefill_ms": prefill, "token_ms": token}))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a model with random weights: a Hugging Face directory in bf16, and the same numbers as GGUF.
+"""Writes a model with random weights: a Hugging Face directory in bf16, and the same as GGUF.
 
     tools/random_model.py stories110m OUT            # OUT/hf
     tools/random_model.py qwen3-0.6b OUT --gguf bf16 q8_0 q4_0    # and OUT/bf16.gguf, ...
@@ -63,7 +63,8 @@ def tensors(config):
     kinds = LAYER + (HEAD_NORMS if config["model_type"] == "qwen3" else [])
     for layer in range(config["num_hidden_layers"]):
         for name, short, shape in kinds:
-            yield f"model.layers.{layer}.{name}.weight", f"blk.{layer}.{short}.weight", shape(config)
+            yield (f"model.layers.{layer}.{name}.weight", f"blk.{layer}.{short}.weight",
+                   shape(config))
     yield "model.norm.weight", "output_norm.weight", (config["hidden_size"],)
 
 

@@ -67,19 +67,23 @@ TEST(Generator, WeightsStoredInFewerBitsGiveTheLogitsOfRoundedOnes) {
   }
 }
 
+// With narrow weights and many tokens x may be rounded to bf16, by up to 2^-8 of itself, in each of
+// some products one after the other; logits are about 1.
 TEST(Generator, APromptAtOnceLeavesWhatItsTokensOneByOneDo) {
   for (const DType stored : {DType::kFp32, DType::kBf16, DType::kInt8}) {
     for (const size_t length : {1u, 7u, 8u, 11u, 14u}) {
       Model model;
+      const bool rounds = stored != DType::kFp32 && length > Generator::kMostTogether;
+      const double tolerance = rounds ? 0x1p-6 : kTolerance;
       if (stored != DType::kFp32) model.round_to(stored, /*keep=*/true);
       Generator one_by_one = model.generator(kCapacity, stored);
       Generator at_once = model.generator(kCapacity, stored);
       const auto rows = feed_all(one_by_one);
       const std::span<const int> tokens = kTokens;
-      expect_near(at_once.feed(tokens.first(length)), rows[length - 1], kTolerance);
+      expect_near(at_once.feed(tokens.first(length)), rows[length - 1], tolerance);
       EXPECT_EQ(at_once.position(), static_cast<int64_t>(length));
       for (size_t t = length; t < kTokens.size(); ++t) {
-        expect_near(at_once.feed(kTokens[t]), rows[t], kTolerance);
+        expect_near(at_once.feed(kTokens[t]), rows[t], tolerance);
       }
     }
   }

@@ -40,11 +40,21 @@ class Bench(CliTest):
     def test_weights_in_fewer_bits_are_fewer_bytes_of_a_token(self):
         rows = [json.loads(self.ok("bench", "decode", "--model", "stories260k", "--rounds", "3",
                                    "--dtype", dtype, "--quiet", "--json"))["rows"][0]
-                for dtype in ("fp32", "bf16", "int8")]
-        self.assertEqual([row["dtype"] for row in rows], ["fp32", "bf16", "int8"])
+                for dtype in ("fp32", "bf16", "int8", "int4")]
+        self.assertEqual([row["dtype"] for row in rows], ["fp32", "bf16", "int8", "int4"])
         self.assertEqual(rows[0]["bytes_per_token"], 2 * rows[1]["bytes_per_token"])
         self.assertEqual(rows[0]["bytes_per_token"], 4 * rows[2]["bytes_per_token"])
+        # Groups of 32 with a scale of two bytes.
+        self.assertAlmostEqual(rows[0]["bytes_per_token"], 32 / 4.5 * rows[3]["bytes_per_token"])
         for row in rows:
+            self.assertGreater(row["components"]["gemm forward"], 0)
+
+    def test_a_prompt_at_once_is_measured_for_every_type_of_weights(self):
+        for dtype in ("fp32", "bf16", "int8", "int4"):
+            out = self.ok("bench", "prefill", "--model", "stories260k", "--seq", "32", "--rounds",
+                          "3", "--dtype", dtype, "--quiet", "--json")
+            row = json.loads(out)["rows"][0]
+            self.assertEqual((row["dtype"], row["tokens"], row["n"]), (dtype, 32, 3))
             self.assertGreater(row["components"]["gemm forward"], 0)
 
     def test_all_goes_on_where_it_stopped(self):
