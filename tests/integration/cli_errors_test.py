@@ -122,7 +122,7 @@ class BadText(BadInput):
         self.refused(*base, "--draft-model", "other", says=["--draft-model", "299", "300"])
         self.refused(*base, "--draft-model", "absent", says="absent")
         self.refused(*base, "--draft-model", "stories15m", says=["--draft-model", "no weights"])
-        self.refused(*base, "--draft-dtype", "int4", says="--draft-dtype")
+        self.refused(*base, "--draft-dtype", "int3", says="--draft-dtype")
         self.refused(*base, "--num-draft-tokens", 3, says=["--num-draft-tokens", "--draft-model"])
         self.refused(*base, "--draft-model", "model", "--draft-dtype", "none",
                      says=["--draft-dtype", "--draft-model"])
