@@ -61,9 +61,9 @@ HWY_INLINE float DotOf(const T* a, const float* b, size_t n) {
 
 float Dot(const float* a, const float* b, size_t n) { return DotOf(a, b, n); }
 
-// What follows the two vectors at a distance: with several vectors of x, or narrow numbers to widen,
-// there is arithmetic enough that the processor by itself does not look as far ahead as memory is
-// away. It also stops at pages, which are small where a file is mapped.
+// What follows the two vectors at a distance: with several vectors of x, or narrow numbers to
+// widen, there is arithmetic enough that the processor by itself does not look as far ahead as
+// memory is away. It also stops at pages, which are small where a file is mapped.
 template <typename T>
 HWY_INLINE void AskFor(const T* first, const T* second) {
   constexpr size_t kAhead = 2048 / sizeof(T);
