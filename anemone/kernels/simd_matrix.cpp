@@ -61,8 +61,9 @@ HWY_INLINE float DotOf(const T* a, const float* b, size_t n) {
 
 float Dot(const float* a, const float* b, size_t n) { return DotOf(a, b, n); }
 
-// What follows the two vectors at a distance: with several vectors of x there is arithmetic enough
-// that the processor by itself does not look as far ahead as memory is away.
+// What follows the two vectors at a distance: with several vectors of x, or narrow numbers to
+// widen, there is arithmetic enough that the processor by itself does not look as far ahead as
+// memory is away. It also stops at pages, which are small where a file is mapped.
 template <typename T>
 HWY_INLINE void AskFor(const T* first, const T* second) {
   constexpr size_t kAhead = 2048 / sizeof(T);
@@ -95,7 +96,7 @@ HWY_INLINE void Products(const T* a, size_t apart, const float* b, size_t b_stri
     ANEMONE_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
       const T* row = a + r * apart + i;
-      if (kVectors > 1) AskFor(row, row + lanes);
+      if (kVectors > 1 || sizeof(T) < sizeof(float)) AskFor(row, row + lanes);
       const V first = LoadWide(d, row), second = LoadWide(d, row + lanes);
       ANEMONE_UNROLL
       for (size_t v = 0; v < kVectors; ++v) {
