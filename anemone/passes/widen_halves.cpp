@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string_view>
+#include <unordered_map>
 
 #include "anemone/ir/walk.h"
 #include "anemone/ops/query.h"
@@ -90,7 +91,6 @@ bool rounds(const Operation& op) {
 void widen_operation(Operation& op) {
   require_loaded(op);
   if (is_cast(op)) widen_target(op);
-  for (Value output : op.outputs) widen(output->type);
   for (Attribute& attribute : op.attributes) attribute.value = widened(attribute.value);
   for (Argument& argument : op.arguments) {
     for (Operand& operand : argument.operands) {
@@ -128,6 +128,74 @@ void restore_output(Function& function, Value wide) {
   function.operations.push_back(std::move(op));
 }
 
+// Rebuilds the list of operations. Those with blocks keep their types, and their blocks too: what
+// they read is cast to fp16 in front of them, and their results to fp32 behind.
+class Widener {
+ public:
+  explicit Widener(Function& function) : function_(function) {}
+
+  std::unordered_set<const Operation*> run() {
+    for (Value input : function_.inputs) widen_value(input);
+    for (auto& op : function_.operations) {
+      op->blocks.empty() ? append_widened(std::move(op)) : append_kept(std::move(op));
+    }
+    function_.operations = std::move(operations_);
+    return std::move(rounded_);
+  }
+
+ private:
+  void widen_value(Value value) {
+    if (is_half(value->type)) widened_.insert(value);
+    widen(value->type);
+  }
+
+  // What stands for a result of an operation with blocks, or the value itself.
+  Value read_as(Value value) const {
+    const auto found = wide_results_.find(value);
+    return found == wide_results_.end() ? value : found->second;
+  }
+
+  void append_widened(std::unique_ptr<Operation> op) {
+    if (rounds(*op)) rounded_.insert(op.get());
+    widen_operation(*op);
+    for (Value output : op->outputs) widen_value(output);
+    for_each_operand(*op, [&](Operand& operand) {
+      if (operand.value) operand.value = read_as(operand.value);
+    });
+    operations_.push_back(std::move(op));
+  }
+
+  void append_kept(std::unique_ptr<Operation> op) {
+    for_each_operand(*op, [&](Operand& operand) {
+      if (widened_.contains(operand.value)) {
+        operand.value = append_cast(operand.value, DType::kFp16, "_fp16");
+      }
+    });
+    const std::vector<Value> outputs = op->outputs;
+    operations_.push_back(std::move(op));
+    for (Value output : outputs) {
+      if (!is_half(output->type)) continue;
+      const Value wide = append_cast(output, DType::kFp32, "_fp32");
+      wide_results_[output] = wide;
+    }
+  }
+
+  Value append_cast(Value from, DType dtype, const char* suffix) {
+    auto op = make_cast(from, dtype);
+    const Value result = function_.add_variable(function_.fresh_name(from->name + suffix),
+                                                Type::tensor(dtype, from->type.shape), op.get());
+    op->outputs = {result};
+    operations_.push_back(std::move(op));
+    return result;
+  }
+
+  Function& function_;
+  std::vector<std::unique_ptr<Operation>> operations_;
+  std::unordered_set<const Operation*> rounded_;
+  std::unordered_set<Value> widened_;              // fp16 ones that are fp32 now
+  std::unordered_map<Value, Value> wide_results_;  // of operations with blocks
+};
+
 // The fp16 ones, each once.
 std::vector<Value> halves_among(const std::vector<Value>& values) {
   std::vector<Value> halves;
@@ -141,20 +209,16 @@ std::vector<Value> halves_among(const std::vector<Value>& values) {
 }  // namespace
 
 std::unordered_set<const Operation*> widen_halves(Function& function) {
-  std::unordered_set<const Operation*> rounded;
-  for (Value input : function.inputs) widen(input->type);
-  for (const auto& op : function.operations) {
-    if (rounds(*op)) rounded.insert(op.get());
-    widen_operation(*op);
-  }
-  return rounded;
+  return Widener(function).run();
 }
 
 std::unordered_set<const Operation*> widen_halves_between_ports(Function& function) {
   const std::vector<Value> inputs = halves_among(function.inputs);
   const std::vector<Value> outputs = halves_among(function.outputs);
   auto rounded = widen_halves(function);
-  for (Value output : outputs) restore_output(function, output);
+  for (Value output : outputs) {
+    if (!is_half(output->type)) restore_output(function, output);
+  }
   for (Value input : inputs) restore_input(function, input);
   return rounded;
 }

@@ -56,6 +56,26 @@ TEST(ControlKernels, GiveWhatTheInterpreterGives) {
   }
 }
 
+// fp16 around and between blocks is computed in fp32 and rounded; results of blocks go to other
+// blocks, to operations and out as they are.
+TEST(ControlKernels, HalvesAroundBlocksAreRoundedAsTheInterpreterRoundsThem) {
+  const Program program = parse_mil(R"(func main<ios17>(tensor<fp16, [3]> x, bool p) {
+    tensor<fp16, [3]> t = mul(x = x, y = x);
+    tensor<fp16, [3]> a = cond(pred = p) {} -> (t) { tensor<fp16, [3]> e = exp(x = t); } -> (e);
+    tensor<fp16, [3]> b = cond(pred = p) { tensor<fp16, [3]> r = relu(x = a); } -> (r) {} -> (x);
+    tensor<fp16, [3]> c = add(x = a, y = b);
+    tensor<fp16, [3]> d = sub(x = c, y = t);
+  } -> (a, b, d);)");
+  const Function& f = program.functions[0];
+  ASSERT_THAT(verify(f), IsEmpty());
+  for (const bool p : {true, false}) {
+    NamedTensors inputs;
+    inputs["x"] = Tensor::of<float>({3}, {1.3f, -0.7f, 0.333f}).cast(DType::kFp16);
+    inputs["p"] = Tensor::of<bool>({}, {p});
+    expect_same(run_on_cpu(f, inputs), evaluate(f, inputs), 0);
+  }
+}
+
 TEST(ControlKernels, ClosedBlocksStillVerifyAndMeanTheSame) {
   Program program = parse_mil(loop("fp32"));
   Function& f = program.functions[0];

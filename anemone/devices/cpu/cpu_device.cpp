@@ -35,13 +35,6 @@ struct Lowered {
   std::unordered_set<const Operation*> rounded = {};
 };
 
-// Whether fp16 values may become fp32 ones: blocks keep the types that their operation has.
-bool widens(const Function& function) {
-  bool nested = false;
-  walk(function, [&](const Operation& op) { nested = nested || !op.blocks.empty(); });
-  return has_halves(function) && !nested;
-}
-
 Support cpu_support(const Operation& op) {
   const OpDef* def = find_op(op.type);
   if (!def) return {false, "unknown operation '" + op.type + "'"};
@@ -68,7 +61,7 @@ Lowered lower(Function function, const CpuOptions& options) {
   close_blocks(lowered.function);
   optimize(lowered.function);
   check_runnable(lowered.function);
-  if (widens(lowered.function)) lowered.rounded = widen_halves_between_ports(lowered.function);
+  if (has_halves(lowered.function)) lowered.rounded = widen_halves_between_ports(lowered.function);
   // Products of rounded operands stay as they are.
   if (!options.bf16) fuse_epilogues(lowered.function, lowered.rounded);
   return lowered;
