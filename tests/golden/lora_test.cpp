@@ -13,6 +13,8 @@
 #include "anemone/devices/cpu/cpu_device.h"
 #include "anemone/devices/sim/sim_device.h"
 #include "anemone/generate/generator.h"
+#include "anemone/model/transformer.h"
+#include "anemone/passes/freeze.h"
 #include "anemone/tensor/compare.h"
 #include "anemone/train/trainer.h"
 #include "anemone/train/trains.h"
@@ -73,6 +75,34 @@ std::map<std::string, Tensor> trained_values(const TrainingPlace& place,
 }
 
 bool same(const Tensor& a, const Tensor& b) { return compare(a, b).max_absolute == 0; }
+
+TEST(Lora, GradientsOfTheAdapterAreThoseOfPeftAndNothingElseHasOne) {
+  Cpu cpu;
+  ParameterSet parameters(*cpu.device, adapted(),
+                          Trains([](const ParameterSpec& spec) { return spec.adapter; }));
+  StageChain chain = training_chain(parameters.config(), 2, 16, OutputHead::kLoss);
+  freeze(chain, trains_by_name(parameters));
+  TrainingProgram program(
+      {*cpu.device, *cpu.device, find_pipeline("host")}, chain, parameters.values(),
+      [&](const std::string& name) { return parameters.find(name).gradient.get(); });
+  const TokenShard shard = TokenShard::open(kTokens, 50);
+  Tensor tokens(DType::kInt32, {32}), targets(DType::kInt32, {32});
+  shard.read(0, tokens.as<int32_t>());
+  shard.read(1, targets.as<int32_t>());
+  program.side("tokens").write(tokens);
+  program.side("targets").write(targets);
+  program.run(1);
+  const SafetensorsFile expected_gradients(kAdapter / "gradients.safetensors");
+  size_t trained = 0;
+  for (Parameter& parameter : parameters.all()) {
+    if (!parameter.is_trained()) continue;
+    ++trained;
+    const Difference difference =
+        compare(parameter.gradient->map(), expected_gradients.read(parameter.name));
+    EXPECT_LT(difference.relative_norm, kGradientTolerance) << parameter.name;
+  }
+  EXPECT_EQ(trained, expected_gradients.names().size());
+}
 
 TEST(Lora, TrainingLosesWhatPeftLoses) {
   Cpu cpu;
