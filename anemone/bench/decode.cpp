@@ -8,11 +8,9 @@
 #include "anemone/base/clock.h"
 #include "anemone/base/error.h"
 #include "anemone/base/int4.h"
-#include "anemone/bench/op_times.h"
-#include "anemone/bench/training_setup.h"
+#include "anemone/bench/measured_model.h"
 #include "anemone/generate/generator.h"
 #include "anemone/kernels/machine_peak.h"
-#include "anemone/train/parameters.h"
 
 namespace anemone {
 namespace {
@@ -36,26 +34,19 @@ double weight_bytes(const TransformerConfig& c, DType stored) {
 
 void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
                   BenchResult& result) {
-  if (device.simulation() || device.info().name != "cpu") {
-    fail("bench decode", "it measures this machine's CPU, not " + device.info().name);
-  }
-  OpTimes ops(1);
-  DeviceSettings settings = options.settings;
-  settings.recorder = &ops;
-  const auto cpu = make_device("cpu", pool, settings);
-  ParameterSet parameters(*cpu, weights_for(options, true, ReadAs::kStored),
-                          /*trained=*/false, options.stored);
-  const TransformerConfig& config = parameters.config();
+  require_cpu(device, "bench decode");
+  MeasuredModel model(pool, options);
+  const TransformerConfig& config = model.parameters.config();
   const int64_t capacity =
       std::min<int64_t>(config.max_sequence, kWarmUp + kTokensARound * options.measure.rounds);
-  Generator generator(*cpu, config, capacity, parameters.values(), options.stored);
+  Generator generator(*model.cpu, config, capacity, model.parameters.values(), options.stored);
   const double bytes = weight_bytes(config, options.stored);
   Tensor memory(DType::kFp32, {static_cast<int64_t>(bytes / 4)});
   // Pages that nobody wrote to are one page of zeros, which never leaves the caches.
   std::ranges::fill(memory.as<float>(), 1.0f);
   std::vector<double> token_ms, read;
   for (int i = 0; i < kWarmUp; ++i) generator.feed(kToken);
-  ops.timeline().clear();
+  model.ops.timeline().clear();
   while (generator.position() + kTokensARound <= capacity) {
     options.measure.progress(fmt::format("token {} of {}", generator.position(), capacity));
     read.push_back(read_gbs(pool, memory.as<float>().data(), memory.as<float>().size()));
@@ -80,7 +71,7 @@ void bench_decode(Device& device, ThreadPool& pool, const BenchOptions& options,
                          {"gbs", gbs},
                          {"read_gbs", reading},
                          {"read_share", gbs / reading},
-                         {"components", ops.components(kTokensARound * sum, tokens)}});
+                         {"components", model.ops.components(kTokensARound * sum, tokens)}});
 }
 
 }  // namespace anemone
