@@ -1,4 +1,4 @@
-// Byte-pair encoding's loop: neighbours that merge into one token, the best pair first.
+// Byte-pair encoding's loop: adjacent tokens that merge into one, the best pair first.
 #pragma once
 
 #include <cstddef>

@@ -141,7 +141,7 @@ std::vector<Value> decompose_rope(Builder& b, const OpArgs& args) {
   if (args.boolean("inverse", false)) sine = b.mul(sine, -1.0);
   const int64_t pairs = cosine->type.shape[1], sequence = x->type.shape[3];
   const int64_t heads = x->type.shape[1] / (2 * pairs);
-  // [heads, pairs, 2, S] by neighbours, or [heads, 2 * pairs, 1, S] by halves.
+  // [heads, pairs, 2, S] interleaved, or [heads, 2 * pairs, 1, S] by halves.
   const bool interleaved = args.boolean("interleaved", true);
   const int64_t axis = interleaved ? 2 : 1;
   const Shape split = {heads, (interleaved ? 1 : 2) * pairs, interleaved ? 2 : 1, sequence};

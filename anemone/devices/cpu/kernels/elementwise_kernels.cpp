@@ -166,7 +166,7 @@ std::unique_ptr<Kernel> swiglu(const OpArgs& args) {
 // Which rows of x [1, C, 1, S] rotate together.
 struct RowPairs {
   size_t count, of_head;  // pairs in all, and of a head, which are rows of the table
-  bool interleaved;       // neighbours; else half a head apart
+  bool interleaved;       // adjacent rows; else half a head apart
 
   size_t first(size_t pair) const {
     return interleaved ? 2 * pair : pair / of_head * 2 * of_head + pair % of_head;

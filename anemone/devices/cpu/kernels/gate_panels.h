@@ -20,7 +20,7 @@ struct GateProduct {
 };
 
 // One, two or four of the gates of weight_hh [gates * hidden, hidden]. A panel has some units with
-// all of these gates, so that whoever computes a unit has everything of it.
+// all of these gates, so that a thread that computes a unit needs no other panel.
 class GatePanels {
  public:
   GatePanels(int64_t hidden, std::vector<int64_t> gates)

@@ -146,7 +146,7 @@ class Recurrent final : public Kernel {
     float* to = run.scratch_floats() + state_floats();
     return direction == 0 ? to : to + directions_[0].scratch_floats();
   }
-  // After so many steps: in turns here and there, so that the last one is the result.
+  // The state after so many steps: two buffers alternate, and the last one is the output.
   const float* state(const KernelRun& run, int64_t steps) const {
     return steps == 0 ? run.input(1) : new_state(run, steps);
   }
@@ -154,8 +154,8 @@ class Recurrent final : public Kernel {
     return (r_.steps - steps) % 2 == 0 ? run.output(1) : run.scratch_floats();
   }
 
-  // Directions know nothing of each other: where there are threads for them only, each has one, and
-  // waits for nobody.
+  // Directions know nothing of each other: where there are threads for them only, each has one,
+  // without barriers.
   void take(const KernelRun& run, const Chunk& chunk) const {
     const auto pieces = static_cast<size_t>(pieces_);
     if (static_cast<size_t>(run.pool.threads()) <= directions_.size()) {

@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kGrain = 2048;  // numbers that are worth a thread
 
-// What a number of each plane is: `value`, the pixel at (y, x), or one between it and its
-// neighbours. kFour has all four of them in the image, and each weighs something.
+// What a number of each plane is: `value`, the pixel at (y, x), or an interpolation from it and
+// the pixels right and below. With kFour all four are in the image and have a weight.
 struct SampleTap {
   enum class Kind : uint8_t { kValue, kPixel, kFour, kAtBorder } kind;
   int32_t y, x;
