@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <set>
 
 #include "anemone/base/error.h"
 #include "anemone/base/file.h"
@@ -215,11 +216,13 @@ ModelWeights read_hf_directory(const fs::path& directory, ReadAs as) {
   }
   const std::vector<ParameterSpec> expected = parameters(config);
   check_files(files, expected, config, where);
+  std::set<DType> types;
   for (const ParameterSpec& tensor : expected) {
     const std::string name = stored_name(files, tensor.name, config);
-    weights.stored = files.owners().at(name)->describe(name).dtype;
+    types.insert(files.owners().at(name)->describe(name).dtype);
     weights.tensors[tensor.name] = as == ReadAs::kStored ? files.borrow(name) : files.read(name);
   }
+  weights.stored = types.size() == 1 ? *types.begin() : DType::kFp32;
   return weights;
 }
 

@@ -87,6 +87,20 @@ TEST(HfDirectory, NarrowTypesAreRoundedAndReadBack) {
   EXPECT_THROW(write_hf_directory(dir / "model", weights, DType::kInt8), Error);
 }
 
+// What `convert` writes again without being told a type: one that holds all that is there.
+TEST(HfDirectory, TheStoredTypeHoldsEveryTensor) {
+  const TestDirectory dir;
+  write_hf_directory(dir / "model", tiny_weights(), DType::kBf16);
+  EXPECT_EQ(read_hf_directory(dir / "model").stored, DType::kBf16);
+  const auto file = dir / "model" / "model.safetensors";
+  auto tensors = stored_tensors(dir / "model");
+  for (auto& [name, tensor] : tensors) {
+    if (name == "model.layers.0.input_layernorm.weight") tensor = tensor.cast(DType::kFp32);
+  }
+  write_safetensors(file, views(tensors));
+  EXPECT_EQ(read_hf_directory(dir / "model").stored, DType::kFp32);
+}
+
 TEST(HfDirectory, ANumberTooLargeForHalfIsNotWrittenAsInfinity) {
   const TestDirectory dir;
   ModelWeights weights = tiny_weights();

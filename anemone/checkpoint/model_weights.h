@@ -17,7 +17,7 @@ namespace anemone {
 struct ModelWeights {
   TransformerConfig config;
   std::map<std::string, Tensor> tensors;
-  DType stored = DType::kFp32;  // in the file
+  DType stored = DType::kFp32;  // in the file; fp32 where it has several types
   // What a user should know of how the files were read, a sentence each.
   std::vector<std::string> notes = {};
 };
